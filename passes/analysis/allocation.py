@@ -1,0 +1,163 @@
+"""Static buffer allocation: one memory, half-open lifetimes, offsets that minimise the peak.
+
+Two heuristics are run and the better plan is kept: best-fit skyline and size-sorted first-fit. Together they reach the
+liveness lower bound on ordinary CNN graphs; `MemPlan.optimal` says when they did.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`size` bytes live on the steps [start, end), placed at a multiple of `align`."""
+
+    id: Hashable
+    size: int
+    start: int
+    end: int
+    align: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.align < 1 or self.end < self.start:
+            raise ValueError(f"buffer {self.id!r}: size >= 0, align >= 1 and start <= end expected, not {self}")
+
+
+@dataclass(frozen=True)
+class MemPlan:
+    """Offset of every buffer, the peak they reach, and the liveness bound no plan can beat."""
+
+    offsets: dict[Hashable, int]
+    peak: int
+    lower_bound: int
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the peak equals the liveness bound, which proves it minimal."""
+        return self.peak == self.lower_bound
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The buffers as int64 columns."""
+
+    size: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    align: NDArray[np.int64]
+
+
+def _table(buffers: Sequence[Buffer]) -> _Table:
+    columns = np.array([(b.size, b.start, b.end, b.align) for b in buffers], dtype=np.int64).reshape(-1, 4)
+    return _Table(*columns.T)
+
+
+def _round_up(value: int, align: int) -> int:
+    return -(-value // align) * align
+
+
+def lower_bound(buffers: Sequence[Buffer]) -> int:
+    """Max over steps of the summed sizes of live buffers, in bytes."""
+    t = _table(buffers)
+    steps, index = np.unique(np.concatenate([t.start, t.end]), return_inverse=True)
+    change = np.zeros(len(steps), dtype=np.int64)
+    np.add.at(change, index[: len(buffers)], t.size)
+    np.add.at(change, index[len(buffers) :], -t.size)
+    return int(np.cumsum(change).max(initial=0))
+
+
+def first_fit(t: _Table) -> NDArray[np.int64]:
+    """Largest buffer first, each in the lowest gap between the placed buffers it overlaps in time."""
+    offsets = np.zeros(len(t.size), dtype=np.int64)
+    placed = np.zeros(len(t.size), dtype=bool)
+    for i in np.lexsort((t.start, t.start - t.end, -t.size)):
+        if t.size[i] == 0 or t.start[i] == t.end[i]:
+            continue
+        clash = np.flatnonzero(placed & (t.start < t.end[i]) & (t.end > t.start[i]))
+        clash = clash[np.argsort(offsets[clash], kind="stable")]
+        # `floor` is the end of the highest buffer below each gap
+        tops = np.maximum.accumulate(np.concatenate([[0], offsets[clash] + t.size[clash]]))
+        floor = -(-tops // t.align[i]) * t.align[i]
+        ceiling = np.concatenate([offsets[clash], [np.iinfo(np.int64).max]])
+        offsets[i] = floor[np.argmax(floor + t.size[i] <= ceiling)]
+        placed[i] = True
+    return offsets
+
+
+def skyline(t: _Table) -> NDArray[np.int64]:
+    """Lowest segment of the contour over time first, filled with the longest-lived buffer that fits in it."""
+    offsets = np.zeros(len(t.size), dtype=np.int64)
+    left = [int(i) for i in np.lexsort((-t.size, t.start - t.end)) if t.size[i] and t.start[i] < t.end[i]]
+    if not left:
+        return offsets
+    contour = [(int(t.start[left].min()), int(t.end[left].max()), 0)]
+    while left:
+        k = min(range(len(contour)), key=lambda j: (contour[j][2], contour[j][0]))
+        begin, end, height = contour[k]
+        rank = np.argmax((t.start[left] >= begin) & (t.end[left] <= end))
+        i = left[rank]
+        if t.start[i] >= begin and t.end[i] <= end:
+            del left[rank]
+            offsets[i] = _round_up(height, int(t.align[i]))
+            top = (int(t.start[i]), int(t.end[i]), int(offsets[i] + t.size[i]))
+            contour[k : k + 1] = [(begin, top[0], height), top, (top[1], end, height)]
+        else:
+            contour[k] = (begin, end, _lowest_neighbour(contour, k))
+        contour = _merge(contour)
+    return offsets
+
+
+def _lowest_neighbour(contour: list[tuple[int, int, int]], k: int) -> int:
+    return min(contour[j][2] for j in (k - 1, k + 1) if 0 <= j < len(contour))
+
+
+def _merge(contour: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Drop empty segments and join neighbours of equal height."""
+    out: list[tuple[int, int, int]] = []
+    for begin, end, height in contour:
+        if begin == end:
+            continue
+        if out and out[-1][2] == height:
+            out[-1] = (out[-1][0], end, height)
+        else:
+            out.append((begin, end, height))
+    return out
+
+
+HEURISTICS: tuple[Callable[[_Table], NDArray[np.int64]], ...] = (skyline, first_fit)
+
+
+def plan(buffers: Sequence[Buffer]) -> MemPlan:
+    """The plan with the least peak of skyline and first-fit, checked by `overlaps`; deterministic.
+
+    A buffer with no bytes or no lifetime gets offset 0 and conflicts with nothing.
+    """
+    if not buffers:
+        return MemPlan({}, 0, 0)
+    t = _table(buffers)
+    best = min((heuristic(t) for heuristic in HEURISTICS), key=lambda o: _peak(t, o))
+    result = MemPlan({b.id: int(o) for b, o in zip(buffers, best)}, _peak(t, best), lower_bound(buffers))
+    if found := overlaps(buffers, result):
+        raise AssertionError(f"allocation bug: buffers {found[0][0]!r} and {found[0][1]!r} overlap")
+    return result
+
+
+def _peak(t: _Table, offsets: NDArray[np.int64]) -> int:
+    live = (t.size > 0) & (t.start < t.end)
+    return int((offsets + t.size)[live].max(initial=0))
+
+
+def overlaps(buffers: Sequence[Buffer], result: MemPlan) -> list[tuple[Hashable, Hashable]]:
+    """Every pair of buffers that share a byte at the same step, by comparing all: empty when the plan is valid."""
+    t = _table(buffers)
+    low = np.array([result.offsets[b.id] for b in buffers], dtype=np.int64)
+    high = low + t.size
+    # an empty buffer lies on no byte even when its offset falls inside another
+    real = (t.size > 0) & (t.start < t.end)
+    in_time = (t.start[:, None] < t.end) & (t.start < t.end[:, None])
+    in_space = (low[:, None] < high) & (low < high[:, None])
+    clash = np.triu(in_time & in_space & real[:, None] & real, 1)
+    return [(buffers[i].id, buffers[j].id) for i, j in np.argwhere(clash)]
