@@ -1,0 +1,382 @@
+"""The instruction set: each instruction's fields, bits, text and meaning in one declaration.
+
+An instruction is 128 bits, little-endian: a 32-bit header `op 5 | engine 3 | wait 4 | signal 4 | tag 16` and 96 bits of
+payload, fields from the least significant bit up. Encoder, decoder, assembler text, range checks and the reference page
+read the declarations below; a program is an array uint32[n, 4].
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+from dnnc.ir.arch import ROLES
+from dnnc.ir.fixed import Rounding
+
+
+class Engine(IntEnum):
+    """The four in-order queues, and the sequencer that feeds them."""
+
+    LD = 0
+    MM = 1
+    PPU = 2
+    ST = 3
+    CTRL = 4
+
+
+QUEUES = (Engine.LD, Engine.MM, Engine.PPU, Engine.ST)
+
+
+@dataclass(frozen=True)
+class Field:
+    """`bits` bits that hold `value - base`; `names` gives the values words."""
+
+    name: str
+    bits: int
+    doc: str
+    base: int = 0
+    signed: bool = False
+    names: tuple[str, ...] = ()
+    address: bool = False
+
+    @property
+    def low(self) -> int:
+        """Least value the field holds."""
+        return -(1 << self.bits - 1) if self.signed else self.base
+
+    @property
+    def high(self) -> int:
+        """Greatest value the field holds."""
+        return self.low + (1 << self.bits) - 1
+
+    @property
+    def default(self) -> int:
+        """Value of state that was never set: all bits zero."""
+        return self.base
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: text name, op (and register, for SET), the engines it runs on, fields and meaning."""
+
+    name: str
+    op: int
+    engines: tuple[Engine, ...]
+    meaning: str
+    fields: tuple[Field, ...] = ()
+    register: int | None = None
+
+    @cached_property
+    def layout(self) -> dict[str, tuple[Field, int]]:
+        """Field and position of its lowest payload bit, by name; SET's register comes first."""
+        position, out = 0 if self.register is None else REGISTER.bits, {}
+        for field in self.fields:
+            out[field.name] = (field, position)
+            position += field.bits
+        return out
+
+    @property
+    def payload_bits(self) -> int:
+        """Payload bits in use, of 96."""
+        return (0 if self.register is None else REGISTER.bits) + sum(f.bits for f in self.fields)
+
+    @property
+    def addresses(self) -> tuple[Field, ...]:
+        """The fields a STEP can advance, in the order of its slots."""
+        return tuple(f for f in self.fields if f.address)
+
+
+HEADER = (
+    Field("op", 5, "what to do"),
+    Field("engine", 3, "queue", names=tuple(e.name.lower() for e in Engine)),
+    Field("wait", 4, "queues from which one token each is taken before the start, a bit per queue"),
+    Field("signal", 4, "queues to which one token each is given at the end, a bit per queue"),
+    Field("tag", 16, "index of the debug section: layer, source node, tile"),
+)
+REGISTER = Field("register", 5, "which state")
+
+PAYLOAD_BITS = 96
+OP_SET = 5
+
+DECODERS = ("dense", "bitmask", "rle", "csr", "csc", "n:m", "packed", "rice", "huffman")
+POOLS = ("none", "max", "sum")
+ROUNDINGS = tuple(Rounding)
+
+
+def _flag(name: str, doc: str, names: tuple[str, ...] = ()) -> Field:
+    return Field(name, 1, doc, names=names)
+
+
+def _address(name: str, bits: int, doc: str) -> Field:
+    return Field(name, bits, doc, address=True)
+
+
+def _zero(name: str, doc: str) -> Field:
+    return Field(name, 9, doc, signed=True)
+
+
+def _state(name: str, register: int, engines: tuple[Engine, ...], meaning: str, *fields: Field) -> Instruction:
+    return Instruction(name, OP_SET, engines, meaning, fields, register)
+
+
+_TRANSFER = (
+    Field("region", 3, "DRAM region of the memory map"),
+    _address("offset", 32, "byte offset in the region"),
+    Field("space", 3, "role of the on-chip memory", names=ROLES),
+    _address("address", 25, "byte address on chip"),
+    Field("rows", 12, "rows", base=1),
+    Field("row_bytes", 16, "bytes of a row, contiguous on both sides", base=1),
+    Field("decoder", 4, "storage encoding to expand", names=DECODERS),
+)
+_SIGNED = ("u8", "i8")
+
+NOP = Instruction("nop", 0, (Engine.CTRL, *QUEUES), "Nothing, for one cycle; on a queue it still waits and signals.")
+LD = Instruction(
+    "ld",
+    1,
+    (Engine.LD,),
+    "For i3 < count3, i2 < count2, i1 < rows: copies row_bytes from region[offset + i3*dram3 + i2*dram2 + i1*dram1] "
+    "to space[address + i3*local3 + i2*local2 + (top + i1)*local1 + left], and fills the rest of each box of (top + "
+    "rows + bottom) x (left + row_bytes + right) bytes with the pad value. A stride of 0 means packed.",
+    _TRANSFER,
+)
+ST = Instruction(
+    "st",
+    2,
+    (Engine.ST,),
+    "For i3 < count3, i2 < count2, i1 < rows: copies row_bytes from space[address + i3*local3 + i2*local2 + i1*local1] "
+    "to region[offset + i3*dram3 + i2*dram2 + i1*dram1]. A stride of 0 means packed.",
+    _TRANSFER,
+)
+MM = Instruction(
+    "mm",
+    3,
+    (Engine.MM,),
+    "acc[m, e, f] (+)= sum over c, r, s of input[c, e*stride_h + r*dilation_h, f*stride_w + s*dilation_w] * (weight[m, "
+    "c, r, s] - zero), wrapping to int32; depthwise: input channel m // multiplier and no sum over c. Implicit im2col; "
+    "a matrix product is a 1x1 window over one column.",
+    (
+        _address("input", 25, "byte address of input[0, 0, 0]"),
+        _address("weight", 25, "byte address of weight[0, 0, 0, 0]"),
+        _address("accumulator", 22, "byte address of acc[0, 0, 0], int32"),
+        Field("channels", 12, "output channels m", base=1),
+        Field("rows", 10, "output rows e", base=1),
+        _flag("accumulate", "add to the accumulators instead of starting at zero"),
+        _flag("zero_skip", "skip products with a zero weight"),
+    ),
+)
+PPU = Instruction(
+    "ppu",
+    4,
+    (Engine.PPU,),
+    "v = source[c, y, x]; pool sum: v = sum over the window of (v - source zero); scale: v = clip(round((v + bias[c]) "
+    "* multiplier[c] * 2**-shift[c]) + zero, low, high), a byte that was not pooled less the source zero before; "
+    "table: v = table[v & 255]; second: v = clip(half_even((v - zero_a)*Ma + (b[c, y, x] - zero_b)*Mb, shift) + zero, "
+    "low, high); pool max: v = max over the window; destination[c, y, x] = low byte of v.",
+    (
+        _address("source", 25, "byte address of source[0, 0, 0]"),
+        _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
+        _address("parameters", 16, "byte address of the first channel's record: bias i32, multiplier i32, shift u8"),
+        Field("channels", 12, "channels c", base=1),
+        Field("rows", 10, "rows of the source", base=1),
+        _flag("from_accumulator", "source is int32 accumulators, else bytes of the input memory"),
+        _flag("scale", "requantize with the parameters"),
+        _flag("table", "look each byte up in the 256-byte table"),
+        _flag("second", "add a second source"),
+        Field("pool", 2, "pooling", names=POOLS),
+    ),
+)
+
+_DMA = (Engine.LD, Engine.ST)
+DMA_COUNT = _state(
+    "set.count",
+    0,
+    _DMA,
+    "Trip counts of the third and fourth dimension of a transfer.",
+    Field("count2", 16, "third dimension", base=1),
+    Field("count3", 16, "fourth dimension", base=1),
+)
+DMA_DRAM = _state(
+    "set.dram",
+    1,
+    _DMA,
+    "Byte strides in DRAM; 0 means packed.",
+    *(Field(f"dram{i}", 30, f"stride of dimension {i + 1}") for i in (1, 2, 3)),
+)
+DMA_LOCAL = _state(
+    "set.local",
+    2,
+    _DMA,
+    "Byte strides on chip; 0 means packed, pads included.",
+    *(Field(f"local{i}", 25, f"stride of dimension {i + 1}") for i in (1, 2, 3)),
+)
+DMA_PAD = _state(
+    "set.pad",
+    3,
+    (Engine.LD,),
+    "The box around the rows of a load and the byte it is filled with: the input zero point, never just 0.",
+    *(Field(side, 8, f"{side} pad") for side in ("top", "bottom", "left", "right")),
+    Field("value", 8, "fill byte"),
+)
+MM_INPUT = _state(
+    "set.input",
+    4,
+    (Engine.MM,),
+    "Layout of the input tile: channel c, row y, column x is at c*channel_pitch + y*row_pitch + x.",
+    Field("channels", 16, "input channels c of a dense product", base=1),
+    Field("channel_pitch", 24, "bytes between channels"),
+    Field("row_pitch", 20, "bytes between rows"),
+    _flag("type", "type of the bytes", _SIGNED),
+)
+MM_WINDOW = _state(
+    "set.window",
+    5,
+    (Engine.MM,),
+    "The window of the implicit im2col.",
+    Field("kernel_h", 8, "kernel rows r", base=1),
+    Field("kernel_w", 8, "kernel columns s", base=1),
+    Field("stride_h", 6, "row stride", base=1),
+    Field("stride_w", 6, "column stride", base=1),
+    Field("dilation_h", 6, "row dilation", base=1),
+    Field("dilation_w", 6, "column dilation", base=1),
+    Field("columns", 12, "output columns f", base=1),
+    _flag("mode", "dense, or one input channel for each output channel", ("dense", "depthwise")),
+)
+MM_WEIGHT = _state(
+    "set.weight",
+    6,
+    (Engine.MM,),
+    "Layout of the weight tile: out-major m*pitch + (c*R + r)*S + s, in-major ((c*R + r)*S + s)*pitch + m.",
+    Field("pitch", 24, "bytes between output channels, or between taps when in-major"),
+    _flag("order", "which index is outermost", ("out-major", "in-major")),
+    _flag("type", "type of the bytes", _SIGNED),
+    _zero("zero", "weight zero point"),
+    Field("multiplier", 8, "depthwise: output channels per input channel", base=1),
+)
+MM_OUTPUT = _state(
+    "set.sums",
+    7,
+    (Engine.MM,),
+    "Layout of the accumulators: m, e, f is at element m*channel_pitch + e*row_pitch + f.",
+    Field("channel_pitch", 22, "elements between channels"),
+    Field("row_pitch", 20, "elements between rows"),
+)
+PPU_SOURCE = _state(
+    "set.source",
+    8,
+    (Engine.PPU,),
+    "Layout of the source: c, y, x is at element c*channel_pitch + y*row_pitch + x.",
+    Field("columns", 12, "columns x", base=1),
+    Field("channel_pitch", 24, "elements between channels"),
+    Field("row_pitch", 20, "elements between rows"),
+    _flag("type", "type of the bytes", _SIGNED),
+    _zero("zero", "zero point of the source; what a summed window meets outside the tile"),
+)
+PPU_DESTINATION = _state(
+    "set.destination",
+    9,
+    (Engine.PPU,),
+    "Layout of the destination: c, y, x is at c*channel_pitch + y*row_pitch + x.",
+    Field("channel_pitch", 24, "bytes between channels"),
+    Field("row_pitch", 20, "bytes between rows"),
+)
+PPU_SCALE = _state(
+    "set.scale",
+    10,
+    (Engine.PPU,),
+    "Constants of the scale stage.",
+    Field("rounding", 3, "rounding mode", names=ROUNDINGS),
+    _flag("per_channel", "a record per channel, else one record for all"),
+    _zero("zero", "output zero point"),
+    _zero("low", "lower clip bound"),
+    _zero("high", "upper clip bound"),
+)
+PPU_POOL = _state(
+    "set.pool",
+    11,
+    (Engine.PPU,),
+    "The pooling window; a maximum ignores what lies outside the tile.",
+    Field("kernel_h", 8, "window rows", base=1),
+    Field("kernel_w", 8, "window columns", base=1),
+    Field("stride_h", 6, "row stride", base=1),
+    Field("stride_w", 6, "column stride", base=1),
+    Field("dilation_h", 6, "row dilation", base=1),
+    Field("dilation_w", 6, "column dilation", base=1),
+    *(Field(side, 8, f"{side} pad") for side in ("top", "bottom", "left", "right")),
+)
+PPU_TABLE = _state(
+    "set.table", 12, (Engine.PPU,), "The look-up table.", Field("address", 16, "byte address in the parameter memory")
+)
+PPU_SECOND = _state(
+    "set.second",
+    13,
+    (Engine.PPU,),
+    "The second source, bytes of the input memory: c, y, x is at address + c*channel_pitch + y*row_pitch + x.",
+    Field("address", 25, "byte address"),
+    Field("channel_pitch", 24, "bytes between channels"),
+    Field("row_pitch", 20, "bytes between rows"),
+    _flag("type", "type of the bytes", _SIGNED),
+    _zero("zero", "zero point zero_b"),
+)
+PPU_ADD = _state(
+    "set.add",
+    14,
+    (Engine.PPU,),
+    "Multipliers of the second stage.",
+    Field("multiplier_a", 32, "Ma"),
+    Field("multiplier_b", 32, "Mb"),
+    Field("shift", 6, "right shift"),
+)
+PPU_SUM = _state(
+    "set.sum",
+    15,
+    (Engine.PPU,),
+    "Zero points and bounds of the second stage.",
+    _zero("zero_a", "zero point of the first operand"),
+    _zero("zero", "zero point of the result"),
+    _zero("low", "lower clip bound"),
+    _zero("high", "upper clip bound"),
+)
+
+_CTRL = (Engine.CTRL,)
+FENCE = Instruction(
+    "fence",
+    6,
+    _CTRL,
+    "Dispatch waits until the queues of the mask are empty and idle.",
+    (Field("mask", 4, "a bit per queue"),),
+)
+MARK = Instruction("mark", 7, _CTRL, "Writes a marker into the trace.", (Field("id", 16, "marker"),))
+IRQ = Instruction(
+    "irq", 8, _CTRL, "Raises an interrupt at the host once all queues are idle.", (Field("id", 8, "number"),)
+)
+HALT = Instruction("halt", 9, _CTRL, "Ends the program once all queues are idle.")
+LOOP = Instruction(
+    "loop",
+    10,
+    _CTRL,
+    "Repeats the instructions up to the matching endloop.",
+    (Field("count", 16, "trips", base=1),),
+)
+ENDLOOP = Instruction("endloop", 11, _CTRL, "Closes the innermost loop.")
+STEP = Instruction(
+    "step",
+    12,
+    _CTRL,
+    "On trip i of the enclosing loop adds i*delta to an address field of one instruction of its body.",
+    (
+        Field("index", 16, "instruction, counted from the one after the loop"),
+        Field("slot", 2, "which of its address fields"),
+        Field("delta", 32, "bytes a trip", signed=True),
+    ),
+)
+
+INSTRUCTIONS: tuple[Instruction, ...] = (
+    *(NOP, LD, ST, MM, PPU),
+    *(DMA_COUNT, DMA_DRAM, DMA_LOCAL, DMA_PAD),
+    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT),
+    *(PPU_SOURCE, PPU_DESTINATION, PPU_SCALE, PPU_POOL, PPU_TABLE, PPU_SECOND, PPU_ADD, PPU_SUM),
+    *(FENCE, MARK, IRQ, HALT, LOOP, ENDLOOP, STEP),
+)
+
+BY_NAME = {i.name: i for i in INSTRUCTIONS}
+BY_KEY = {(i.op, i.register): i for i in INSTRUCTIONS}

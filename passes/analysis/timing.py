@@ -1,0 +1,122 @@
+"""Cycles, port bytes and MACs of one instruction, as closed forms over plain integers and `Accelerator`.
+
+Search, report and simulator all call these functions, so what they say agrees. Every argument may be an int or an int64
+array; arrays broadcast, one element per instruction or per candidate tile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from dnnc.ir.arch import Accelerator, Array
+from numpy.typing import ArrayLike, NDArray
+
+Int = NDArray[np.int64]
+
+CONTROL_CYCLES = 1
+"""A SET or control instruction occupies its queue for one cycle."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an MM takes: cycles, MACs, and bytes read and written on chip by role of memory."""
+
+    cycles: Int
+    macs: Int
+    input_read: Int
+    weight_read: Int
+    accumulator_read: Int
+    accumulator_write: Int
+
+
+def ceil_div(a: ArrayLike, b: ArrayLike) -> Int:
+    """ceil(a / b) of integers."""
+    return -(-np.asarray(a, np.int64) // np.asarray(b, np.int64))
+
+
+def bursts(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
+    """Bytes that `runs` contiguous pieces of `run` bytes occupy on the DRAM bus: whole bursts."""
+    return ceil_div(run, arch.dma.burst_bytes) * arch.dma.burst_bytes * np.asarray(runs, np.int64)
+
+
+def dma_cycles(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
+    """Cycles of a transfer: setup + ceil(runs * ceil(run / burst) * burst / bytes_per_cycle)."""
+    return arch.dma.setup_cycles + ceil_div(bursts(run, runs, arch), arch.dma.bytes_per_cycle)
+
+
+def array_cycles(reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, array: Array) -> Int:
+    """Systolic cycles of a [pixels x reduction] by [reduction x channels] product, fill and drain included.
+
+    Weight-stationary: ceil(K/R) * ceil(M/C) * (2R + C + P - 2) - 1. Output-stationary: ceil(P/R) * ceil(M/C) *
+    (R + C + K - 2) - 1. Both equal SCALE-Sim's counts.
+    """
+    r, c = array.rows, array.columns
+    if array.dataflow == "weight-stationary":
+        return ceil_div(reduction, r) * ceil_div(channels, c) * (2 * r + c - 2 + np.asarray(pixels, np.int64)) - 1
+    return ceil_div(pixels, r) * ceil_div(channels, c) * (r + c - 2 + np.asarray(reduction, np.int64)) - 1
+
+
+def product(
+    reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, accumulate: ArrayLike, arch: Accelerator
+) -> Cost:
+    """One MM: channels x pixels sums of `reduction` products; `accumulate` adds to what the accumulators hold.
+
+    Weights are read once. Inputs stream once per fold over the columns. Partial sums are written once per fold over the
+    reduction and read back on all but the first (output-stationary arrays keep them inside).
+    """
+    k, m, p = (np.asarray(a, np.int64) for a in (reduction, channels, pixels))
+    stationary = arch.array.dataflow == "weight-stationary"
+    k_folds = ceil_div(k, arch.array.rows) if stationary else np.ones_like(k)
+    weight_folds = np.ones_like(k) if stationary else ceil_div(p, arch.array.rows)
+    again = k_folds - 1 + np.asarray(accumulate, np.int64)
+    inputs, sums = ceil_div(m, arch.array.columns) * k * p, 4 * m * p
+    return _with_ports(
+        array_cycles(k, m, p, arch.array), k * m * p, inputs, k * m * weight_folds, sums * again, sums * k_folds, arch
+    )
+
+
+def depthwise(
+    taps: ArrayLike, channels: ArrayLike, pixels: ArrayLike, accumulate: ArrayLike, arch: Accelerator
+) -> Cost:
+    """One depthwise MM: each channel sums its own `taps` products per pixel, `depthwise_lanes` channels side by side.
+
+    ceil(taps/R) * ceil(M/lanes) * (2R + C + P - 2) - 1 cycles, each column fed with its own channel.
+    """
+    k, m, p = (np.asarray(a, np.int64) for a in (taps, channels, pixels))
+    a, k_folds = arch.array, ceil_div(k, arch.array.rows)
+    cycles = k_folds * ceil_div(m, a.depthwise_lanes) * (2 * a.rows + a.columns - 2 + p) - 1
+    again = k_folds - 1 + np.asarray(accumulate, np.int64)
+    return _with_ports(cycles, k * m * p, k * m * p, k * m, 4 * m * p * again, 4 * m * p * k_folds, arch)
+
+
+def _with_ports(compute: Int, macs: Int, inputs: Int, weights: Int, read: Int, written: Int, arch: Accelerator) -> Cost:
+    """The slower of the array and of every memory port it uses."""
+    reads = {"input": inputs, "weight": weights, "accumulator": read}
+    ports = [_port_cycles(reads, m.holds, m.read_bytes_per_cycle) for m in arch.memory]
+    ports.append(ceil_div(written, arch.holding("accumulator").write_bytes_per_cycle))
+    cycles = np.maximum.reduce(np.broadcast_arrays(compute, *ports))
+    return Cost(cycles, macs, inputs, weights, read, written)
+
+
+def _port_cycles(read: Mapping[str, ArrayLike], holds: tuple[str, ...], width: int) -> Int:
+    return ceil_div(sum((np.asarray(b, np.int64) for role, b in read.items() if role in holds), np.int64(0)), width)
+
+
+def post(
+    channels: ArrayLike,
+    elements: ArrayLike,
+    windows: ArrayLike,
+    read: Mapping[str, ArrayLike],
+    written: ArrayLike,
+    arch: Accelerator,
+) -> Int:
+    """Cycles of one PPU instruction: max(setup + ceil(channels / lanes) * (elements + windows), every port it uses).
+
+    `elements` per channel pass through the scaling stages; `windows` per channel are the taps of all pooling windows.
+    `read` is in bytes by role, `written` in bytes of the output memory.
+    """
+    per_channel = np.asarray(elements, np.int64) + np.asarray(windows, np.int64)
+    compute = arch.ppu.setup_cycles + ceil_div(channels, arch.ppu.lanes) * per_channel
+    ports = [_port_cycles(read, m.holds, m.read_bytes_per_cycle) for m in arch.memory]
+    ports.append(ceil_div(written, arch.holding("output").write_bytes_per_cycle))
+    return np.maximum.reduce(np.broadcast_arrays(compute, *ports))
