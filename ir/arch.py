@@ -14,12 +14,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from dnnc.ir.diagnostics import Collector, DnncError
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Data, Dialect
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+
+from dnnc.ir.diagnostics import Collector, DnncError
 
 ROLES = ("input", "weight", "output", "accumulator", "parameter")
 """What an on-chip memory may hold; each role lives in exactly one memory."""

@@ -1,1 +1,44 @@
-"""."""
+"""The graph dialect: tensors, value semantics, one operation per layer."""
+
+from xdsl.ir import Attribute, Operation
+
+from dnnc.ir.dnn import (
+    activation,
+    attributes,
+    composite,
+    contraction,
+    elementwise,
+    movement,
+    quantize,
+    reduction,
+    structure,
+)
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.types import QuantType
+
+FAMILIES = (elementwise, activation, contraction, reduction, movement, composite, quantize, structure)
+
+
+def _concrete(module: object) -> list[type[Operation]]:
+    """The operations a module defines, in order of their text."""
+    return [
+        v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Operation) and _defined(v, module)
+    ]
+
+
+def _defined(cls: type, module: object) -> bool:
+    return cls.__module__ == module.__name__ and isinstance(vars(cls).get("name"), str)  # pyright: ignore
+
+
+OPS: list[type[Operation]] = [op for family in FAMILIES for op in _concrete(family)]
+ATTRIBUTES: list[type[Attribute]] = [
+    QuantType,
+    attributes.Int,
+    attributes.Ints,
+    attributes.Real,
+    attributes.Word,
+    attributes.Key,
+    attributes.WindowAttr,
+]
+
+__all__ = ["ATTRIBUTES", "FAMILIES", "OPS", "DnnOp"]

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from onnx import ModelProto
+
 from dnnc.zoo.googlenet import googlenet
 from dnnc.zoo.imagenet_plain import alexnet, overfeat_fast, vgg16
 from dnnc.zoo.lenet import lenet5, lenet_300_100
@@ -9,7 +11,6 @@ from dnnc.zoo.mlperf_tiny import ds_cnn, mobilenet_v1_025, resnet8, toyadmos_aut
 from dnnc.zoo.network import with_weights
 from dnnc.zoo.published import PUBLISHED, PublishedCounts
 from dnnc.zoo.resnet import resnet50
-from onnx import ModelProto
 
 __all__ = ["PUBLISHED", "ZOO", "Builder", "PublishedCounts", "with_weights"]
 

@@ -1,7 +1,8 @@
 """GoogLeNet v1 (Szegedy et al., CVPR 2015), as Caffe's bvlc_googlenet without its two auxiliary classifiers."""
 
-from dnnc.zoo.network import Network
 from onnx import ModelProto
+
+from dnnc.zoo.network import Network
 
 # Filters of each inception module: 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj (the paper's table 1).
 INCEPTION = {

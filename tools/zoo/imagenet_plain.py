@@ -3,8 +3,9 @@
 Dropout does nothing at inference and is left out.
 """
 
-from dnnc.zoo.network import Network
 from onnx import ModelProto
+
+from dnnc.zoo.network import Network
 
 
 def alexnet(seed: int = 0, shapes_only: bool = False) -> ModelProto:

@@ -1,7 +1,8 @@
 """The two LeNets of the compression papers, 28x28 digits in, 10 logits out."""
 
-from dnnc.zoo.network import Network
 from onnx import ModelProto
+
+from dnnc.zoo.network import Network
 
 
 def lenet5(seed: int = 0, shapes_only: bool = False) -> ModelProto:

@@ -3,8 +3,9 @@
 Inputs are NCHW here. Keras' "same" padding of a stride-2 layer puts the odd row and column at the bottom and right.
 """
 
-from dnnc.zoo.network import Network, Pads, Window
 from onnx import ModelProto
+
+from dnnc.zoo.network import Network, Pads, Window
 
 EPSILON = 1e-3  # Keras' default
 

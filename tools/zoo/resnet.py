@@ -1,7 +1,8 @@
 """ResNet-50 v1 (He et al., CVPR 2016), names as in the authors' Caffe release."""
 
-from dnnc.zoo.network import Network
 from onnx import ModelProto
+
+from dnnc.zoo.network import Network
 
 EPSILON = 1e-5
 # Sixteen random residual branches of gain 1 would double the variance sixteen times over.

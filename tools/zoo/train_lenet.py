@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from dnnc.zoo import digits
 from dnnc.zoo.lenet import lenet5
 from dnnc.zoo.network import with_weights

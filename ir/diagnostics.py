@@ -1,0 +1,94 @@
+"""Errors a user can act on: `<where>: <what was expected>, not <what was got>. <what to do>`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import FileLineColLoc, FusedLoc, LocationAttr, NameLoc
+from xdsl.utils.exceptions import VerifyException
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem: where it is and the sentence that states expectation, fact and remedy."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class DnncError(Exception):
+    """The user's input is wrong; carries every problem found in one run."""
+
+    kind = "error"
+
+    def __init__(self, findings: Finding | str | Iterable[Finding]):
+        if isinstance(findings, str):
+            findings = Finding("", findings)
+        self.findings: tuple[Finding, ...] = (findings,) if isinstance(findings, Finding) else tuple(findings)
+        super().__init__("\n".join(str(f) for f in self.findings))
+
+
+class UnsupportedError(DnncError, NotImplementedError):
+    """The input is valid but something in it is not supported (here, or on the chosen target)."""
+
+    kind = "unsupported"
+
+    def __str__(self) -> str:
+        lines = [str(f) for f in self.findings]
+        return lines[0] if len(lines) == 1 else f"{len(lines)} unsupported things:\n" + "\n".join(lines)
+
+
+class InternalError(DnncError):
+    """dnnc broke one of its own invariants; please report it."""
+
+    kind = "internal error"
+
+
+class Collector:
+    """Gathers problems so that one run reports all of them."""
+
+    def __init__(self) -> None:
+        self.errors: list[Finding] = []
+        self.unsupported: list[Finding] = []
+
+    def error(self, where: str, message: str) -> None:
+        """Note a mistake in the user's input."""
+        self.errors.append(Finding(where, message))
+
+    def refuse(self, where: str, message: str) -> None:
+        """Note something valid that dnnc does not support."""
+        self.unsupported.append(Finding(where, message))
+
+    def raise_if_any(self) -> None:
+        """Raise DnncError if there is a mistake, else UnsupportedError if something is refused."""
+        if self.errors:
+            raise DnncError(self.errors + self.unsupported)
+        if self.unsupported:
+            raise UnsupportedError(self.unsupported)
+
+
+def expect(holds: bool, expected: str, got: object, todo: str = "") -> None:
+    """Raise the verifier's error `<expected>, not <got>. <todo>` unless `holds`."""
+    if not holds:
+        raise VerifyException(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""))
+
+
+def where(location: LocationAttr, fallback: str = "") -> str:
+    """Text of a location: `node 'conv1'`, `file.mlir:3:5`, or the fallback when unknown."""
+    if isinstance(location, NameLoc):
+        return f"node '{location.loc_name.data}'"
+    if isinstance(location, FileLineColLoc):
+        return f"{location.filename.data}:{location.line.data}:{location.column.data}"
+    if isinstance(location, FusedLoc):
+        return " + ".join(where(part) for part in location.locations if where(part)) or fallback
+    return fallback
+
+
+def counted(names: Iterable[str]) -> str:
+    """Names with their multiplicity, most frequent first: `Conv (12), Relu (3)`."""
+    return ", ".join(f"{name} ({n})" for name, n in Counter(names).most_common())

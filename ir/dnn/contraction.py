@@ -1,0 +1,306 @@
+"""Contractions: operations that multiply and accumulate over shared indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType, UnitAttr
+from xdsl.ir import Attribute
+from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, opt_prop_def, prop_def, result_def
+
+from dnnc.ir.diagnostics import expect
+from dnnc.ir.dnn.attributes import Int, Ints, Window, WindowAttr
+from dnnc.ir.dnn.base import DnnOp, Work
+from dnnc.ir.dnn.elementwise import broadcast
+from dnnc.ir.types import I32, QuantType, dtype, shape_of, tensor, tensor_text, type_name
+
+_BLOCK = 1 << 26  # elements of the patch matrix built at a time
+
+
+@dataclass(frozen=True)
+class ConvDims:
+    """Loop bounds of a convolution, with the letters of its formula.
+
+    N fmap batch, M filters, C channels, H x W input, R x S filter, E x F output, U stride, `groups` independent parts.
+    Spatial values are tuples, one entry a dimension, so 1-D and 3-D convolutions fit too.
+    """
+
+    N: int
+    M: int
+    C: int
+    HW: tuple[int, ...]
+    RS: tuple[int, ...]
+    EF: tuple[int, ...]
+    U: tuple[int, ...]
+    groups: int
+
+    @property
+    def macs(self) -> int:
+        """N * M * E * F * (C / groups) * R * S."""
+        return self.N * self.M * prod(self.EF) * (self.C // self.groups) * prod(self.RS)
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every channel is convolved on its own."""
+        return self.groups == self.C and self.groups > 1
+
+
+def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
+    """Element type of a sum of products: of floats and integers their own, of quantized values int32 at scale s_x * s_w.
+
+    `axis` is the channel axis of the result, used when the weights have a scale per channel.
+    """
+    if not isinstance(x, QuantType) or not isinstance(w, QuantType):
+        expect(x == w, f"weights of element type {type_name(x)}", type_name(w))
+        return x
+    expect(x.axis is None, "one scale for the input", f"{x}")
+    expect(not np.any(w.zero), "weights with zero point 0", f"{w}", "Quantize weights symmetrically.")
+    scale = (x.scale * w.scale).astype(np.float32)
+    return QuantType.per_tensor(I32, scale) if w.axis is None else QuantType.per_channel(I32, scale, axis)
+
+
+def exact_matmul(a: np.ndarray, b: np.ndarray, out: np.dtype) -> np.ndarray:
+    """A @ b; integers through floating-point BLAS where every sum is exact, else in int64.
+
+    The bound K * max|a| * max|b| must stay below 2^24 (float32) or 2^53 (float64).
+    """
+    if not np.issubdtype(a.dtype, np.integer):
+        return np.matmul(a, b)
+    if not a.size or not b.size:
+        return np.zeros(np.matmul(a, b).shape, out)
+    bound = a.shape[-1] * int(np.abs(a.astype(np.int64)).max()) * int(np.abs(b.astype(np.int64)).max())
+    kind = np.float32 if bound < 2**24 else np.float64 if bound < 2**53 else np.int64
+    return np.matmul(a.astype(kind), b.astype(kind)).astype(out)
+
+
+def centered(x: np.ndarray, element: Attribute) -> np.ndarray:
+    """X - zero point as int32 when quantized, else x."""
+    return x.astype(np.int32) - np.int32(element.zero) if isinstance(element, QuantType) else x
+
+
+def patches(x: np.ndarray, window: Window) -> np.ndarray:
+    """Every window of a padded [N, C, spatial...] array as a view [N, C, out..., kernel...]."""
+    n = window.rank
+    view = np.lib.stride_tricks.sliding_window_view(x, window.extent, axis=tuple(range(2, 2 + n)))
+    out = window.output([s - a - b for s, (a, b) in zip(x.shape[2:], window.pads)])
+    starts = tuple(slice(0, (o - 1) * u + 1, u) for o, u in zip(out, window.stride))
+    taps = tuple(slice(None, None, d) for d in window.dilation)
+    return view[(slice(None), slice(None), *starts, *taps)]
+
+
+def padded(x: np.ndarray, window: Window, value: float) -> np.ndarray:
+    """X [N, C, spatial...] with the window's padding filled with `value`; ceil mode adds what its last window needs."""
+    width = []
+    for size, (before, after), u, e, o in zip(
+        x.shape[2:], window.pads, window.stride, window.extent, window.output(x.shape[2:])
+    ):
+        width.append((before, max(after, (o - 1) * u + e - size - before)))
+    if not any(a or b for a, b in width):
+        return x
+    return np.pad(x, ((0, 0), (0, 0), *width), constant_values=value)
+
+
+def convolve(x: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """Sum over (k, i, j) of x[n, k, U*e + i, U*f + j] * w[m, k, i, j], for a padded x, group by group."""
+    view = patches(x, window)
+    n, c = view.shape[:2]
+    out = view.shape[2 : 2 + window.rank]
+    m, k = w.shape[0], prod(w.shape[1:])
+    kind = np.dtype(np.int32) if np.issubdtype(x.dtype, np.integer) else x.dtype
+    if groups == c == m:
+        return _depthwise(view, w, window.rank, kind)
+    wg = w.reshape(groups, m // groups, k)
+    result = np.empty((n, m, *out), kind)
+    rows = max(1, _BLOCK // max(1, c * prod(w.shape[2:]) * prod(out[1:])))
+    # [N, C, rows, ..., R, S] -> [N, groups, C/groups * R * S, rows * ...]: one matrix product for each group
+    order = (0, 1, *range(2 + window.rank, 2 + 2 * window.rank), *range(2, 2 + window.rank))
+    for r in range(0, out[0], rows):
+        part = view[:, :, r : r + rows]
+        columns = part.transpose(order).reshape(n, groups, k, -1)
+        block = exact_matmul(wg, columns, kind)
+        result[:, :, r : r + rows] = block.reshape(n, m, *part.shape[2 : 2 + window.rank])
+    return result
+
+
+def _depthwise(view: np.ndarray, w: np.ndarray, rank: int, kind: np.dtype) -> np.ndarray:
+    result = np.zeros(view.shape[: 2 + rank], kind)
+    for tap in np.ndindex(*w.shape[2:]):  # R * S steps, each over the whole output
+        weight = w[(slice(None), 0, *tap)].astype(kind)
+        result += view[(Ellipsis, *tap)] * weight.reshape(-1, *(1,) * rank)
+    return result
+
+
+@irdl_op_definition
+class ConvOp(DnnOp):
+    """O[n][m][x][y] = B[m] + sum over k, i, j of I[n][k][U*x + i][U*y + j] * W[m][k][i][j], padding counted as zero.
+
+    1-D and 3-D alike; `groups` splits channels and filters into independent parts (depthwise when groups = C).
+    """
+
+    name = "dnn.conv"
+    x = operand_def(TensorType)
+    w = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    window = prop_def(WindowAttr)
+    groups = opt_prop_def(Int, default_value=Int(1))
+    result = result_def(TensorType)
+
+    def dims(self) -> ConvDims:
+        """Loop bounds from operand shapes."""
+        n, c, *hw = self.shape(0)
+        m, _, *rs = self.shape(1)
+        win = self.window.data
+        return ConvDims(n, m, c, tuple(hw), tuple(rs), win.output(hw), win.stride, self.groups.data)
+
+    def infer(self) -> TensorType:
+        x, w = self.shape(0), self.shape(1)
+        rank, groups = self.window.data.rank, self.groups.data
+        expect(len(x) == rank + 2, f"an input of rank {rank + 2}", tensor_text(self.x.type))
+        expect(len(w) == rank + 2, f"weights of rank {rank + 2}", tensor_text(self.w.type))
+        expect(groups >= 1, "at least one group", str(groups))
+        expect(x[1] == w[1] * groups, f"weights with {x[1]}/{groups} input channels", str(w[1]))
+        expect(w[0] % groups == 0, f"a multiple of {groups} filters", str(w[0]))
+        expect(w[2:] == self.window.data.kernel, f"a kernel of {list(w[2:])}", str(list(self.window.data.kernel)))
+        self.window.data.check(x[2:])
+        element = product_type(self.element(0), self.element(1), 1)
+        if self.bias is not None:
+            check_bias(self.bias.type, (w[0],), element)
+        return tensor(element, (x[0], w[0], *self.window.data.output(x[2:])))
+
+    def evaluate(self, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+        win = self.window.data
+        y = convolve(padded(centered(x, self.element(0)), win, 0), w, win, self.groups.data)
+        if bias is not None:
+            y += bias.reshape(-1, *(1,) * win.rank)
+        return y
+
+    def work(self) -> Work:
+        n = self.elements()
+        return Work(self.dims().macs, n if self.bias is not None else 0, n)
+
+
+def check_bias(type_: Attribute, shape: tuple[int, ...], element: Attribute) -> None:
+    """Verify a bias: its shape, and the element type of the sum it is added to."""
+    assert isinstance(type_, TensorType)
+    expect(shape_of(type_) == shape, f"a bias of shape {list(shape)}", tensor_text(type_))
+    wanted = element.storage if isinstance(element, QuantType) else element
+    got = type_.element_type
+    expect(got in (element, wanted), f"a bias of element type {type_name(wanted)}", type_name(got))
+
+
+@irdl_op_definition
+class ConvTransposeOp(DnnOp):
+    """O[n][m][U*x + i][U*y + j] += I[n][k][x][y] * W[k][m][i][j], then + B[m]: the adjoint of convolution.
+
+    Output size U * (H - 1) + extent + output_pad - pads; the window's pads crop the result.
+    """
+
+    name = "dnn.conv_transpose"
+    x = operand_def(TensorType)
+    w = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    window = prop_def(WindowAttr)
+    groups = opt_prop_def(Int, default_value=Int(1))
+    output_pad = opt_prop_def(Ints)
+    result = result_def(TensorType)
+
+    def extra(self) -> tuple[int, ...]:
+        """Output padding of each spatial dimension."""
+        return self.output_pad.data if self.output_pad is not None else (0,) * self.window.data.rank
+
+    def infer(self) -> TensorType:
+        x, w = self.shape(0), self.shape(1)
+        win, groups = self.window.data, self.groups.data
+        expect(len(x) == win.rank + 2 == len(w), f"input and weights of rank {win.rank + 2}", tensor_text(self.x.type))
+        expect(w[0] == x[1], f"weights with {x[1]} input channels", str(w[0]))
+        expect(x[1] % groups == 0, f"a multiple of {groups} input channels", str(x[1]))
+        expect(w[2:] == win.kernel, f"a kernel of {list(w[2:])}", str(list(win.kernel)))
+        element = self.element(0)
+        expect(self.element(1) == element, f"weights of element type {type_name(element)}", type_name(self.element(1)))
+        out = tuple(
+            u * (h - 1) + e + o - a - b
+            for h, u, e, o, (a, b) in zip(x[2:], win.stride, win.extent, self.extra(), win.pads)
+        )
+        expect(all(o >= 0 for o in out), "pads smaller than the output", str(list(win.pad)))
+        m = w[1] * groups
+        if self.bias is not None:
+            check_bias(self.bias.type, (m,), element)
+        return tensor(element, (x[0], m, *out))
+
+    def evaluate(self, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+        win, groups = self.window.data, self.groups.data
+        n, c, *hw = x.shape
+        m = w.shape[1]
+        full = [u * (h - 1) + e + o for h, u, e, o in zip(hw, win.stride, win.extent, self.extra())]
+        y = np.zeros((n, m * groups, *full), x.dtype)
+        xg = x.reshape(n, groups, c // groups, prod(hw))
+        wg = w.reshape(groups, c // groups, m, *win.kernel)
+        for tap in np.ndindex(*win.kernel):  # R * S steps, each one matrix product
+            part = np.matmul(wg[(slice(None), slice(None), slice(None), *tap)].transpose(0, 2, 1), xg)
+            at = tuple(
+                slice(i * d, i * d + u * (h - 1) + 1, u) for i, d, u, h in zip(tap, win.dilation, win.stride, hw)
+            )
+            y[(slice(None), slice(None), *at)] += part.reshape(n, m * groups, *hw)
+        crop = tuple(slice(a, size - b) for (a, b), size in zip(win.pads, full))
+        y = y[(slice(None), slice(None), *crop)]
+        return y if bias is None else y + bias.reshape(-1, *(1,) * win.rank)
+
+    def work(self) -> Work:
+        macs = prod(self.shape(0)) * self.shape(1)[1] * prod(self.window.data.kernel)
+        return Work(macs, self.elements() if self.bias is not None else 0, self.elements())
+
+
+@irdl_op_definition
+class MatmulOp(DnnOp):
+    """Y[..., i, j] = bias[j] + sum over k of A[..., i, k] * B[..., k, j]; leading dimensions broadcast.
+
+    `trans_a` and `trans_b` swap the last two dimensions of an operand; the bias broadcasts to the result.
+    """
+
+    name = "dnn.matmul"
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    trans_a = opt_prop_def(UnitAttr)
+    trans_b = opt_prop_def(UnitAttr)
+    result = result_def(TensorType)
+
+    def operand_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shapes of A and B after transposition, vectors taken as a row and a column."""
+        a, b = self.shape(0), self.shape(1)
+        a = (1, *a) if len(a) == 1 else a
+        b = (*b, 1) if len(b) == 1 else b
+        swap = lambda s: (*s[:-2], s[-1], s[-2])  # noqa: E731
+        return (swap(a) if self.trans_a else a), (swap(b) if self.trans_b else b)
+
+    def infer(self) -> TensorType:
+        expect(len(self.shape(0)) > 0 < len(self.shape(1)), "operands of rank 1 or more", tensor_text(self.a.type))
+        a, b = self.operand_shapes()
+        both = f"{tensor_text(self.a.type)} and {tensor_text(self.b.type)}"
+        expect(a[-1] == b[-2], "operands that share the inner dimension", both)
+        element = self.element(0)
+        batch = broadcast(tensor(element, a[:-2]), tensor(element, b[:-2]))
+        shape = batch + a[-2:-1] * (len(self.shape(0)) > 1) + b[-1:] * (len(self.shape(1)) > 1)
+        kind = product_type(element, self.element(1), len(shape) - 1)
+        result = tensor(kind, shape)
+        if self.bias is not None:
+            spread = broadcast(result, self.bias.type)
+            expect(spread == shape, f"a bias that broadcasts to {list(shape)}", tensor_text(self.bias.type))
+            check_bias(self.bias.type, shape_of(self.bias.type), kind)
+        return result
+
+    def evaluate(self, a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+        a, b = centered(a, self.element(0)), centered(b, self.element(1))
+        a = a.swapaxes(-1, -2) if self.trans_a else a
+        b = b.swapaxes(-1, -2) if self.trans_b else b
+        type_ = self.result.type
+        assert isinstance(type_, TensorType)
+        y = exact_matmul(a, b, dtype(type_.element_type))
+        return y if bias is None else y + bias
+
+    def work(self) -> Work:
+        a, _ = self.operand_shapes()
+        n = self.elements()
+        return Work(n * a[-1], n if self.bias is not None else 0, n)

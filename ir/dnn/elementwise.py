@@ -1,0 +1,697 @@
+"""Operations that act on one element at a time; operands broadcast as in numpy. Each is its `scalar` body, written once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType, UnitAttr
+from xdsl.ir import Attribute
+from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
+
+from dnnc.ir import scalar as S
+from dnnc.ir.diagnostics import expect
+from dnnc.ir.dnn.attributes import Real
+from dnnc.ir.dnn.base import DnnOp, Work
+from dnnc.ir.types import I1, QuantType, dtype, integer_range, is_float, shape_of, tensor, tensor_text, type_name
+
+
+def broadcast(*types: Attribute) -> tuple[int, ...]:
+    """The common shape of operands that broadcast; verifies that there is one."""
+    shapes = [shape_of(t) for t in types]
+    rank = max(map(len, shapes))
+    out = []
+    for dims in zip(*((1,) * (rank - len(s)) + s for s in shapes)):
+        size = next((d for d in dims if d != 1), 1)
+        fits = all(d in (1, size) for d in dims)
+        expect(fits, "operands of shapes that broadcast", " and ".join(tensor_text(t) for t in types))
+        out.append(size)
+    return tuple(out)
+
+
+class Elementwise(DnnOp):
+    """y[i] = scalar(x0[i], x1[i], ...)."""
+
+    INTEGERS: ClassVar[bool] = True
+    FLOATS: ClassVar[bool] = True
+    COMPARES: ClassVar[bool] = False
+
+    def scalar(self, *x: Any) -> Any:
+        """The body on one element of each operand."""
+        raise NotImplementedError
+
+    def infer(self) -> TensorType:
+        first = self.element()
+        for i in range(len(self.operands)):
+            expect(
+                self.element(i) == first, f"operands of one element type {type_name(first)}", type_name(self.element(i))
+            )
+        if isinstance(first, QuantType):
+            expect(
+                len(self.operands) == 1, "operands that are not quantized", type_name(first), "Requantize explicitly."
+            )
+        allowed = self.FLOATS if is_float(first) else self.INTEGERS or isinstance(first, QuantType) or first == I1
+        kinds = "floats" if self.FLOATS else "integers"
+        expect(allowed, kinds, type_name(first), "Cast the operand first.")
+        shape = broadcast(*(o.type for o in self.operands))
+        return tensor(I1 if self.COMPARES else first, shape)
+
+    def evaluate(self, *x: np.ndarray) -> np.ndarray:
+        element = self.element()
+        if isinstance(element, QuantType):
+            return self.table()[x[0].astype(np.int64) - integer_range(element.storage)[0]]
+        with np.errstate(all="ignore"):
+            return np.asarray(self.scalar(*x)).astype(self.result_dtype(), copy=False)
+
+    def result_dtype(self) -> np.dtype:
+        """Numpy dtype of the result."""
+        type_ = self.results[0].type
+        assert isinstance(type_, TensorType)
+        return dtype(type_.element_type)
+
+    def table(self) -> np.ndarray:
+        """The body on a quantized operand of up to 16 bits, as a table over all its values.
+
+        T[q] = clamp(RNE(scalar(s * (q - z)) / s) + z), computed in float64; needs one operand with one scale.
+        """
+        element = self.element()
+        assert isinstance(element, QuantType)
+        expect(len(self.operands) == 1 and element.axis is None, "one operand with one scale", f"{element}")
+        low, high = integer_range(element.storage)
+        real = float(element.scale) * (np.arange(low, high + 1, dtype=np.float64) - float(element.zero))
+        with np.errstate(all="ignore"):
+            q = np.rint(np.asarray(self.scalar(real), np.float64) / float(element.scale)) + float(element.zero)
+        return np.clip(q, low, high).astype(dtype(element))
+
+    def expression(self) -> Any:
+        """The body as an expression of `scalar.Arg`s."""
+        return S.trace(self.scalar, len(self.operands))
+
+    def work(self) -> Work:
+        n = self.elements()
+        return Work(ops=n * max(1, S.count(self.expression())), elements=n)
+
+
+class Unary(Elementwise):
+    """y = f(x)."""
+
+    x = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+class FloatUnary(Unary):
+    """y = f(x) on floats."""
+
+    INTEGERS: ClassVar[bool] = False
+
+
+class Binary(Elementwise):
+    """y = f(a, b)."""
+
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+class Comparison(Binary):
+    """y = a ? b as i1."""
+
+    COMPARES: ClassVar[bool] = True
+
+
+class Logical(Binary):
+    """y = f(a, b) on booleans."""
+
+    def infer(self) -> TensorType:
+        expect(self.element() == I1 and self.element(1) == I1, "boolean operands", type_name(self.element()))
+        return super().infer()
+
+
+class Bitwise(Binary):
+    """y = f(a, b) on the bits of integers."""
+
+    FLOATS: ClassVar[bool] = False
+
+
+@irdl_op_definition
+class NegOp(Unary):
+    """y = -x."""
+
+    name = "dnn.neg"
+
+    def scalar(self, x):
+        return -x
+
+
+@irdl_op_definition
+class AbsOp(Unary):
+    """y = |x|."""
+
+    name = "dnn.abs"
+
+    def scalar(self, x):
+        return S.abs(x)
+
+
+@irdl_op_definition
+class SignOp(Unary):
+    """y = sign(x): -1, 0 or 1."""
+
+    name = "dnn.sign"
+
+    def scalar(self, x):
+        return S.sign(x)
+
+
+@irdl_op_definition
+class SqrtOp(FloatUnary):
+    """y = sqrt(x)."""
+
+    name = "dnn.sqrt"
+
+    def scalar(self, x):
+        return S.sqrt(x)
+
+
+@irdl_op_definition
+class ReciprocalOp(FloatUnary):
+    """y = 1 / x."""
+
+    name = "dnn.reciprocal"
+
+    def scalar(self, x):
+        return 1.0 / x
+
+
+@irdl_op_definition
+class ExpOp(FloatUnary):
+    """y = e^x."""
+
+    name = "dnn.exp"
+
+    def scalar(self, x):
+        return S.exp(x)
+
+
+@irdl_op_definition
+class LogOp(FloatUnary):
+    """y = ln(x)."""
+
+    name = "dnn.log"
+
+    def scalar(self, x):
+        return S.log(x)
+
+
+@irdl_op_definition
+class ErfOp(FloatUnary):
+    """y = erf(x) = 2/sqrt(pi) * integral of e^(-t^2) from 0 to x."""
+
+    name = "dnn.erf"
+
+    def scalar(self, x):
+        return S.erf(x)
+
+
+@irdl_op_definition
+class FloorOp(FloatUnary):
+    """y = the largest integer not above x."""
+
+    name = "dnn.floor"
+
+    def scalar(self, x):
+        return S.floor(x)
+
+
+@irdl_op_definition
+class CeilOp(FloatUnary):
+    """y = the smallest integer not below x."""
+
+    name = "dnn.ceil"
+
+    def scalar(self, x):
+        return S.ceil(x)
+
+
+@irdl_op_definition
+class RoundOp(FloatUnary):
+    """y = x rounded to the nearest integer, ties to even."""
+
+    name = "dnn.round"
+
+    def scalar(self, x):
+        return S.round(x)
+
+
+@irdl_op_definition
+class SinOp(FloatUnary):
+    """y = sin(x), the sine."""
+
+    name = "dnn.sin"
+
+    def scalar(self, x):
+        return S.sin(x)
+
+
+@irdl_op_definition
+class CosOp(FloatUnary):
+    """y = cos(x), the cosine."""
+
+    name = "dnn.cos"
+
+    def scalar(self, x):
+        return S.cos(x)
+
+
+@irdl_op_definition
+class TanOp(FloatUnary):
+    """y = tan(x), the tangent."""
+
+    name = "dnn.tan"
+
+    def scalar(self, x):
+        return S.tan(x)
+
+
+@irdl_op_definition
+class AsinOp(FloatUnary):
+    """y = asin(x), the inverse sine."""
+
+    name = "dnn.asin"
+
+    def scalar(self, x):
+        return S.asin(x)
+
+
+@irdl_op_definition
+class AcosOp(FloatUnary):
+    """y = acos(x), the inverse cosine."""
+
+    name = "dnn.acos"
+
+    def scalar(self, x):
+        return S.acos(x)
+
+
+@irdl_op_definition
+class AtanOp(FloatUnary):
+    """y = atan(x), the inverse tangent."""
+
+    name = "dnn.atan"
+
+    def scalar(self, x):
+        return S.atan(x)
+
+
+@irdl_op_definition
+class SinhOp(FloatUnary):
+    """y = sinh(x), the hyperbolic sine."""
+
+    name = "dnn.sinh"
+
+    def scalar(self, x):
+        return S.sinh(x)
+
+
+@irdl_op_definition
+class CoshOp(FloatUnary):
+    """y = cosh(x), the hyperbolic cosine."""
+
+    name = "dnn.cosh"
+
+    def scalar(self, x):
+        return S.cosh(x)
+
+
+@irdl_op_definition
+class AsinhOp(FloatUnary):
+    """y = asinh(x), the inverse hyperbolic sine."""
+
+    name = "dnn.asinh"
+
+    def scalar(self, x):
+        return S.asinh(x)
+
+
+@irdl_op_definition
+class AcoshOp(FloatUnary):
+    """y = acosh(x), the inverse hyperbolic cosine."""
+
+    name = "dnn.acosh"
+
+    def scalar(self, x):
+        return S.acosh(x)
+
+
+@irdl_op_definition
+class AtanhOp(FloatUnary):
+    """y = atanh(x), the inverse hyperbolic tangent."""
+
+    name = "dnn.atanh"
+
+    def scalar(self, x):
+        return S.atanh(x)
+
+
+@irdl_op_definition
+class AddOp(Binary):
+    """y = a + b; integers wrap."""
+
+    name = "dnn.add"
+
+    def scalar(self, a, b):
+        return a + b
+
+
+@irdl_op_definition
+class SubOp(Binary):
+    """y = a - b; integers wrap."""
+
+    name = "dnn.sub"
+
+    def scalar(self, a, b):
+        return a - b
+
+
+@irdl_op_definition
+class MulOp(Binary):
+    """y = a * b; integers wrap."""
+
+    name = "dnn.mul"
+
+    def scalar(self, a, b):
+        return a * b
+
+
+@irdl_op_definition
+class DivOp(Binary):
+    """y = a / b; integers truncate toward zero, and division by zero gives 0."""
+
+    name = "dnn.div"
+
+    def scalar(self, a, b):
+        return a / b
+
+
+@irdl_op_definition
+class MaxOp(Binary):
+    """y = max(a, b), NaN if either is."""
+
+    name = "dnn.max"
+
+    def scalar(self, a, b):
+        return S.maximum(a, b)
+
+
+@irdl_op_definition
+class MinOp(Binary):
+    """y = min(a, b), NaN if either is."""
+
+    name = "dnn.min"
+
+    def scalar(self, a, b):
+        return S.minimum(a, b)
+
+
+@irdl_op_definition
+class PReluOp(Binary):
+    """y = a for a >= 0, else b * a (slope b broadcast)."""
+
+    name = "dnn.prelu"
+
+    def scalar(self, a, b):
+        return S.where(a < 0, b * a, a)
+
+
+@irdl_op_definition
+class LessOp(Comparison):
+    """y = a < b."""
+
+    name = "dnn.less"
+
+    def scalar(self, a, b):
+        return a < b
+
+
+@irdl_op_definition
+class LessEqualOp(Comparison):
+    """y = a <= b."""
+
+    name = "dnn.less_equal"
+
+    def scalar(self, a, b):
+        return a <= b
+
+
+@irdl_op_definition
+class GreaterOp(Comparison):
+    """y = a > b."""
+
+    name = "dnn.greater"
+
+    def scalar(self, a, b):
+        return a > b
+
+
+@irdl_op_definition
+class GreaterEqualOp(Comparison):
+    """y = a >= b."""
+
+    name = "dnn.greater_equal"
+
+    def scalar(self, a, b):
+        return a >= b
+
+
+@irdl_op_definition
+class EqualOp(Comparison):
+    """y = (a == b)."""
+
+    name = "dnn.equal"
+
+    def scalar(self, a, b):
+        return S.eq(a, b)
+
+
+@irdl_op_definition
+class AndOp(Logical):
+    """y = a and b."""
+
+    name = "dnn.and"
+
+    def scalar(self, a, b):
+        return S.logical_and(a, b)
+
+
+@irdl_op_definition
+class OrOp(Logical):
+    """y = a or b."""
+
+    name = "dnn.or"
+
+    def scalar(self, a, b):
+        return S.logical_or(a, b)
+
+
+@irdl_op_definition
+class XorOp(Logical):
+    """y = a xor b."""
+
+    name = "dnn.xor"
+
+    def scalar(self, a, b):
+        return S.logical_xor(a, b)
+
+
+@irdl_op_definition
+class BitAndOp(Bitwise):
+    """y = a & b, bit by bit."""
+
+    name = "dnn.bit_and"
+
+    def scalar(self, a, b):
+        return S.bit_and(a, b)
+
+
+@irdl_op_definition
+class BitOrOp(Bitwise):
+    """y = a | b, bit by bit."""
+
+    name = "dnn.bit_or"
+
+    def scalar(self, a, b):
+        return S.bit_or(a, b)
+
+
+@irdl_op_definition
+class BitXorOp(Bitwise):
+    """y = a ^ b, bit by bit."""
+
+    name = "dnn.bit_xor"
+
+    def scalar(self, a, b):
+        return S.bit_xor(a, b)
+
+
+@irdl_op_definition
+class ShiftLeftOp(Bitwise):
+    """y = a * 2^b, bits beyond the width lost."""
+
+    name = "dnn.shift_left"
+
+    def scalar(self, a, b):
+        return S.shift_left(a, b)
+
+
+@irdl_op_definition
+class ShiftRightOp(Bitwise):
+    """y = floor(a / 2^b)."""
+
+    name = "dnn.shift_right"
+
+    def scalar(self, a, b):
+        return S.shift_right(a, b)
+
+
+@irdl_op_definition
+class PowOp(Elementwise):
+    """y = a^b in the type of a, whatever the type of the exponent b."""
+
+    name = "dnn.pow"
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    def scalar(self, a, b):
+        return S.pow(a, b)
+
+    def infer(self) -> TensorType:
+        return tensor(self.element(), broadcast(self.a.type, self.b.type))
+
+
+@irdl_op_definition
+class ModOp(Binary):
+    """y = a - b * floor(a / b), with the sign of b; with `fmod` a - b * trunc(a / b), with the sign of a."""
+
+    name = "dnn.mod"
+    fmod = opt_prop_def(UnitAttr)
+
+    def scalar(self, a, b):
+        return S.fmod(a, b) if self.fmod else S.mod(a, b)
+
+
+@irdl_op_definition
+class NotOp(Unary):
+    """y = not x, on booleans."""
+
+    name = "dnn.not"
+
+    def scalar(self, x):
+        return S.logical_not(x)
+
+    def infer(self) -> TensorType:
+        expect(self.element() == I1, "a boolean operand", type_name(self.element()))
+        return super().infer()
+
+
+@irdl_op_definition
+class BitNotOp(Unary):
+    """y = ~x, every bit inverted."""
+
+    name = "dnn.bit_not"
+    FLOATS: ClassVar[bool] = False
+
+    def scalar(self, x):
+        return S.bit_not(x)
+
+
+@irdl_op_definition
+class IsNaNOp(FloatUnary):
+    """y = whether x is not a number."""
+
+    name = "dnn.is_nan"
+    COMPARES: ClassVar[bool] = True
+
+    def scalar(self, x):
+        return S.isnan(x)
+
+
+@irdl_op_definition
+class IsInfOp(FloatUnary):
+    """y = whether x is +infinity (unless `no_positive`) or -infinity (unless `no_negative`)."""
+
+    name = "dnn.is_inf"
+    COMPARES: ClassVar[bool] = True
+    no_positive = opt_prop_def(UnitAttr)
+    no_negative = opt_prop_def(UnitAttr)
+
+    def scalar(self, x):
+        if self.no_positive and self.no_negative:
+            return S.logical_and(S.isnan(x), S.logical_not(S.isnan(x)))
+        if self.no_positive:
+            return S.isneginf(x)
+        if self.no_negative:
+            return S.isposinf(x)
+        return S.logical_or(S.isposinf(x), S.isneginf(x))
+
+
+@irdl_op_definition
+class WhereOp(Elementwise):
+    """y = a where the condition holds, else b."""
+
+    name = "dnn.where"
+    condition = operand_def(TensorType)
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    def scalar(self, condition, a, b):
+        return S.where(condition, a, b)
+
+    def infer(self) -> TensorType:
+        expect(self.element() == I1, "a boolean condition", type_name(self.element()))
+        one = self.element(1)
+        expect(one == self.element(2), f"branches of one element type {type_name(one)}", type_name(self.element(2)))
+        return tensor(one, broadcast(*(o.type for o in self.operands)))
+
+
+@irdl_op_definition
+class ClipOp(Unary):
+    """y = min(max(x, low), high)."""
+
+    name = "dnn.clip"
+    low = opt_prop_def(Real, default_value=Real(float("-inf")))
+    high = opt_prop_def(Real, default_value=Real(float("inf")))
+
+    def scalar(self, x):
+        y = x if self.low.data == float("-inf") else S.maximum(x, self.low.data)
+        return y if self.high.data == float("inf") else S.minimum(y, self.high.data)
+
+
+@irdl_op_definition
+class CastOp(Elementwise):
+    """y = x in another element type: floats to integers truncate, anything to i1 is x != 0, floats to fp8 saturate."""
+
+    name = "dnn.cast"
+    x = operand_def(TensorType)
+    to = prop_def(Attribute)
+    result = result_def(TensorType)
+
+    def infer(self) -> TensorType:
+        return tensor(self.to, self.shape())
+
+    def evaluate(self, *x: np.ndarray) -> np.ndarray:
+        target = dtype(self.to)
+        v = x[0]
+        with np.errstate(all="ignore"):
+            if target == np.bool_:
+                return v != 0
+            if is_float(self.to) and target.itemsize == 1:
+                v = np.clip(v.astype(np.float32), -_FP8_MAX[target.name], _FP8_MAX[target.name])
+            return v.astype(target)
+
+    def work(self) -> Work:
+        return Work(ops=self.elements(), elements=self.elements())
+
+
+_FP8_MAX = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}

@@ -1,0 +1,160 @@
+"""Constants by key, outside the IR text: memory-mapped, immutable, saved as a safetensors file beside the program."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialect_interfaces import DialectInterface
+
+from dnnc.ir.diagnostics import DnncError, Finding
+
+Source = np.ndarray | Callable[[], np.ndarray]
+
+# safetensors dtype names (format specification, github.com/huggingface/safetensors).
+_TAG = {
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn, "F8_E5M2": ml_dtypes.float8_e5m2,
+    "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
+    "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_,
+}  # fmt: skip
+_TAG_OF = {np.dtype(v): k for k, v in _TAG.items()}
+# Types safetensors has no name for are stored as bytes, their name kept in the file's metadata.
+_AS_BYTES = {"I4": np.dtype(ml_dtypes.int4), "U4": np.dtype(ml_dtypes.uint4)}
+_AS_BYTES_OF = {v: k for k, v in _AS_BYTES.items()}
+
+
+class WeightStore(DialectInterface):
+    """Arrays named by immutable keys; a pass that changes data adds a new key.
+
+    An entry is an array or a function that makes it on first use, so that importing a network copies nothing.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Source] = {}
+        self._serial: dict[str, int] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        entry = self._entries[key]
+        if callable(entry):
+            entry = self._entries[key] = _frozen(entry())
+        return entry
+
+    def add(self, hint: str, source: Source) -> str:
+        """Store an array under a new key made from `hint`; return the key."""
+        key = hint or "const"
+        n = self._serial.get(key, 0)
+        while key in self._entries:
+            n += 1
+            key = f"{hint or 'const'}.{n}"
+        self._serial[hint or "const"] = n
+        self._entries[key] = source if callable(source) else _frozen(source)
+        return key
+
+    def save(self, path: str | os.PathLike[str], keys: Iterable[str] | None = None) -> None:
+        """Write the named entries (all by default) as one safetensors file, atomically and without copying them all."""
+        names = sorted(self._entries if keys is None else set(keys))
+        write_safetensors(path, {name: self[name] for name in names})
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> WeightStore:
+        """Map a safetensors file; pages are read when an entry is used."""
+        store = WeightStore()
+        arrays, _ = read_safetensors(path)
+        for key, array in arrays.items():
+            store.add(key, array)
+        return store
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def store_of(ctx: Context) -> WeightStore:
+    """The weight store of a context made by `dnnc.ir.context.make_context`."""
+    store = ctx.get_dialect("dnn").get_interface(WeightStore)
+    assert store is not None
+    return store
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None
+) -> None:
+    """Write arrays (and string metadata) as a safetensors file: to a temporary file beside it, then rename."""
+    header: dict[str, object] = {}
+    meta = dict(metadata or {})
+    offset = 0
+    for name, a in arrays.items():
+        size = a.size * a.dtype.itemsize
+        if a.dtype in _AS_BYTES_OF:
+            meta[f"dtype:{name}"] = _AS_BYTES_OF[a.dtype]
+        tag = "U8" if a.dtype in _AS_BYTES_OF else _TAG_OF[a.dtype]
+        header[name] = {"dtype": tag, "shape": list(a.shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    if meta:
+        header = {"__metadata__": dict(sorted(meta.items())), **header}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_file(path) as f:
+        f.write(len(text).to_bytes(8, "little") + text)
+        for a in arrays.values():
+            # A broadcast array is written row by row so that it is never materialised whole.
+            for part in a if a.ndim and not a.flags.c_contiguous else (a,):
+                f.write(memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8)))
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays (read-only, memory-mapped) and metadata of a safetensors file; a located error when it is damaged."""
+    try:
+        size = os.path.getsize(path)
+        with open(path, "rb") as f:
+            length = int.from_bytes(f.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise ValueError(f"header of {length} bytes in a file of {size}")
+            header = json.loads(f.read(length))
+        meta = header.pop("__metadata__", {})
+        raw = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else np.empty(0, np.uint8)
+        arrays = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            kind = np.dtype(_AS_BYTES.get(meta.get(f"dtype:{name}", ""), _TAG[entry["dtype"]]))
+            if end > raw.size:
+                raise ValueError(f"tensor '{name}' ends at byte {end}, the data at {raw.size}")
+            arrays[name] = np.ndarray(entry["shape"], kind, raw[begin:end].data)
+        return arrays, {k: v for k, v in meta.items() if not k.startswith("dtype:")}
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as e:
+        message = f"expected a whole safetensors file, not a damaged one ({e}). Write it again."
+        raise DnncError(Finding(str(path), message)) from e
+
+
+class atomic_file:
+    """A binary file that appears under its name only when written whole: `with atomic_file(path) as f`."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+
+    def __enter__(self):
+        self.temporary = tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False)
+        return self.temporary
+
+    def __exit__(self, kind, value, traceback):
+        self.temporary.close()
+        if kind is None:
+            os.chmod(self.temporary.name, 0o644)
+            os.replace(self.temporary.name, self.path)
+        else:
+            os.unlink(self.temporary.name)
