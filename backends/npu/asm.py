@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 import numpy as np
+
 from dnnc.backends.npu.encoding import Words, decode, encode, unknown
 from dnnc.backends.npu.isa import BY_NAME, QUEUES, Engine, Field, Instruction
 from dnnc.ir.diagnostics import Collector, DnncError, Finding

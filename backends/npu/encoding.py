@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from dnnc.backends.npu.isa import BY_KEY, HEADER, INSTRUCTIONS, OP_SET, REGISTER, Engine, Field, Instruction
 from dnnc.ir.diagnostics import DnncError
-from numpy.typing import ArrayLike, NDArray
 
 Words = NDArray[np.uint32]
 Column = NDArray[np.int64]
@@ -56,30 +57,39 @@ def encode(
     n = np.broadcast_shapes((1,), *(np.shape(v) for v in (*header.values(), *fields.values())))
     words = np.zeros((*n, 4), np.uint32)
     for name, (field, at) in HEADER_AT.items():
-        _put(words, instruction, field, at, header[name])
+        set_field(words, instruction.name, field, at, header[name])
     if instruction.register is not None:
-        _put(words, instruction, REGISTER, HEADER_BITS, instruction.register)
+        set_field(words, instruction.name, REGISTER, HEADER_BITS, instruction.register)
     for name, value in fields.items():
         field, at = instruction.layout[name]
-        _put(words, instruction, field, HEADER_BITS + at, value)
+        set_field(words, instruction.name, field, HEADER_BITS + at, value)
     return words
 
 
-def _put(words: Words, instruction: Instruction, field: Field, at: int, value: ArrayLike) -> None:
+def set_field(words: Words, where: str, field: Field, at: int, value: ArrayLike) -> None:
+    """Write one field of every word, `at` its lowest bit; DnncError when a value does not fit."""
     v = np.asarray(value, np.int64)
     if np.any(bad := (v < field.low) | (v > field.high)):
         raise DnncError(
-            f"{instruction.name}.{field.name}: a value in [{field.low}, {field.high}] ({field.bits} bits) was "
+            f"{where}.{field.name}: a value in [{field.low}, {field.high}] ({field.bits} bits) was "
             f"expected, not {int(v[bad].flat[0])}. Use a smaller tile, or a target whose memories are smaller."
         )
     raw = ((v - field.base) & ((1 << field.bits) - 1)).astype(np.uint64)
+    _deposit(words, at, field.bits, raw)
+
+
+def _deposit(words: Words, at: int, bits: int, raw: NDArray[np.uint64]) -> None:
+    ones = (1 << bits) - 1
     word, bit = divmod(at, 32)
-    words[..., word] |= (raw << np.uint64(bit)).astype(np.uint32)
-    if bit + field.bits > 32:
-        words[..., word + 1] |= (raw >> np.uint64(32 - bit)).astype(np.uint32)
+    for k, shift in ((word, bit), (word + 1, bit - 32)):
+        if -32 < shift < 32 and shift + bits > 0 and k < 4:
+            keep = ~(ones << shift if shift >= 0 else ones >> -shift) & 0xFFFFFFFF
+            part = raw << np.uint64(shift) if shift >= 0 else raw >> np.uint64(-shift)
+            words[..., k] = (words[..., k] & np.uint32(keep)) | part.astype(np.uint32)
 
 
-def _get(words: Words, field: Field, at: int) -> Column:
+def get_field(words: Words, field: Field, at: int) -> Column:
+    """The values of one field, `at` its lowest bit."""
     word, bit = divmod(at, 32)
     raw = words[..., word].astype(np.uint64) >> np.uint64(bit)
     if bit + field.bits > 32:
@@ -90,13 +100,13 @@ def _get(words: Words, field: Field, at: int) -> Column:
 
 def header(words: Words, name: str) -> Column:
     """A header field of every instruction."""
-    return _get(words, *HEADER_AT[name])
+    return get_field(words, *HEADER_AT[name])
 
 
 def keys(words: Words) -> Column:
     """A number per instruction that is equal exactly for equal kinds: `op`, and the register of SET above it."""
     op = header(words, "op")
-    return op + np.where(op == OP_SET, (_get(words, REGISTER, HEADER_BITS) + 1) << 5, 0)
+    return op + np.where(op == OP_SET, (get_field(words, REGISTER, HEADER_BITS) + 1) << 5, 0)
 
 
 def _key(instruction: Instruction) -> int:
@@ -119,8 +129,8 @@ def decode(words: Words) -> dict[str, Decoded]:
 
 def decode_as(instruction: Instruction, words: Words, index: Column) -> Decoded:
     """Columns of words that are all of one kind; header and payload fields by name."""
-    columns = {name: _get(words, field, at) for name, (field, at) in HEADER_AT.items()}
-    columns |= {name: _get(words, field, HEADER_BITS + at) for name, (field, at) in instruction.layout.items()}
+    columns = {name: get_field(words, field, at) for name, (field, at) in HEADER_AT.items()}
+    columns |= {name: get_field(words, field, HEADER_BITS + at) for name, (field, at) in instruction.layout.items()}
     return Decoded(instruction, index, columns)
 
 
@@ -131,7 +141,7 @@ def unknown(words: Words) -> Column:
 
 def kind(words: Words) -> Instruction:
     """The kind of a single instruction word."""
-    op, register = int(header(words, "op")), int(_get(words, REGISTER, HEADER_BITS))
+    op, register = int(header(words, "op")), int(get_field(words, REGISTER, HEADER_BITS))
     return BY_KEY[op, register if op == OP_SET else None]
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from dnnc.ir.arch import Accelerator, Array
 from numpy.typing import ArrayLike, NDArray
+
+from dnnc.ir.arch import Accelerator, Array
 
 Int = NDArray[np.int64]
 

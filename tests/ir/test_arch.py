@@ -2,12 +2,13 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-from dnnc.backends.npu.catalog import FOLDER, bundled, load_target
-from dnnc.ir import arch
-from dnnc.ir.diagnostics import DnncError
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.parser import Parser
+
+from dnnc.backends.npu.catalog import FOLDER, bundled, load_target
+from dnnc.ir import arch
+from dnnc.ir.diagnostics import DnncError
 
 EDGE = (FOLDER / "edge.toml").read_text()
 

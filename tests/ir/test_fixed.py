@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from dnnc.ir import fixed
-from dnnc.ir.fixed import Rounding
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dnnc.ir import fixed
+from dnnc.ir.fixed import Rounding
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 Q31 = st.one_of(st.just(0), st.integers(2**30, 2**31 - 1))

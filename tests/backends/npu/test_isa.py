@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dnnc.backends.npu import asm
 from dnnc.backends.npu.encoding import KEYS, decode, encode, kind, mask, reserved_bits, unknown
 from dnnc.backends.npu.isa import (
@@ -16,8 +19,6 @@ from dnnc.backends.npu.isa import (
     Engine,
 )
 from dnnc.ir.diagnostics import DnncError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def columns(instruction, n):

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from dnnc.passes.analysis import allocation
-from dnnc.passes.analysis.allocation import Buffer, MemPlan, lower_bound, overlaps, plan
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dnnc.passes.analysis import allocation
+from dnnc.passes.analysis.allocation import Buffer, MemPlan, lower_bound, overlaps, plan
 
 
 @st.composite

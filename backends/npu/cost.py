@@ -1,0 +1,83 @@
+"""Cycles, bytes and MACs of every instruction of a program, by the functions of `passes.analysis.timing`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dnnc.backends.npu.encoding import Column, Decoded
+from dnnc.backends.npu.footprint import RECORD_BYTES, TABLE_BYTES
+from dnnc.backends.npu.isa import Engine
+from dnnc.backends.npu.operands import Operands, box, dram_runs, operands, pooled, product_shape
+from dnnc.ir.arch import ROLES, Accelerator
+from dnnc.passes.analysis import timing
+
+DRAM_COLUMNS = ("dram_read", "dram_write")
+CHIP_COLUMNS = tuple(f"{role}_{way}" for role in ROLES for way in ("read", "write"))
+COUNTERS = ("macs", *DRAM_COLUMNS, *CHIP_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Per instruction of the stream: cycles, and every counter of `COUNTERS`, in MACs and bytes."""
+
+    cycles: Column
+    counters: Mapping[str, Column]
+
+
+def costs(decoded: Mapping[str, Decoded], n: int, arch: Accelerator) -> Costs:
+    """The costs of a stream of n instructions; kinds without work take `timing.CONTROL_CYCLES`."""
+    cycles = np.full(n, timing.CONTROL_CYCLES, np.int64)
+    counters = {name: np.zeros(n, np.int64) for name in COUNTERS}
+    for name, engine in (("ld", Engine.LD), ("st", Engine.ST)):
+        if len(t := operands(decoded, name, engine)):
+            _transfer(name == "ld", t, arch, cycles, counters)
+    if len(t := operands(decoded, "mm", Engine.MM)):
+        _product(t, arch, cycles, counters)
+    if len(t := operands(decoded, "ppu", Engine.PPU)):
+        _post(t, arch, cycles, counters)
+    return Costs(cycles, counters)
+
+
+def _transfer(load: bool, t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
+    b = box(t)
+    run, runs = dram_runs(t, b)
+    cycles[t.index] = timing.dma_cycles(run, runs, arch)
+    counters["dram_read" if load else "dram_write"][t.index] = run * runs
+    outer = b.counts[1] * b.counts[2]
+    local = outer * b.box_rows * b.box_bytes if load else run * runs
+    for number, role in enumerate(ROLES):
+        here = t["space"] == number
+        counters[f"{role}_{'write' if load else 'read'}"][t.index[here]] = local[here]
+
+
+def _product(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
+    s = product_shape(t)
+    for kind, formula in ((False, timing.product), (True, timing.depthwise)):
+        rows = s.depthwise == kind
+        cost = formula(s.reduction[rows], s.channels[rows], (s.rows * s.columns)[rows], t["accumulate"][rows], arch)
+        cycles[t.index[rows]] = cost.cycles
+        for name in ("macs", "input_read", "weight_read", "accumulator_read", "accumulator_write"):
+            counters[name][t.index[rows]] = getattr(cost, name)
+
+
+def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
+    rows, columns = pooled(t)
+    channels, source, out = t["channels"], t["rows"] * t["source.columns"], rows * columns
+    pool = t["pool"] > 0
+    windows = np.where(pool, out * t["pool.kernel_h"] * t["pool.kernel_w"], 0)
+    # a pool straight from memory has no element stage before it
+    staged = ~pool | (t["from_accumulator"] == 1) | ((t["pool"] == 1) & ((t["scale"] | t["table"] | t["second"]) == 1))
+    elements = np.where(staged, source, np.where(t["pool"] == 2, out, 0))
+    sums = t["from_accumulator"] == 1
+    second = np.where(t["second"] == 1, channels * np.where(t["pool"] == 2, out, source), 0)
+    records = np.where(t["scale"] == 1, RECORD_BYTES * np.where(t["scale.per_channel"] == 1, channels, 1), 0)
+    read = {
+        "accumulator": np.where(sums, 4 * channels * source, 0),
+        "input": np.where(sums, 0, channels * source) + second,
+        "parameter": records + np.where(t["table"] == 1, TABLE_BYTES, 0),
+    }
+    cycles[t.index] = timing.post(channels, elements, windows, read, channels * out, arch)
+    for role, amount in read.items():
+        counters[f"{role}_read"][t.index] = amount
+    counters["output_write"][t.index] = channels * out

@@ -1,0 +1,94 @@
+"""What is wrong with single instructions: fields that mean nothing, and accesses outside their memory.
+
+The static verifier lists these findings; the simulator traps on the instruction when it is reached.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnnc.backends.npu.encoding import Decoded, Words, reserved_bits, unknown
+from dnnc.backends.npu.footprint import Memories, accesses
+from dnnc.backends.npu.isa import DECODERS, INSTRUCTIONS, POOLS, ROUNDINGS, Engine
+from dnnc.backends.npu.operands import Operands, operands, pooled
+from dnnc.backends.npu.program import REGIONS
+from dnnc.ir.arch import ROLES
+
+Faults = dict[int, str]
+READ_ONLY = (REGIONS.index("weights"), REGIONS.index("parameters"))
+
+
+def faults(words: Words, decoded: Mapping[str, Decoded], m: Memories) -> Faults:
+    """The first problem of each faulty instruction, by index in the stream."""
+    found: Faults = {}
+    for index in unknown(words):
+        found[int(index)] = f"a known op was expected, not the word {words[index].tolist()}"
+    for instruction in INSTRUCTIONS:
+        if instruction.name in decoded:
+            _well_formed(found, decoded[instruction.name], words)
+    _transfers(found, decoded)
+    _units(found, decoded)
+    _bounds(found, decoded, m)
+    return found
+
+
+def _note(found: Faults, index: NDArray[np.int64], bad: NDArray[np.bool_], text: Callable[[int], str]) -> None:
+    for row in np.flatnonzero(bad):
+        found.setdefault(int(index[row]), text(int(row)))
+
+
+def _well_formed(found: Faults, d: Decoded, words: Words) -> None:
+    allowed = [int(e) for e in d.instruction.engines]
+    names = " or ".join(Engine(e).name for e in allowed)
+    bad = ~np.isin(d["engine"], allowed)
+    _note(found, d.index, bad, lambda r: f"engine {names} was expected for {d.instruction.name}, not {d['engine'][r]}")
+    if set(d.instruction.engines) == {Engine.CTRL}:
+        tokens = (d["wait"] | d["signal"]) != 0
+        _note(found, d.index, tokens, lambda r: f"no tokens were expected on {d.instruction.name}, CTRL has none")
+    reserved = np.isin(np.arange(len(d.index)), reserved_bits(d.instruction, words[d.index]))
+    _note(found, d.index, reserved, lambda r: f"zero was expected in the reserved bits of {d.instruction.name}")
+
+
+def _transfers(found: Faults, decoded: Mapping[str, Decoded]) -> None:
+    for name, engine in (("ld", Engine.LD), ("st", Engine.ST)):
+        if not len(t := operands(decoded, name, engine)):
+            continue
+        _note(found, t.index, t["space"] >= len(ROLES), lambda r: f"a space below {len(ROLES)} was expected")
+        # the coded forms have their numbers, but no engine expands them yet
+        coded = t["decoder"] != DECODERS.index("dense")
+        _note(found, t.index, coded, lambda r: "decoder dense was expected, the others are not supported")
+        if name == "st":
+            constant = np.isin(t["region"], READ_ONLY)
+            _note(found, t.index, constant, lambda r: "a region that can be written was expected, not a constant one")
+
+
+def _units(found: Faults, decoded: Mapping[str, Decoded]) -> None:
+    if len(t := operands(decoded, "mm", Engine.MM)):
+        _note(
+            found, t.index, t["accumulator"] % 4 != 0, lambda r: "an accumulator address of 4-byte steps was expected"
+        )
+    if len(t := operands(decoded, "ppu", Engine.PPU)):
+        _post(found, t)
+
+
+def _post(found: Faults, t: Operands) -> None:
+    unaligned = (t["from_accumulator"] == 1) & (t["source"] % 4 != 0)
+    _note(found, t.index, unaligned, lambda r: "an accumulator address of 4-byte steps was expected")
+    _note(found, t.index, t["pool"] >= len(POOLS), lambda r: f"pool {', '.join(POOLS)} was expected")
+    modes = t["scale.rounding"] >= len(ROUNDINGS)
+    _note(found, t.index, modes & (t["scale"] == 1), lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
+    rows, columns = pooled(t)
+    _note(found, t.index, (rows < 1) | (columns < 1), lambda r: "a pooling window that fits the source was expected")
+
+
+def _bounds(found: Faults, decoded: Mapping[str, Decoded], m: Memories) -> None:
+    a = accesses(decoded, m)
+    size = np.append(np.array(m.bytes, np.int64), 0)[a.memory]
+    bad = (a.memory < 0) | (a.low < 0) | (a.high > size)
+
+    def text(row: int) -> str:
+        where = m.names[a.memory[row]] if a.memory[row] >= 0 else "a memory that does not exist"
+        return f"{a.name(row)} within the {size[row]} bytes of {where} was expected, not [{a.low[row]}, {a.high[row]})"
+
+    _note(found, a.index, bad, text)

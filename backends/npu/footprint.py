@@ -1,0 +1,158 @@
+"""The bytes each instruction may touch: one interval per operand, in a memory on chip or a DRAM region."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dnnc.backends.npu.encoding import Column, Decoded
+from dnnc.backends.npu.isa import Engine
+from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
+from dnnc.backends.npu.program import Program
+from dnnc.ir.arch import ROLES, Accelerator
+
+RECORD_BYTES = 9
+"""A channel's parameters: bias i32, multiplier i32, shift u8."""
+
+TABLE_BYTES = 256
+
+
+@dataclass(frozen=True)
+class Accesses:
+    """Intervals [low, high) as columns: instruction, memory number, whether written, and the operand's name."""
+
+    index: Column
+    memory: Column
+    low: Column
+    high: Column
+    write: Column
+    operand: tuple[str, ...]
+    operand_id: Column
+
+    def name(self, row: int) -> str:
+        """The operand of an access: `ld.address`."""
+        return self.operand[int(self.operand_id[row])]
+
+
+@dataclass(frozen=True)
+class Memories:
+    """All memories of a run, numbered: those on chip in the order of the target, then the DRAM regions."""
+
+    names: tuple[str, ...]
+    bytes: tuple[int, ...]
+    role: tuple[int, ...]
+    on_chip: int
+
+    def of_role(self, role: ArrayLike) -> Column:
+        """Number of the memory that plays each role; -1 for a role that does not exist."""
+        table = np.array([*self.role, -1])
+        r = np.asarray(role, np.int64)
+        return table[np.where(r < len(self.role), r, -1)]
+
+    def of_region(self, region: ArrayLike) -> Column:
+        """Number of each DRAM region; -1 for one the program does not have."""
+        r = np.asarray(region, np.int64)
+        return np.where(r < len(self.names) - self.on_chip, r + self.on_chip, -1)
+
+
+def memories(program: Program, arch: Accelerator) -> Memories:
+    """The memories of the target and the regions of the program."""
+    chip = [m.name for m in arch.memory]
+    names = (*chip, *(r.name for r in program.regions))
+    sizes = (*(m.bytes for m in arch.memory), *(r.bytes for r in program.regions))
+    return Memories(names, sizes, tuple(chip.index(arch.holding(role).name) for role in ROLES), len(chip))
+
+
+class _Gather:
+    """Collects intervals operand by operand."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[Column, ...]] = []
+        self.names: list[str] = []
+
+    def add(
+        self, name: str, index: Column, memory: Column, low: Column, size: Column, write: bool, when: ArrayLike = True
+    ) -> None:
+        keep = np.broadcast_to(when, index.shape)
+        number = len(self.names)
+        self.names.append(name)
+        columns = (index, memory, low, low + size, np.int64(write), np.int64(number))
+        self.parts.append(tuple(np.broadcast_to(c, index.shape)[keep] for c in columns))
+
+    def done(self) -> Accesses:
+        columns = [np.concatenate(c) for c in zip(*self.parts)]
+        order = np.argsort(columns[0], kind="stable")
+        index, memory, low, high, write, operand = (c[order] for c in columns)
+        return Accesses(index, memory, low, high, write, tuple(self.names), operand)
+
+
+def accesses(decoded: Mapping[str, Decoded], m: Memories) -> Accesses:
+    """Every interval of a program, in the order of its instructions."""
+    g = _Gather()
+    for name, engine in (("ld", Engine.LD), ("st", Engine.ST)):
+        if len(t := operands(decoded, name, engine)):
+            _transfer(g, name, t, m)
+    if len(t := operands(decoded, "mm", Engine.MM)):
+        _product(g, t, m)
+    if len(t := operands(decoded, "ppu", Engine.PPU)):
+        _post(g, t, m)
+    if not g.parts:
+        none = np.zeros(0, np.int64)
+        g.add("none", none, none, none, none, False)
+    return g.done()
+
+
+def _extent(counts: tuple[Column, ...], strides: tuple[Column, ...], last: Column) -> Column:
+    return sum(((c - 1) * s for c, s in zip(counts, strides)), np.zeros_like(last)) + last
+
+
+def _transfer(g: _Gather, name: str, t: Operands, m: Memories) -> None:
+    b, load = box(t), name == "ld"
+    dram = _extent(b.counts, b.dram, t["row_bytes"])
+    local = _extent((b.box_rows, *b.counts[1:]), b.local, b.box_bytes)
+    g.add(f"{name}.offset", t.index, m.of_region(t["region"]), t["offset"], dram, not load)
+    g.add(f"{name}.address", t.index, m.of_role(t["space"]), t["address"], local, load)
+
+
+def _product(g: _Gather, t: Operands, m: Memories) -> None:
+    s = product_shape(t)
+    reach = {}
+    for axis, count in (("h", s.rows), ("w", s.columns)):
+        taps = (t[f"window.kernel_{axis}"] - 1) * t[f"window.dilation_{axis}"]
+        reach[axis] = (count - 1) * t[f"window.stride_{axis}"] + taps
+    inputs = (s.inputs - 1) * t["input.channel_pitch"] + reach["h"] * t["input.row_pitch"] + reach["w"] + 1
+    outer = t["weight.order"] == 0
+    weights = np.where(
+        outer,
+        (s.channels - 1) * t["weight.pitch"] + s.reduction,
+        (s.reduction - 1) * t["weight.pitch"] + s.channels,
+    )
+    pitches = (t["sums.channel_pitch"], t["sums.row_pitch"])
+    sums = 4 * _extent((s.channels, s.rows), pitches, s.columns)
+    g.add("mm.input", t.index, m.of_role(ROLES.index("input")), t["input"], inputs, False)
+    g.add("mm.weight", t.index, m.of_role(ROLES.index("weight")), t["weight"], weights, False)
+    acc = m.of_role(ROLES.index("accumulator"))
+    g.add("mm.accumulator", t.index, acc, t["accumulator"], sums, True)
+    g.add("mm.accumulator", t.index, acc, t["accumulator"], sums, False, t["accumulate"] == 1)
+
+
+def _post(g: _Gather, t: Operands, m: Memories) -> None:
+    rows, columns = pooled(t)
+    role = {name: m.of_role(ROLES.index(name)) for name in ROLES}
+    from_sums = t["from_accumulator"] == 1
+    unit = np.where(from_sums, 4, 1)
+    counts, sums = (t["channels"], t["rows"]), t["pool"] == 2
+    source = unit * _extent(counts, (t["source.channel_pitch"], t["source.row_pitch"]), t["source.columns"])
+    g.add("ppu.source", t.index, np.where(from_sums, role["accumulator"], role["input"]), t["source"], source, False)
+    pitches = (t["destination.channel_pitch"], t["destination.row_pitch"])
+    written = _extent((t["channels"], rows), pitches, columns)
+    g.add("ppu.destination", t.index, role["output"], t["destination"], written, True)
+    records = RECORD_BYTES * np.where(t["scale.per_channel"] == 1, t["channels"], 1)
+    g.add("ppu.parameters", t.index, role["parameter"], t["parameters"], records, False, t["scale"] == 1)
+    size = np.full(len(t), TABLE_BYTES)
+    g.add("set.table.address", t.index, role["parameter"], t["table.address"], size, False, t["table"] == 1)
+    counts2 = (t["channels"], np.where(sums, rows, t["rows"]))
+    columns2 = np.where(sums, columns, t["source.columns"])
+    second = _extent(counts2, (t["second.channel_pitch"], t["second.row_pitch"]), columns2)
+    g.add("set.second.address", t.index, role["input"], t["second.address"], second, False, t["second"] == 1)

@@ -1,0 +1,166 @@
+"""The instruction-set simulator: function and time in one pass, deterministic, one trace row per instruction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.cost import COUNTERS, costs
+from dnnc.backends.npu.encoding import decode, header
+from dnnc.backends.npu.faults import faults
+from dnnc.backends.npu.footprint import memories
+from dnnc.backends.npu.isa import Engine
+from dnnc.backends.npu.machine import Machine
+from dnnc.backends.npu.program import Program, Symbol, inconsistencies
+from dnnc.backends.npu.queues import Event, Queues, load
+from dnnc.backends.npu.sequence import expand
+from dnnc.backends.npu.trace import COLUMNS, KINDS, STALLS, Trace
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.diagnostics import DnncError, Finding
+
+
+class MachineFault(DnncError):
+    """An instruction did what the machine forbids; the finding names instruction, tag and layer."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run gives: output tensors by name, the trace, and counters by tag (the last entry: no tag)."""
+
+    outputs: Mapping[str, NDArray[Any]]
+    trace: Trace
+    by_tag: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def cycles(self) -> int:
+        """Length of the run."""
+        return self.trace.cycles
+
+    @cached_property
+    def total(self) -> dict[str, int]:
+        """Every counter summed over all tags."""
+        return {name: int(values.sum()) for name, values in self.by_tag.items()}
+
+
+class Simulator:
+    """One machine with one program loaded; `run` once, or `write` inputs, `step` and `read` by hand."""
+
+    def __init__(
+        self, program: Program, arch: Accelerator | None = None, seed: int | None = None, timing_only: bool = False
+    ) -> None:
+        """Raise DnncError when the program is for another target; `arch` defaults to the bundled target of its name."""
+        self.arch = load_target(program.target) if arch is None else arch
+        program.require(self.arch)
+        self.program, self.timing_only = program, timing_only
+        stream = expand(program.text)
+        self.words, self.origin = stream.words, stream.origin
+        decoded = decode(self.words)
+        self.memories = memories(program, self.arch)
+        if problems := inconsistencies(program, self.arch):
+            raise DnncError(problems)
+        self.faults = faults(self.words, decoded, self.memories)
+        self.costs = costs(decoded, len(self.words), self.arch)
+        self.kind = _kinds(self.words)
+        self.tag = header(self.words, "tag")
+        self.queues = Queues(load(self.words, decoded, self.costs.cycles), self.arch, self.describe, seed)
+        self.machine = None if timing_only else Machine(program, decoded, self.memories)
+        self.events: list[Event] = []
+        self.saturated: list[int] = []
+
+    def describe(self, index: int) -> str:
+        """`instruction 57, tag conv3 tile 2`, by index in the stream."""
+        return f"instruction {self.origin[index]}, tag {self.program.tag(int(self.tag[index]))}"
+
+    def step(self) -> Event | None:
+        """Execute one instruction; None at the end. Raises MachineFault or DeadlockError."""
+        event = self.queues.step()
+        if event is None:
+            return None
+        if fault := self.faults.get(event.index):
+            raise MachineFault(Finding(self.describe(event.index), f"{fault}. Rebuild the program."))
+        kind = KINDS[self.kind[event.index]]
+        does = self.machine is not None and kind in self.machine.kinds
+        self.saturated.append(self.machine.execute(kind, event.index) if does and self.machine else 0)
+        self.events.append(event)
+        return event
+
+    def run(self, inputs: Mapping[str, NDArray[Any]] | None = None) -> Run:
+        """Write the inputs, execute to the end, read the outputs (none when timing only)."""
+        for symbol in self._symbols("input"):
+            if not self.timing_only:
+                self.write(symbol, (inputs or {}).get(symbol.name))
+        while self.step() is not None:
+            pass
+        outputs = {} if self.timing_only else {s.name: self.read(s) for s in self._symbols("output")}
+        return Run(outputs, self.trace(), self._by_tag())
+
+    def _symbols(self, direction: str) -> list[Symbol]:
+        return [s for s in self.program.symbols if s.direction == direction]
+
+    def write(self, symbol: Symbol, value: NDArray[Any] | None) -> None:
+        """Put an input tensor into DRAM."""
+        if value is None or value.shape != symbol.shape or value.dtype != symbol.dtype:
+            got = "nothing" if value is None else f"{value.dtype}{list(value.shape)}"
+            raise DnncError(
+                f"input {symbol.name!r}: {symbol.dtype}{list(symbol.shape)} was expected, not {got}. Convert it."
+            )
+        self._bytes(symbol)[...] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+
+    def read(self, symbol: Symbol) -> NDArray[Any]:
+        """Copy a tensor out of DRAM."""
+        return self._bytes(symbol).copy().view(symbol.dtype).reshape(symbol.shape)
+
+    def _bytes(self, symbol: Symbol) -> NDArray[np.uint8]:
+        if self.machine is None:
+            raise DnncError("simulator: a run with data was expected, not timing only. Leave timing_only out.")
+        return self.machine.regions[symbol.region][symbol.offset : symbol.offset + symbol.bytes]
+
+    def trace(self) -> Trace:
+        """The trace of what has been executed."""
+        rows = np.array([(e.index, e.engine, e.start, e.end, e.stall, e.stall_cycles) for e in self.events], np.int64)
+        index, engine, start, end, stall, stall_cycles = rows.reshape(-1, 6).T
+        counters = self.costs.counters
+        columns = {
+            "index": self.origin[index],
+            "engine": engine,
+            "kind": self.kind[index],
+            "start": start,
+            "end": end,
+            "tag": self.tag[index],
+            "bytes": (counters["dram_read"] + counters["dram_write"])[index],
+            "macs": counters["macs"][index],
+            "stall": stall,
+            "stall_cycles": stall_cycles,
+            "saturated": np.array(self.saturated, np.int64),
+        }
+        columns = {name: columns[name].astype(dtype) for name, dtype in COLUMNS.items()}
+        return Trace(columns, self.program.tags, self.arch.name, self.arch.clock_mhz)
+
+    def _by_tag(self) -> dict[str, NDArray[np.int64]]:
+        trace, index = self.trace(), np.array([e.index for e in self.events], np.int64)
+        slot = np.minimum(trace["tag"].astype(np.int64), len(self.program.tags))
+        amounts = {name: self.costs.counters[name][index] for name in COUNTERS}
+        amounts["saturated"] = trace["saturated"]
+        duration = trace["end"] - trace["start"]
+        amounts |= {f"busy_{e.name.lower()}": np.where(trace["engine"] == e, duration, 0) for e in Engine}
+        stalls = enumerate(STALLS)
+        amounts |= {f"stall_{s}": np.where(trace["stall"] == i, trace["stall_cycles"], 0) for i, s in stalls if i}
+        return {name: _summed(slot, values, len(self.program.tags) + 1) for name, values in amounts.items()}
+
+
+def _summed(slot: NDArray[np.int64], values: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    out = np.zeros(n, np.int64)
+    np.add.at(out, slot, values)
+    return out
+
+
+def _kinds(words: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """The place of each instruction's kind in `trace.KINDS`; 0, nop, for words that are none."""
+    found = np.zeros(len(words), np.int64)
+    for name, d in decode(words).items():
+        found[d.index] = KINDS.index(name)
+    return found

@@ -1,0 +1,225 @@
+"""The state of the machine and what each instruction does to it, exact to the bit and without loops over elements.
+
+int8 products run through float32 BLAS in slices of the reduction so short that every partial sum stays within 2**24,
+where float32 is exact; slices are added in int32, which wraps as the ISA says.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnnc.backends.npu.encoding import Decoded
+from dnnc.backends.npu.footprint import TABLE_BYTES, Memories
+from dnnc.backends.npu.isa import ROUNDINGS, Engine
+from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
+from dnnc.backends.npu.program import Program
+from dnnc.ir import fixed
+from dnnc.ir.arch import ROLES
+
+RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("shift", "u1")])
+
+_TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
+_REACH = (255, 128)
+_EXACT = 1 << 24
+
+Rows = dict[str, list[int]]
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The rows of one kind of instruction as plain lists, and the row of each instruction index."""
+
+    columns: Rows
+    row: dict[int, int]
+
+
+def _work(decoded: Mapping[str, Decoded], name: str, engine: Engine, extra: Callable[[Operands], Columns]) -> Work:
+    t = operands(decoded, name, engine)
+    if not len(t):
+        return Work({}, {})
+    columns = {key: values.tolist() for key, values in (dict(t.columns) | extra(t)).items()}
+    return Work(columns, {int(i): j for j, i in enumerate(t.index)})
+
+
+def _boxes(t: Operands) -> Columns:
+    b = box(t)
+    out: Columns = {"box_rows": b.box_rows, "box_bytes": b.box_bytes}
+    for i in range(3):
+        out |= {f"l{i + 1}": b.local[i], f"d{i + 1}": b.dram[i], f"n{i + 1}": b.counts[i]}
+    return out
+
+
+def _shapes(t: Operands) -> Columns:
+    s = product_shape(t)
+    return {"K": s.reduction, "C": s.inputs, "F": s.columns, "depthwise": s.depthwise}
+
+
+def _pools(t: Operands) -> Columns:
+    rows, columns = pooled(t)
+    return {"E": rows, "F": columns}
+
+
+class Machine:
+    """Memories on chip, DRAM regions, and one method per kind of instruction."""
+
+    def __init__(self, program: Program, decoded: Mapping[str, Decoded], memories: Memories) -> None:
+        self.chip = [np.zeros(n, np.uint8) for n in memories.bytes[: memories.on_chip]]
+        self.regions = [np.zeros(n, np.uint8) for n in memories.bytes[memories.on_chip :]]
+        for region, data in zip(self.regions, (program.weights, program.parameters)):
+            region[: len(data)] = np.frombuffer(data, np.uint8)
+        self.of_role = memories.role
+        self.kinds = {
+            "ld": (_work(decoded, "ld", Engine.LD, _boxes), self._load),
+            "st": (_work(decoded, "st", Engine.ST, _boxes), self._store),
+            "mm": (_work(decoded, "mm", Engine.MM, _shapes), self._product),
+            "ppu": (_work(decoded, "ppu", Engine.PPU, _pools), self._post),
+        }
+
+    def memory(self, role: str) -> NDArray[np.uint8]:
+        """The bytes of the memory that plays a role."""
+        return self.chip[self.of_role[ROLES.index(role)]]
+
+    def execute(self, kind: str, index: int) -> int:
+        """Do one instruction; the number of values that left the 8-bit range and were clipped."""
+        work, do = self.kinds[kind]
+        return do(work.columns, work.row[index])
+
+    def _sides(self, c: Rows, j: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        return self.regions[c["region"][j]], self.chip[self.of_role[c["space"][j]]]
+
+    def _load(self, c: Rows, j: int) -> int:
+        dram, chip = self._sides(c, j)
+        n3, n2, n1, width = c["n3"][j], c["n2"][j], c["n1"][j], c["row_bytes"][j]
+        strides = (c["l3"][j], c["l2"][j], c["l1"][j], 1)
+        box_shape = (n3, n2, c["box_rows"][j], c["box_bytes"][j])
+        local = np.ndarray(box_shape, np.uint8, chip, c["address"][j], strides)
+        source = np.ndarray(
+            (n3, n2, n1, width), np.uint8, dram, c["offset"][j], (c["d3"][j], c["d2"][j], c["d1"][j], 1)
+        )
+        top, left = c["pad.top"][j], c["pad.left"][j]
+        if box_shape[2:] != (n1, width):
+            local[...] = c["pad.value"][j]
+        local[:, :, top : top + n1, left : left + width] = source
+        return 0
+
+    def _store(self, c: Rows, j: int) -> int:
+        dram, chip = self._sides(c, j)
+        shape = (c["n3"][j], c["n2"][j], c["n1"][j], c["row_bytes"][j])
+        local = np.ndarray(shape, np.uint8, chip, c["address"][j], (c["l3"][j], c["l2"][j], c["l1"][j], 1))
+        target = np.ndarray(shape, np.uint8, dram, c["offset"][j], (c["d3"][j], c["d2"][j], c["d1"][j], 1))
+        target[...] = local
+        return 0
+
+    def _product(self, c: Rows, j: int) -> int:
+        m, e, f, k = c["channels"][j], c["rows"][j], c["F"][j], c["K"][j]
+        x, w = self._windows(c, j), self._weights(c, j)
+        step = max(1, _EXACT // (_REACH[c["input.type"][j]] * (_REACH[c["weight.type"][j]] + abs(c["weight.zero"][j]))))
+        total = np.zeros((m, e * f), np.int32)
+        for at in range(0, k, step):
+            part = slice(at, at + step)
+            if c["depthwise"][j]:
+                channel = np.arange(m) // c["weight.multiplier"][j]
+                total += np.matmul(w[:, None, part], x[channel, part])[:, 0].astype(np.int32)
+            else:
+                total += (w[:, part] @ x[part]).astype(np.int32)
+        pitches = (4 * c["sums.channel_pitch"][j], 4 * c["sums.row_pitch"][j], 4)
+        sums = np.ndarray((m, e, f), np.int32, self.memory("accumulator"), c["accumulator"][j], pitches)
+        result = total.reshape(m, e, f)
+        if c["accumulate"][j]:
+            sums += result
+        else:
+            sums[...] = result
+        return 0
+
+    def _windows(self, c: Rows, j: int) -> NDArray[np.float32]:
+        """The im2col matrix: [reduction, pixels], or [channel, taps, pixels] when depthwise."""
+        row, column = c["input.row_pitch"][j], 1
+        shape = (c["C"][j], c["window.kernel_h"][j], c["window.kernel_w"][j], c["rows"][j], c["F"][j])
+        strides = (
+            c["input.channel_pitch"][j],
+            c["window.dilation_h"][j] * row,
+            c["window.dilation_w"][j] * column,
+            c["window.stride_h"][j] * row,
+            c["window.stride_w"][j] * column,
+        )
+        view = np.ndarray(shape, _TYPES[c["input.type"][j]], self.memory("input"), c["input"][j], strides)
+        pixels = shape[3] * shape[4]
+        return view.astype(np.float32).reshape((shape[0], -1, pixels) if c["depthwise"][j] else (-1, pixels))
+
+    def _weights(self, c: Rows, j: int) -> NDArray[np.float32]:
+        """The weight matrix [channels, reduction], less its zero point."""
+        pitch, in_major = c["weight.pitch"][j], c["weight.order"][j]
+        strides = (1, pitch) if in_major else (pitch, 1)
+        shape = (c["channels"][j], c["K"][j])
+        view = np.ndarray(shape, _TYPES[c["weight.type"][j]], self.memory("weight"), c["weight"][j], strides)
+        return view.astype(np.float32) - np.float32(c["weight.zero"][j])
+
+    def _post(self, c: Rows, j: int) -> int:
+        v, saturated = self._source(c, j), 0
+        if c["pool"][j] == 2:
+            v = self._pool(c, j, v, np.sum, 0)
+        if c["scale"][j]:
+            v, saturated = self._scale(c, j, v)
+        if c["table"][j]:
+            at = c["table.address"][j]
+            v = self.memory("parameter")[at : at + TABLE_BYTES][v & 0xFF].astype(np.int64)
+        if c["second"][j]:
+            v, more = self._second(c, j, v)
+            saturated += more
+        if c["pool"][j] == 1:
+            v = self._pool(c, j, v, np.max, np.iinfo(np.int64).min)
+        shape = (c["channels"][j], c["E"][j], c["F"][j])
+        pitches = (c["destination.channel_pitch"][j], c["destination.row_pitch"][j], 1)
+        target = np.ndarray(shape, np.uint8, self.memory("output"), c["destination"][j], pitches)
+        target[...] = (v & 0xFF).astype(np.uint8)
+        return saturated
+
+    def _source(self, c: Rows, j: int) -> NDArray[np.int64]:
+        sums = c["from_accumulator"][j]
+        unit = 4 if sums else 1
+        kind = np.dtype(np.int32) if sums else _TYPES[c["source.type"][j]]
+        memory = self.memory("accumulator" if sums else "input")
+        strides = (unit * c["source.channel_pitch"][j], unit * c["source.row_pitch"][j], unit)
+        shape = (c["channels"][j], c["rows"][j], c["source.columns"][j])
+        v = np.ndarray(shape, kind, memory, c["source"][j], strides).astype(np.int64)
+        return v - c["source.zero"][j] if not sums and (c["scale"][j] or c["pool"][j] == 2) else v
+
+    def _pool(self, c: Rows, j: int, v: NDArray[np.int64], reduce: Any, outside: int) -> NDArray[np.int64]:
+        sides = [(c[f"pool.{a}"][j], c[f"pool.{b}"][j]) for a, b in (("top", "bottom"), ("left", "right"))]
+        v = np.pad(v, [(0, 0), *sides], constant_values=outside) if any(map(any, sides)) else v
+        s0, s1, s2 = v.strides
+        shape = (v.shape[0], c["E"][j], c["F"][j], c["pool.kernel_h"][j], c["pool.kernel_w"][j])
+        strides = (
+            s0,
+            s1 * c["pool.stride_h"][j],
+            s2 * c["pool.stride_w"][j],
+            s1 * c["pool.dilation_h"][j],
+            s2 * c["pool.dilation_w"][j],
+        )
+        return reduce(np.lib.stride_tricks.as_strided(v, shape, strides, writeable=False), axis=(3, 4))
+
+    def _scale(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+        count = c["channels"][j] if c["scale.per_channel"][j] else 1
+        records = np.frombuffer(self.memory("parameter"), RECORD, count, c["parameters"][j])
+        bias, q, shift = (records[name].astype(np.int64)[:, None, None] for name in ("bias", "multiplier", "shift"))
+        v = (v + bias).astype(np.int32)
+        v = fixed.rescale(v, q, np.minimum(shift, fixed.MAX_SHIFT), ROUNDINGS[c["scale.rounding"][j]])
+        return _clip(v + c["scale.zero"][j], c["scale.low"][j], c["scale.high"][j], c["scale.zero"][j])
+
+    def _second(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+        pitches = (c["second.channel_pitch"][j], c["second.row_pitch"][j], 1)
+        kind = _TYPES[c["second.type"][j]]
+        b = np.ndarray(v.shape, kind, self.memory("input"), c["second.address"][j], pitches).astype(np.int64)
+        p = (v - c["sum.zero_a"][j]) * c["add.multiplier_a"][j] + (b - c["second.zero"][j]) * c["add.multiplier_b"][j]
+        v = fixed.half_even(p, c["add.shift"][j]) + c["sum.zero"][j]
+        return _clip(v, c["sum.low"][j], c["sum.high"][j], c["sum.zero"][j])
+
+
+def _clip(v: NDArray[np.int64], low: int, high: int, zero: int) -> tuple[NDArray[np.int64], int]:
+    """Values within the bounds, and how many saturated; a lower bound at the zero point is a ReLU, not a saturation."""
+    saturated = np.count_nonzero(v > high) + (np.count_nonzero(v < low) if low < zero else 0)
+    return np.clip(v, low, high), int(saturated)

@@ -1,0 +1,95 @@
+"""The static verifier: what is wrong with a program, found without running its arithmetic.
+
+Fields, bounds, token balance of every ordered pair of queues, deadlock by executing the queues abstractly, and races.
+"""
+
+import numpy as np
+
+from dnnc.backends.npu.cost import costs
+from dnnc.backends.npu.encoding import Words, decode, header
+from dnnc.backends.npu.faults import faults
+from dnnc.backends.npu.footprint import Accesses, accesses, memories
+from dnnc.backends.npu.isa import HALT, QUEUES
+from dnnc.backends.npu.program import Program, inconsistencies
+from dnnc.backends.npu.queues import DeadlockError, Event, Load, Queues, load
+from dnnc.backends.npu.races import clocks, races
+from dnnc.backends.npu.sequence import Stream, expand
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.diagnostics import Collector, DnncError, Finding
+
+
+def verify(program: Program, arch: Accelerator) -> list[Finding]:
+    """Every problem found, each with instruction, tag and layer; empty when the program is sound."""
+    program.require(arch)
+    try:
+        stream = expand(program.text)
+    except DnncError as error:
+        return list(error.findings)
+    return inconsistencies(program, arch) + _Verifier(program, arch, stream).findings()
+
+
+def check(program: Program, arch: Accelerator) -> None:
+    """Raise DnncError with every problem `verify` finds."""
+    if found := verify(program, arch):
+        raise DnncError(found)
+
+
+class _Verifier:
+    """One verification; the checks share the decoded stream."""
+
+    def __init__(self, program: Program, arch: Accelerator, stream: Stream) -> None:
+        self.program, self.arch, self.stream = program, arch, stream
+        self.problems = Collector()
+
+    def where(self, index: int) -> str:
+        tag = int(header(self.stream.words[index], "tag"))
+        return f"instruction {self.stream.origin[index]}, tag {self.program.tag(tag)}"
+
+    def findings(self) -> list[Finding]:
+        words = self.stream.words
+        decoded, m = decode(words), memories(self.program, self.arch)
+        found = faults(words, decoded, m)
+        for index in sorted(found):
+            self.problems.error(self.where(index), f"{found[index]}. Rebuild the program.")
+        if HALT.name not in decoded:
+            self.problems.error("program", "a halt was expected, there is none. Add one at the end.")
+        work = load(words, decoded, costs(decoded, len(words), self.arch).cycles)
+        self._balance(words)
+        if self._runs(work):
+            self._races(accesses(decoded, m), work, m.names)
+        return self.problems.errors
+
+    def _balance(self, words: Words) -> None:
+        """Tokens given must equal tokens taken, or a later program starts with leftovers."""
+        engine, wait, signal = (header(words, name) for name in ("engine", "wait", "signal"))
+        for p in QUEUES:
+            for q in QUEUES:
+                gives = np.flatnonzero((engine == p) & (signal >> q & 1 == 1))
+                takes = np.flatnonzero((engine == q) & (wait >> p & 1 == 1))
+                if len(gives) != len(takes):
+                    last = max([*gives[-1:], *takes[-1:]])
+                    text = (
+                        f"as many tokens from {p.name} to {q.name} were expected as are taken, not {len(gives)} given"
+                    )
+                    self.problems.error(self.where(last), f"{text} and {len(takes)} taken. Correct wait or signal.")
+
+    def _runs(self, work: Load) -> bool:
+        """Execute the queues without arithmetic; note the deadlock when there is one."""
+        queues, self.events = Queues(work, self.arch, self.where), list[Event]()
+        try:
+            while (event := queues.step()) is not None:
+                self.events.append(event)
+        except DeadlockError as error:
+            self.problems.errors += error.findings
+            return False
+        return True
+
+    def _races(self, a: Accesses, work: Load, names: tuple[str, ...]) -> None:
+        for first, second, x, y in races(a, clocks(self.events, work), work):
+            low, high = max(a.low[x], a.low[y]), min(a.high[x], a.high[y])
+            uses = [f"{a.name(r)} ({'write' if a.write[r] else 'read'})" for r in (x, y)]
+            self.problems.error(
+                self.where(second),
+                f"a token path from {self.where(first)} was expected: {uses[1]} and its {uses[0]} share bytes "
+                f"[{low}, {high}) of {names[a.memory[x]]}. Add a signal and a wait.",
+            )
