@@ -1,1 +1,33 @@
-"""."""
+"""The schedule dialect: a program on placed buffers, static loops and tiles; every consumer after `tile` reads it."""
+
+from xdsl.ir import Dialect
+
+from dnnc.ir.sched.ops import (
+    DIMS,
+    DRAM,
+    BufferOp,
+    ComputeOp,
+    CopyOp,
+    LoopOp,
+    buffer_of,
+    iterations,
+    loops_around,
+)
+from dnnc.ir.sched.slices import Slice, SlicesAttr
+
+Sched = Dialect("sched", [BufferOp, LoopOp, CopyOp, ComputeOp], [SlicesAttr])
+
+__all__ = [
+    "DIMS",
+    "DRAM",
+    "BufferOp",
+    "ComputeOp",
+    "CopyOp",
+    "LoopOp",
+    "Sched",
+    "Slice",
+    "SlicesAttr",
+    "buffer_of",
+    "iterations",
+    "loops_around",
+]

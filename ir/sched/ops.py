@@ -1,0 +1,244 @@
+"""Operations of the schedule dialect: placed buffers, static loops, copies between spaces, compute on tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from xdsl.dialects.builtin import ArrayAttr, IndexType, MemRefType, StringAttr
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import NoTerminator
+from xdsl.utils.exceptions import VerifyException
+
+from dnnc.ir.arch import ROLES
+from dnnc.ir.dnn.attributes import Int, Key, Word
+from dnnc.ir.sched.slices import SlicesAttr
+
+DRAM = ("weights", "parameters", "inputs", "outputs", "arena")
+"""The spaces off chip; the roles of `arch.ROLES` are those on chip."""
+
+DIMS = ("image", "group", "channel", "row", "reduction")
+"""What the slices of a compute stand for, in order."""
+
+
+@irdl_op_definition
+class BufferOp(IRDLOperation):
+    """A stretch of one space: `offset` once memory is planned, `copies` of it back to back when double-buffered.
+
+    A constant one is filled from the weight store before the program starts.
+    """
+
+    name = "sched.buffer"
+    label = prop_def(StringAttr)
+    space = prop_def(Word)
+    offset = opt_prop_def(Int)
+    copies = opt_prop_def(Int, default_value=Int(1))
+    constant = opt_prop_def(Key)
+    result = result_def(MemRefType)
+    assembly_format = (
+        "$label `in` $space (`at` $offset^)? (`copies` $copies^)? (`constant` $constant^)? attr-dict `:` type($result)"
+    )
+
+    def __init__(
+        self,
+        label: str,
+        space: str,
+        element: Attribute,
+        shape: Sequence[int],
+        copies: int = 1,
+        constant: str | None = None,
+    ) -> None:
+        properties: dict[str, Attribute] = {"label": StringAttr(label), "space": Word(space)}
+        if copies != 1:
+            properties["copies"] = Int(copies)
+        if constant is not None:
+            properties["constant"] = Key(constant)
+        super().__init__(result_types=[MemRefType(element, shape)], properties=properties)
+
+    @property
+    def on_chip(self) -> bool:
+        """Whether the space is on chip."""
+        return self.space.data in ROLES
+
+    def verify_(self) -> None:
+        if self.space.data not in (*ROLES, *DRAM):
+            raise VerifyException(f"expected one of the spaces {', '.join((*ROLES, *DRAM))}, not {self.space.data}.")
+
+
+@irdl_op_definition
+class LoopOp(IRDLOperation):
+    """Runs the body for i = 0, step, 2 * step, ... below upper; bounds are static, the body's last tile may be short."""
+
+    name = "sched.loop"
+    upper = prop_def(Int)
+    step = prop_def(Int)
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator())
+
+    def __init__(self, upper: int, step: int, name: str = "i") -> None:
+        block = Block(arg_types=[IndexType()])
+        block.args[0].name_hint = name
+        super().__init__(properties={"upper": Int(upper), "step": Int(step)}, regions=[Region(block)])
+
+    @property
+    def index(self) -> BlockArgument:
+        """The induction variable."""
+        return self.body.block.args[0]
+
+    @property
+    def values(self) -> range:
+        """The values of the induction variable."""
+        return range(0, self.upper.data, self.step.data)
+
+    def verify_(self) -> None:
+        if self.upper.data < 1 or self.step.data < 1:
+            raise VerifyException(f"expected upper and step of at least 1, not {self.upper.data} and {self.step.data}.")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_ssa_value(self.index)
+        printer.print_string(f" = 0 to {self.upper.data} step {self.step.data} ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> LoopOp:
+        argument = parser.parse_argument(expect_type=False).resolve(IndexType())
+        parser.parse_punctuation("=")
+        parser.parse_integer()
+        parser.parse_keyword("to")
+        upper = parser.parse_integer()
+        parser.parse_keyword("step")
+        step = parser.parse_integer()
+        loop = cls(upper, step)
+        loop.detach_region(loop.body)
+        loop.add_region(parser.parse_region([argument]))
+        return loop
+
+
+@irdl_op_definition
+class CopyOp(IRDLOperation):
+    """Moves the tile `slices` of the tensor off chip to or from the buffer on chip, through `decoder`.
+
+    The slice per dimension is clipped at the tensor's border; what padding adds around it is not moved.
+    """
+
+    name = "sched.copy"
+    source = operand_def(MemRefType)
+    target = operand_def(MemRefType)
+    indices = var_operand_def(IndexType)
+    slices = prop_def(SlicesAttr)
+    decoder = opt_prop_def(Word, default_value=Word("dense"))
+    assembly_format = (
+        "$source `to` $target `at` `(` $indices `)` $slices (`decoder` $decoder^)? attr-dict "
+        "`:` type($source) `to` type($target)"
+    )
+
+    def __init__(self, source: SSAValue, target: SSAValue, indices: Sequence[SSAValue], slices: SlicesAttr) -> None:
+        super().__init__(operands=[source, target, list(indices)], properties={"slices": slices})
+
+    @property
+    def loads(self) -> bool:
+        """Whether the data goes on chip."""
+        return buffer_of(self.target).on_chip
+
+    def verify_(self) -> None:
+        if buffer_of(self.source).on_chip == buffer_of(self.target).on_chip:
+            raise VerifyException("expected one side on chip and one off chip, not both alike.")
+        check_slices(self.slices, len(self.indices))
+
+
+@irdl_op_definition
+class ComputeOp(IRDLOperation):
+    """Runs a group's body on the tiles held in the buffers; the slices say which part of the group's output it makes.
+
+    One slice for each of `DIMS`: image, group of channels, output channel within it, output row, and the input channels
+    summed by this step. The first step of a sum starts the accumulators, the last one finishes the body.
+    """
+
+    name = "sched.compute"
+    tiles = var_operand_def(MemRefType)
+    indices = var_operand_def(IndexType)
+    label = prop_def(StringAttr)
+    roles = prop_def(ArrayAttr[StringAttr])
+    slices = prop_def(SlicesAttr)
+    body = region_def("single_block")
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    assembly_format = (
+        "$label `on` $tiles `as` $roles `at` `(` $indices `)` $slices attr-dict-with-keyword $body `:` type($tiles)"
+    )
+
+    def __init__(
+        self,
+        label: str,
+        tiles: dict[str, SSAValue],
+        indices: Sequence[SSAValue],
+        slices: SlicesAttr,
+        body: Region,
+    ) -> None:
+        super().__init__(
+            operands=[list(tiles.values()), list(indices)],
+            properties={
+                "label": StringAttr(label),
+                "roles": ArrayAttr([StringAttr(r) for r in tiles]),
+                "slices": slices,
+            },
+            regions=[body],
+        )
+
+    def tile(self, role: str) -> BufferOp | None:
+        """The buffer that plays a role, None when the body needs none."""
+        for name, value in zip(self.roles, self.tiles):
+            if name.data == role:
+                return buffer_of(value)
+        return None
+
+    def verify_(self) -> None:
+        if len(self.roles) != len(self.tiles):
+            raise VerifyException(f"expected a role for each of {len(self.tiles)} tiles, not {len(self.roles)}.")
+        if len(self.slices.data) != len(DIMS):
+            raise VerifyException(f"expected {len(DIMS)} slices, not {len(self.slices.data)}.")
+        check_slices(self.slices, len(self.indices))
+
+
+def check_slices(slices: SlicesAttr, indices: int) -> None:
+    """Verify that slices name indices that are there."""
+    for s in slices.data:
+        if not -1 <= s.loop < indices or s.size < 1:
+            raise VerifyException(f"expected slices of at least 1 over {indices} indices, not {slices.text()}.")
+
+
+def buffer_of(value: SSAValue) -> BufferOp:
+    """The buffer a value stands for."""
+    owner = value.owner
+    if not isinstance(owner, BufferOp):
+        raise VerifyException("expected a sched.buffer as operand, not another value.")
+    return owner
+
+
+def loops_around(op: Operation) -> list[LoopOp]:
+    """The loops an operation runs in, outermost first."""
+    found: list[LoopOp] = []
+    parent = op.parent_op()
+    while isinstance(parent, LoopOp):
+        found.insert(0, parent)
+        parent = parent.parent_op()
+    return found
+
+
+def iterations(op: Operation) -> Iterator[tuple[int, ...]]:
+    """The values of the enclosing induction variables, one tuple a run of the operation, in order."""
+    return product(*(loop.values for loop in loops_around(op)))
