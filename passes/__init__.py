@@ -1,1 +1,38 @@
-"""."""
+"""IR to IR, one pass a file. This file is the registry: the pipelines, and from them every pass by name."""
+
+from __future__ import annotations
+
+from xdsl.passes import ModulePass
+
+from dnnc.passes.calibrate import CalibratePass
+from dnnc.passes.canonicalize import CanonicalizePass
+from dnnc.passes.cse import CsePass
+from dnnc.passes.dce import DcePass
+from dnnc.passes.decompose import DecomposePass
+from dnnc.passes.fold_batch_norm import FoldBatchNormPass
+from dnnc.passes.fold_constants import FoldConstantsPass
+from dnnc.passes.fuse_groups import FuseGroupsPass
+from dnnc.passes.quantize import QuantizePass
+
+SIMPLIFY: tuple[type[ModulePass], ...] = (
+    FoldConstantsPass,  # shape arithmetic first: laws below read constants
+    CanonicalizePass,
+    FoldBatchNormPass,  # after canonicalize, so that nothing stands between a contraction and its batch norm
+    CanonicalizePass,
+    FoldConstantsPass,
+    CsePass,
+    DcePass,
+)
+
+PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
+    "simplify": SIMPLIFY,
+    "fuse": (*SIMPLIFY, FuseGroupsPass),
+    "int8": (*SIMPLIFY, QuantizePass, CanonicalizePass, CsePass, DcePass, FuseGroupsPass),
+}
+
+# Passes no pipeline runs by default.
+OPTIONAL: tuple[type[ModulePass], ...] = (CalibratePass, DecomposePass)
+
+PASSES: dict[str, type[ModulePass]] = {
+    p.name: p for p in sorted({*OPTIONAL, *(p for ps in PIPELINES.values() for p in ps)}, key=lambda p: p.name)
+}

@@ -36,6 +36,7 @@ ATTRIBUTES: list[type[Attribute]] = [
     attributes.Int,
     attributes.Ints,
     attributes.Real,
+    attributes.Reals,
     attributes.Word,
     attributes.Key,
     attributes.WindowAttr,

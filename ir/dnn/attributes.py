@@ -84,6 +84,22 @@ class Real(Param):
 
 
 @irdl_attr_definition
+class Reals(Param):
+    """A tuple of finite real numbers, kept as float64."""
+
+    name = "dnn.reals"
+    data: tuple[float, ...]
+
+    def text(self) -> str:
+        return f"[{', '.join(map(real_text, self.data))}]"
+
+    @classmethod
+    def read(cls, parser: AttrParser) -> tuple[float, ...]:
+        numbers = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_number)
+        return tuple(float(n) for n in numbers)
+
+
+@irdl_attr_definition
 class Word(Param):
     """One of a few names."""
 

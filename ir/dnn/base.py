@@ -178,7 +178,7 @@ class DnnOp(IRDLOperation):
         if self.attributes:
             printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" : ")
-        printer.print_operation_type(self)
+        printer.print_function_type(self.operand_types, self.result_types)
 
     def print_regions(self, printer: Printer) -> None:
         """Text of the regions; none for most operations."""

@@ -1,0 +1,117 @@
+"""Programs as text, with their weights beside them: parse, print, load, save."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, ModuleOp, StringAttr
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import ParseError, VerifyException
+
+from dnnc.ir.context import make_context
+from dnnc.ir.diagnostics import DnncError, Finding, where
+from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.weights import WeightStore, atomic_file, store_of
+
+
+class LocatingParser(Parser):
+    """xDSL's parser, giving each operation without a location that of its text."""
+
+    def parse_operation(self) -> Operation:
+        start = self._current_token.span
+        op = super().parse_operation()
+        if op.location == UNKNOWN_LOC:
+            before = start.input.content[: start.start]
+            line = before.count("\n") + 1
+            column = start.start - before.rfind("\n")
+            op.location = FileLineColLoc(StringAttr(start.input.name), IntAttr(line), IntAttr(column))
+        return op
+
+
+def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
+    """Parse and verify a module; every failure is a located DnncError."""
+    try:
+        module = LocatingParser(ctx, text, name).parse_module()
+    except ParseError as e:
+        before = e.span.input.content[: e.span.start]
+        place = f"{name}:{before.count(chr(10)) + 1}:{e.span.start - before.rfind(chr(10))}"
+        raise DnncError(Finding(place, e.msg)) from e
+    except VerifyException as e:  # an attribute refused while it was built
+        raise DnncError(Finding(name, str(e))) from e
+    verify(module)
+    return module
+
+
+def verify(module: ModuleOp) -> None:
+    """Verify every operation, and that no value is used before it is made."""
+    try:
+        module.verify()
+    except VerifyException as e:
+        raise DnncError(Finding("module", str(e).splitlines()[0])) from e
+    _check_order(module)
+
+
+def _check_order(module: Operation) -> None:
+    seen: set[SSAValue] = set()
+
+    def visit(block: Block) -> None:
+        seen.update(block.args)
+        for op in block.ops:
+            for v in op.operands:
+                if v not in seen:
+                    raise DnncError(Finding(where(op.location, op.name), f"'{op.name}' uses a value made after it."))
+            for region in op.regions:
+                for inner in region.blocks:
+                    visit(inner)
+            seen.update(op.results)
+
+    for region in module.regions:
+        for block in region.blocks:
+            visit(block)
+
+
+def text_of(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:
+    """The module as text; with `locations`, node names and file positions are written behind each operation."""
+    out = StringIO()
+    Printer(out, print_generic_format=generic, print_debuginfo=locations).print_op(module)
+    return out.getvalue() + "\n"
+
+
+def weight_keys(module: ModuleOp) -> list[str]:
+    """Keys of the weight store that the module refers to, in order of their text."""
+    keys = (op.key.data for op in module.walk() if isinstance(op, ConstOp) and op.key is not None)
+    return list(dict.fromkeys(keys))
+
+
+def weights_path(path: Path) -> Path:
+    """Where the weights of a program's text are kept: `net.mlir` has `net.safetensors` beside it."""
+    return path.with_suffix(".safetensors")
+
+
+def save(module: ModuleOp, ctx: Context, path: Path) -> None:
+    """Write text and weights side by side, each atomically; no weights file when nothing refers to it."""
+    keys = weight_keys(module)
+    if keys:
+        store_of(ctx).save(weights_path(path), keys)
+    with atomic_file(path) as f:
+        f.write(text_of(module, locations=True).encode())
+
+
+def load(path: Path) -> tuple[ModuleOp, Context]:
+    """Read a program's text and, when it is there, the weights file beside it (memory-mapped)."""
+    weights = weights_path(path)
+    ctx = make_context(WeightStore.load(weights) if weights.exists() else None)
+    return parse(ctx, read_text(path), path.name), ctx
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file; a located error when it is something else."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as e:
+        message = f"expected UTF-8 text, not the byte at {e.start}. Give an .mlir file, or a model as .onnx."
+        raise DnncError(Finding(str(path), message)) from e

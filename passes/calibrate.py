@@ -1,0 +1,119 @@
+"""Record the range each value takes on unlabelled samples, as an attribute of the operation that makes it.
+
+%1 = dnn.conv %x, %w        ->    %1 = dnn.conv %x, %w attributes {dnn.range = #dnn.reals<[-1.5, 2.25]>}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.passes import ModulePass
+
+from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.dnn.attributes import Reals
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.types import shape_of, tensor_text
+from dnnc.ir.weights import WeightStore, store_of
+
+RANGE = "dnn.range"
+
+
+@dataclass(frozen=True)
+class CalibratePass(ModulePass):
+    """Min-max calibration: run the samples of an .npz file through the network and keep the extremes of every value."""
+
+    name = "calibrate"
+    data: str
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        calibrate(op, store_of(ctx), load_samples(Path(self.data), main_function(op)))
+
+
+def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sequence[np.ndarray]]) -> int:
+    """Annotate every float operation and input with [min, max] over the samples; the number of samples seen."""
+    function = main_function(module)
+    seen: dict[Operation, tuple[float, float]] = {}
+    inputs: list[tuple[float, float]] = [(np.inf, -np.inf)] * len(function.body.block.args)
+    count = 0
+
+    def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
+        if len(results) == 1 and np.issubdtype(results[0].dtype, np.floating):
+            seen[op] = widened(seen.get(op, (np.inf, -np.inf)), results[0])
+
+    for sample in samples:
+        inputs = [widened(r, x) for r, x in zip(inputs, sample)]
+        evaluate(module, sample, store, observe)
+        count += 1
+    if not count:
+        raise DnncError(
+            Finding("calibration", "expected at least one sample, not none. Give an .npz with unlabelled inputs.")
+        )
+    for op, extremes in seen.items():
+        op.attributes[RANGE] = Reals(extremes)
+    _annotate_inputs(function, inputs)
+    return count
+
+
+def widened(extremes: tuple[float, float], x: np.ndarray) -> tuple[float, float]:
+    """The range that also holds x."""
+    return min(extremes[0], float(x.min(initial=np.inf))), max(extremes[1], float(x.max(initial=-np.inf)))
+
+
+def _annotate_inputs(function: FuncOp, inputs: Sequence[tuple[float, float]]) -> None:
+    old = function.arg_attrs.data if function.arg_attrs is not None else [DictionaryAttr({})] * len(inputs)
+    attrs = [DictionaryAttr({**a.data, RANGE: Reals(r)}) for a, r in zip(old, inputs)]
+    function.properties["arg_attrs"] = ArrayAttr(attrs)
+
+
+def range_of(value: SSAValue) -> tuple[float, float] | None:
+    """The calibrated [min, max] of a value, if it was calibrated."""
+    if isinstance(value, OpResult):
+        attribute = value.op.attributes.get(RANGE)
+    else:
+        function = value.owner.parent_op()  # pyright: ignore[reportAttributeAccessIssue]
+        known = isinstance(function, FuncOp) and function.arg_attrs is not None
+        attribute = function.arg_attrs.data[value.index].data.get(RANGE) if known else None  # pyright: ignore
+    return attribute.data if isinstance(attribute, Reals) else None
+
+
+def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
+    """Samples of an .npz file, one array an input in order: [N, ...] is cut into N batches of the input's shape."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = [archive[k] for k in archive.files]
+    except FileNotFoundError as e:
+        raise DnncError(Finding(str(path), "expected an .npz file with samples, found nothing there.")) from e
+    except (ValueError, OSError, EOFError, KeyError) as e:
+        raise DnncError(Finding(str(path), f"expected an .npz file with numeric arrays, not this ({e}).")) from e
+    args = function.body.block.args
+    if len(arrays) < len(args):
+        message = f"expected {len(args)} arrays, one for each input of the network, not {len(arrays)}."
+        raise DnncError(Finding(str(path), message))
+    return cut_samples(arrays[: len(args)], function, str(path))
+
+
+def cut_samples(arrays: Sequence[np.ndarray], function: FuncOp, where: str) -> list[list[np.ndarray]]:
+    """Arrays [N, ...] as batches that fit the inputs of the function."""
+    columns = []
+    for x, arg in zip(arrays, function.body.block.args):
+        shape = shape_of(arg.type)
+        size = int(np.prod(shape, dtype=np.int64))
+        one = shape[1:] if shape and shape[0] == 1 and x.shape[1:] == shape[1:] else shape
+        if x.shape == shape:
+            columns.append([x])
+        elif x.ndim and x.shape[1:] in (one, shape) and size:
+            columns.append([x[i].reshape(shape) for i in range(x.shape[0])])
+        else:
+            got = "x".join(map(str, x.shape))
+            raise DnncError(
+                Finding(where, f"expected samples of {tensor_text(arg.type)} stacked along a first axis, not {got}.")
+            )
+    return [list(row) for row in zip(*columns)]
