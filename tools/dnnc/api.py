@@ -1,0 +1,248 @@
+"""The public Python API: a network in, a program out, for each of the three backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.passes import ModulePass
+
+from dnnc.ir import text
+from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
+from dnnc.ir.context import make_context
+from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.types import tensor_text
+from dnnc.ir.weights import store_of
+from dnnc.passes import PIPELINES, pipeline
+from dnnc.passes.calibrate import calibrate as record_ranges
+from dnnc.passes.calibrate import cut_samples, load_samples
+from dnnc.passes.quantize import QuantizePass
+
+if TYPE_CHECKING:
+    import onnx
+
+    from dnnc.backends.c.target import CProgram
+    from dnnc.backends.npu.program import Program as NpuFile
+    from dnnc.backends.npu.trace import Trace
+    from dnnc.backends.report import Report
+    from dnnc.ir.arch import Accelerator
+
+Samples = str | Path | np.ndarray | Sequence[np.ndarray]
+AfterPass = Callable[[ModulePass, ModuleOp], None]
+
+# The pipeline each kind of output runs unless another is given.
+DEFAULT_PIPELINE = {"ir": "simplify", "report": "simplify", "c": "fuse", "npu": "npu"}
+DEFAULT_TARGET = "edge"
+
+
+@dataclass
+class Network:
+    """A network as IR with its weights: what `load` gives and what passes work on."""
+
+    module: ModuleOp
+    ctx: Context
+    name: str = "network"
+
+    def run(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Outputs by the reference semantics."""
+        return evaluate(self.module, inputs, store_of(self.ctx))
+
+    def clone(self) -> Network:
+        """A copy whose module may be changed; weights are shared, since keys are immutable."""
+        return Network(self.module.clone(), self.ctx, self.name)
+
+    def save(self, path: str | Path) -> None:
+        """Write `path` (.mlir) and the weights it names beside it."""
+        text.save(self.module, self.ctx, Path(path))
+
+    def report(self, target: str | None = None) -> Report:
+        """The analytical cost report, with rooflines of a target when one is given."""
+        from dnnc.backends.report import report
+
+        return report(self.module, self.ctx, load_target(target) if target else None, self.name)
+
+    def inputs(self) -> list[str]:
+        """Names of the inputs, in order."""
+        return _names(main_function(self.module), "arg_attrs", len(main_function(self.module).body.block.args))
+
+    def outputs(self) -> list[str]:
+        """Names of the outputs, in order."""
+        function = main_function(self.module)
+        return _names(function, "res_attrs", len(function.function_type.outputs.data))
+
+    def __str__(self) -> str:
+        return text.text_of(self.module)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def _names(function: Any, attribute: str, count: int) -> list[str]:
+    attrs = getattr(function, attribute)
+    given = [a.data.get("dnn.name") for a in attrs.data] if attrs is not None else [None] * count
+    kind = "input" if attribute == "arg_attrs" else "output"
+    return [n.data if isinstance(n, StringAttr) else f"{kind}{i}" for i, n in enumerate(given)]
+
+
+def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = None) -> Network:
+    """Read a network: an .onnx file or ModelProto, or IR text (.mlir with its .safetensors beside it).
+
+    `dims` binds symbolic dimensions. Raises DnncError or UnsupportedError listing every problem of the model.
+    """
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if not path.exists():
+            raise DnncError(Finding(str(path), "expected a model file, found nothing there. Check the path."))
+        if path.suffix == ".mlir":
+            return Network(*text.load(path), path.stem)
+        if path.suffix != ".onnx":
+            raise DnncError(Finding(str(path), f"expected a model as .onnx or .mlir, not '{path.suffix}'."))
+    from dnnc.frontend.onnx.importer import import_onnx
+
+    ctx = make_context()
+    name = Path(source).stem if isinstance(source, (str, Path)) else source.graph.name or "network"
+    return Network(import_onnx(source, ctx, dims), ctx, name)
+
+
+def load_target(name: str | Path) -> Accelerator:
+    """A bundled accelerator by name, or one from a TOML file."""
+    from dnnc.backends.npu.catalog import load_target as find
+
+    return find(str(name))
+
+
+@dataclass
+class Program:
+    """What `compile` gives: the network at its last level of IR, and the backend's output when one was asked for."""
+
+    network: Network
+    emit: str
+    target: str = DEFAULT_TARGET
+    c: CProgram | None = None
+    npu: NpuFile | None = None
+    _trace: Trace | None = field(default=None, repr=False)
+    _call: Callable[..., list[np.ndarray]] | None = field(default=None, repr=False)
+
+    def run(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Outputs: of the reference interpreter (ir), of compiled C (c), or of the simulator (npu), which leaves a trace."""
+        if self.c is not None:
+            if self._call is None:
+                from dnnc.backends.c.target import compile_and_load
+
+                self._call = compile_and_load(self.c)
+            return list(self._call(*inputs))
+        if self.npu is not None:
+            from dnnc.backends.npu.target import simulate
+
+            outputs, self._trace = simulate(self.npu, load_target(self.target), inputs)
+            return outputs
+        return self.network.run(*inputs)
+
+    def report(self) -> Report:
+        """The analytical cost report on the target."""
+        return self.network.report(self.target)
+
+    def trace(self) -> Trace:
+        """The trace of the last simulator run."""
+        if self._trace is None:
+            raise DnncError(
+                Finding(self.network.name, "expected a simulator run, none was made. Call run() of an npu program.")
+            )
+        return self._trace
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the output: .npu, .c and .h, or .mlir with weights; the files written."""
+        path = Path(path)
+        if self.npu is not None:
+            self.npu.save(path)
+            return [path]
+        if self.c is not None:
+            from dnnc.backends.c.target import write
+
+            return list(write(self.c, path.parent))
+        self.network.save(path)
+        weights = text.weights_path(path)
+        return [path, weights] if weights.exists() else [path]
+
+
+def compile(
+    model: Network | str | Path | onnx.ModelProto,
+    target: str = DEFAULT_TARGET,
+    emit: str = "npu",
+    pipeline: str | None = None,
+    calibrate: Samples | None = None,
+    dims: Mapping[str, int] | None = None,
+    after: AfterPass | None = None,
+) -> Program:
+    """Compile a network for a target.
+
+    `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes; `calibrate` gives unlabelled
+    samples for quantization (a path to .npz, or arrays [N, ...], one for each input); `after` is called after each pass.
+    """
+    if emit not in DEFAULT_PIPELINE:
+        raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'."))
+    network = (model if isinstance(model, Network) else load(model, dims)).clone()
+    network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
+    run_passes(network, pipeline_passes(pipeline or DEFAULT_PIPELINE[emit]), calibrate, after)
+    program = Program(network, emit, target)
+    if emit == "c":
+        from dnnc.backends.c.target import emit as emit_c
+
+        program.c = emit_c(network.module, network.ctx, c_name(network.name))
+    elif emit == "npu":
+        from dnnc.backends.npu.target import assemble
+
+        program.npu = assemble(network.module, network.ctx)
+    return program
+
+
+def pipeline_passes(spec: str) -> list[ModulePass]:
+    """The passes of a pipeline's text."""
+    return pipeline.parse(spec)
+
+
+def run_passes(
+    network: Network, passes: Sequence[ModulePass], samples: Samples | None = None, after: AfterPass | None = None
+) -> None:
+    """Run passes on a network in place; samples are recorded just before the first `quantize`."""
+    cut = next((i for i, p in enumerate(passes) if isinstance(p, QuantizePass)), None)
+    if cut is None or samples is None:
+        pipeline.run(passes, network.module, network.ctx, after)
+        return
+    pipeline.run(passes[:cut], network.module, network.ctx, after)
+    record_ranges(network.module, store_of(network.ctx), as_samples(network, samples))
+    pipeline.run(passes[cut:], network.module, network.ctx, after)
+
+
+def as_samples(network: Network, samples: Samples) -> list[list[np.ndarray]]:
+    """Samples from a file or arrays, as one list of inputs each."""
+    function = main_function(network.module)
+    if isinstance(samples, (str, Path)):
+        return load_samples(Path(samples), function)
+    arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
+    return cut_samples(arrays, function, "calibration samples")
+
+
+def c_name(name: str) -> str:
+    """A network's name as a C identifier."""
+    word = "".join(c if c.isalnum() and c.isascii() else "_" for c in name) or "network"
+    return f"_{word}" if word[0].isdigit() else word
+
+
+def describe(network: Network) -> str:
+    """Inputs and outputs in one line each."""
+    function = main_function(network.module)
+    rows = [f"input  {n}: {tensor_text(t)}" for n, t in zip(network.inputs(), function.function_type.inputs.data)]
+    rows += [f"output {n}: {tensor_text(t)}" for n, t in zip(network.outputs(), function.function_type.outputs.data)]
+    return "\n".join(rows)
+
+
+__all__ = ["PIPELINES", "Network", "Program", "compile", "load", "load_target"]
