@@ -304,7 +304,12 @@ PPU_POOL = _state(
     *(Field(side, 8, f"{side} pad") for side in ("top", "bottom", "left", "right")),
 )
 PPU_TABLE = _state(
-    "set.table", 12, (Engine.PPU,), "The look-up table.", Field("address", 16, "byte address in the parameter memory")
+    "set.table",
+    12,
+    (Engine.PPU,),
+    "The look-up table.",
+    Field("address", 16, "byte address in the parameter memory"),
+    _flag("type", "type of the entries", _SIGNED),
 )
 PPU_SECOND = _state(
     "set.second",

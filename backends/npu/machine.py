@@ -166,7 +166,8 @@ class Machine:
             v, saturated = self._scale(c, j, v)
         if c["table"][j]:
             at = c["table.address"][j]
-            v = self.memory("parameter")[at : at + TABLE_BYTES][v & 0xFF].astype(np.int64)
+            entries = self.memory("parameter")[at : at + TABLE_BYTES].view(_TYPES[c["table.type"][j]])
+            v = entries[v & 0xFF].astype(np.int64)
         if c["second"][j]:
             v, more = self._second(c, j, v)
             saturated += more

@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.dialects.builtin import LocationAttr, TensorType
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from dnnc.ir.diagnostics import Finding, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.elementwise import Unary
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp
-from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.types import I8, QuantType, element_type, integer_range, type_name
 
 UI8 = element_type(np.uint8)
@@ -58,6 +58,7 @@ class Layer:
     pool: Window = _UNIT
     matrix: bool = False
     in_major: bool = False
+    table: bool = False
 
     @property
     def pooled(self) -> bool:
@@ -121,13 +122,13 @@ class Post:
 
 @dataclass(frozen=True)
 class Group:
-    """A group taken apart: its layer, what follows, and the values it reads (weights and bias None when absent)."""
+    """A group taken apart: its layer, what follows, and which of the body's arguments it reads (None when absent)."""
 
     layer: Layer
     post: Post
-    x: SSAValue
-    weights: SSAValue | None
-    bias: SSAValue | None
+    x: int
+    weights: int | None
+    bias: int | None
     source: QuantType
     result: QuantType
 
@@ -136,50 +137,49 @@ class _Refusal(Exception):
     """Why a group cannot run on the accelerator."""
 
 
-def group_of(op: GroupOp, name: str) -> Group:
-    """Take a group apart; UnsupportedError says which operation of it has no place on the accelerator."""
+def group_of(body: Block, name: str, location: LocationAttr) -> Group:
+    """Take a group's body apart; UnsupportedError says which operation of it has no place on the accelerator."""
     try:
-        return _take_apart(op, name)
+        return _take_apart(body, name)
     except _Refusal as refusal:
-        place = where(op.location, name)
-        raise UnsupportedError(
-            Finding(
-                place,
-                f"a quantized convolution, matrix product, pool or activation was expected: {refusal}. "
-                "Mark it as a float island or choose the c target.",
-            )
-        ) from None
+        text = f"a quantized convolution, matrix product, pool or activation was expected, not {refusal}"
+        todo = "Mark it as a float island or choose the c target."
+        raise UnsupportedError(Finding(where(location, name), f"{text}. {todo}")) from None
 
 
-def _take_apart(op: GroupOp, name: str) -> Group:
-    ops = [o for o in op.body_ops() if not (isinstance(o, Movement) and o.is_view())]
-    if len(op.results) != 1:
-        raise _Refusal(f"the group has {len(op.results)} results, not one")
-    head = ops[0] if ops else None
-    outer = dict(zip(op.body.block.args, op.inputs))
+def _take_apart(body: Block, name: str) -> Group:
+    ops = [o for o in body.ops if isinstance(o, DnnOp) and not (isinstance(o, Movement) and o.is_view())]
+    results = body.last_op.operands if body.last_op else ()
+    if len(results) != 1 or not ops:
+        raise _Refusal(f"a group of {len(ops)} operations with {len(results)} results")
+    head = ops[0]
     contraction = isinstance(head, ConvOp | MatmulOp)
-    x = _root(head.operands[0] if head else op.yielded()[0], outer)
-    layer = _layer(head, name, op) if contraction or isinstance(head, MaxPoolOp | Unary) else None
-    if layer is None or head is None:
-        raise _Refusal(f"'{head.name if head else 'an empty group'}'")
-    layer, post = _after(ops[1:] if contraction else ops, layer, contraction)
-    source, result = _quantized(x), _quantized(op.results[0])
-    weights = outer[_argument(head.operands[1])] if contraction else None
-    bias = head.bias if isinstance(head, ConvOp | MatmulOp) else None
-    return Group(layer, post, x, weights, outer[_argument(bias)] if bias else None, source, result)
+    layer, post = _after(ops[1:] if contraction else ops, _layer(head, name), contraction)
+    x = _argument(_behind_views(head.operands[0]))
+    weights = _argument(head.operands[1]) if contraction else None
+    bias = _argument(head.bias) if contraction and head.bias is not None else None
+    source, result = _quantized(body.args[x]), _quantized(results[0])
+    if weights is not None:
+        _quantized_weights(body.args[weights])
+    return Group(layer, post, x, weights, bias, source, result)
 
 
-def _argument(value: SSAValue) -> BlockArgument:
+def _argument(value: SSAValue) -> int:
     if not isinstance(value, BlockArgument):
-        raise _Refusal(f"'{value.owner.name if isinstance(value.owner, Operation) else value}' makes its weights")
+        raise _Refusal(f"an operand made by '{value.owner.name if isinstance(value.owner, Operation) else value}'")
+    return value.index
+
+
+def _behind_views(value: SSAValue) -> SSAValue:
+    while isinstance(value.owner, Operation) and value.owner.operands:
+        value = value.owner.operands[0]
     return value
 
 
-def _root(value: SSAValue, outer: dict[BlockArgument, SSAValue]) -> SSAValue:
-    """The group's operand behind any views."""
-    while isinstance(value.owner, Operation):
-        value = value.owner.operands[0]
-    return outer[_argument(value)]
+def _quantized_weights(value: SSAValue) -> None:
+    element = value.type.element_type if isinstance(value.type, TensorType) else None
+    if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.any(element.zero):
+        raise _Refusal(f"weights of type {value.type}")
 
 
 def _quantized(value: SSAValue) -> QuantType:
@@ -189,18 +189,19 @@ def _quantized(value: SSAValue) -> QuantType:
     return element
 
 
-def _layer(head: Operation, name: str, op: GroupOp) -> Layer:
+def _layer(head: Operation, name: str) -> Layer:
     if isinstance(head, ConvOp):
         return _conv(head, name)
     if isinstance(head, MatmulOp):
         return _matmul(head, name)
-    shape = head.shape() if isinstance(head, MaxPoolOp | Unary) else ()
     if isinstance(head, MaxPoolOp):
-        n, c, *hw = shape
+        n, c, *hw = head.shape()
         h, w = _two(hw)
         return Layer(name, "none", n, 1, c, c, h, w)
-    n, c, h, w = _four(shape)
-    return Layer(name, "none", n, 1, c, c, h, w)
+    if isinstance(head, Unary):
+        n, c, h, w = _four(head.shape())
+        return Layer(name, "none", n, 1, c, c, h, w)
+    raise _Refusal(f"'{head.name}'")
 
 
 def _four(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -244,7 +245,7 @@ def _matmul(head: MatmulOp, name: str) -> Layer:
     return Layer(name, "dense", 1, 1, b[-1], b[-2], prod(a[:-1]), 1, matrix=True, in_major=head.trans_b is None)
 
 
-def _after(ops: list[Operation], layer: Layer, contraction: bool) -> tuple[Layer, Post]:
+def _after(ops: list[DnnOp], layer: Layer, contraction: bool) -> tuple[Layer, Post]:
     """Fold what follows the sums into bounds or a table, and a pool at the end."""
     requantize, zero, rounding = None, 0, "q31_half_even"
     table: np.ndarray | None = None
@@ -259,15 +260,16 @@ def _after(ops: list[Operation], layer: Layer, contraction: bool) -> tuple[Layer
         elif isinstance(op, Unary):
             step = op.table()
             if layer.pooled and np.any(np.diff(step.astype(np.int64)) < 0):
-                raise _Refusal(f"'{op.name}' after the pool is not monotonic")
+                raise _Refusal(f"'{op.name}', which is not monotonic, after a pool")
             first = integer_range(_quantized(op.results[0]).storage)[0]
             table = step if table is None else step[table.astype(np.int64) - first]
         else:
-            raise _Refusal(f"'{op.name}' after {ops[0].name if op is not ops[0] else 'the sums'}")
+            raise _Refusal(f"'{op.name}' after the sums")
     if contraction and requantize is None:
         raise _Refusal("sums that are not requantized to 8 bits")
     if table is not None and requantize is not None:
         low, high, table = _bounds(table, low)
+    layer = replace(layer, table=table is not None)
     return layer, Post(requantize, rounding, zero, low, high, table)
 
 

@@ -1,0 +1,294 @@
+"""The tile of a layer that moves the least data: a vectorised search over every distinct tile size and loop order.
+
+Traffic is exact: sums of clipped tiles times the trips of the loops around the copy. Among tiles within a slack of the
+least traffic the fewest estimated cycles win. Partial sums never leave the accumulators, so the reduction is always the
+innermost loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.diagnostics import Finding, UnsupportedError
+from dnnc.passes.analysis import timing
+from dnnc.passes.analysis.layer import Layer
+
+Int = NDArray[np.int64]
+
+RECORD_BYTES = 9
+"""A channel's parameters: bias i32, multiplier i32, shift u8."""
+
+TABLE_BYTES = 256
+
+ALIGN = 16
+"""Every buffer starts at a multiple of this many bytes."""
+
+ORDERS = ("row-channel", "channel-row")
+
+MAX_CHANNELS, MAX_ROWS, MAX_COLUMNS = 4096, 1024, 4096
+MAX_RUN, MAX_RUNS = 1 << 16, 4096
+"""What one instruction can express; a test compares them with the field widths of the instruction set."""
+
+SLACK_PERCENT = 10
+"""A faster tile is taken, double-buffered as a rule, while it moves at most this much more than the least data."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Tile sizes in output rows, output channels and input channels, loop order, residency and buffer copies."""
+
+    rows: int
+    channels: int
+    reduction: int
+    order: str
+    weights_resident: bool
+    parameters_resident: bool
+    copies: int
+    sums_copies: int
+    dram_bytes: int
+    cycles: int
+
+
+def _aligned(size: Any) -> Any:
+    return -(-size // ALIGN) * ALIGN
+
+
+def splits(n: int) -> Int:
+    """The distinct tile sizes ceil(n / count): about 2 * sqrt(n) of them, largest first."""
+    counts = np.arange(1, n + 1)
+    return np.unique(-(-n // counts))[::-1]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """One entry for each combination, as parallel arrays."""
+
+    rows: Int
+    channels: Int
+    reduction: Int
+    order: Int
+    resident: Int
+    copies: Int
+    sums_copies: Int
+
+
+def candidates(layer: Layer) -> Candidates:
+    """Every distinct tile of a layer."""
+    tied = layer.kind != "dense"
+    multiple = layer.M // layer.C if layer.kind == "depthwise" else 1
+    # with several outputs a channel the tile is the whole layer: a slice moves by whole channels of both sides
+    channels = splits(layer.M) if multiple == 1 else np.array([layer.M])
+    reduction = np.array([layer.C]) if tied else splits(layer.C)
+    flags = ((0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), (2, 1))
+    grids = np.meshgrid(splits(layer.out[0]), channels, reduction, *map(np.array, flags), indexing="ij")
+    rows, z, k, order, resident, copies, sums = (g.reshape(-1).astype(np.int64) for g in grids)
+    return Candidates(rows, z, z // multiple if tied else k, order, resident, copies, sums)
+
+
+class Model:
+    """Traffic, footprints and cycles of all candidates of a layer on a target."""
+
+    def __init__(self, layer: Layer, arch: Accelerator) -> None:
+        self.layer, self.arch, self.c = layer, arch, candidates(layer)
+        self.trips = tuple(
+            timing.ceil_div(n, t)
+            for n, t in ((layer.out[0], self.c.rows), (layer.M, self.c.channels), (layer.C, self.c.reduction))
+        )
+        if layer.kind != "dense":
+            self.trips = (*self.trips[:2], np.ones_like(self.trips[0]))
+        self.records = RECORD_BYTES * layer.groups * layer.M if layer.kind != "none" else 0
+        self.table = TABLE_BYTES * layer.table
+        self.records_resident = _aligned(self.records) + self.table <= arch.holding("parameter").bytes
+        self._rows()
+
+    def _rows(self) -> None:
+        """Summed clipped input rows and largest tile heights, per candidate row tile."""
+        layer = self.layer
+        sizes = np.unique(self.c.rows)
+        table = np.zeros((len(sizes), 3), np.int64)
+        for i, t in enumerate(sizes.tolist()):
+            tiles = [layer.rows(at, min(t, layer.out[0] - at)) for at in range(0, layer.out[0], t)]
+            table[i, 0] = sum(r.input[1] for r in tiles)
+            table[i, 1] = max(r.input[1] + sum(r.pad) for r in tiles)
+            table[i, 2] = max(r.sums[1] for r in tiles)
+        self.input_rows, self.box_rows, self.sum_rows = table[np.searchsorted(sizes, self.c.rows)].T
+
+    def copies(self) -> dict[str, tuple[Int, Int]]:
+        """(bytes, number of transfers) of every copy over the whole layer."""
+        layer, (n_s, n_z, n_k) = self.layer, self.trips
+        row_outer = self.c.order == 0
+        parts, tied = layer.N * layer.groups, layer.kind != "dense"
+        again = np.where(row_outer & (n_k == 1), 1, n_z) if not tied else np.ones_like(n_z)
+        inputs = parts * layer.C * layer.W * self.input_rows * again
+        input_count = parts * n_s * n_k * (n_z if tied else again)
+        split = (n_z > 1) | (n_k > 1)
+        per_row = np.where(np.where(row_outer, split, n_k > 1), n_s, 1)
+        per_image = np.where(split | (layer.groups > 1), layer.N, 1)
+        reload = np.where(self.c.resident == 1, 1, per_row * per_image)
+        size = layer.groups * layer.M * (layer.C if not tied else 1) * layer.taps
+        weights = (size if layer.kind != "none" else 0) * reload
+        weight_count = np.where(self.c.resident == 1, 1, layer.groups * n_z * n_k * reload)
+        fresh = np.where(row_outer & (n_z > 1), n_s, 1) * np.where((n_z > 1) | (layer.groups > 1), layer.N, 1)
+        records = self.records * (np.ones_like(fresh) if self.records_resident else fresh)
+        out = np.full_like(n_s, parts * layer.M * layer.out[0] * layer.out[1])
+        return {
+            "input": (inputs, input_count),
+            "weight": (weights, weight_count * (layer.kind != "none")),
+            "parameter": (records + self.table, self.record_copies(records)),
+            "output": (out, parts * n_s * n_z),
+        }
+
+    def record_copies(self, moved: Int) -> Int:
+        """Transfers of parameters, given the bytes of records they move."""
+        loads = moved // max(1, self.records) * (1 if self.records_resident else self.layer.groups * self.trips[1])
+        return loads + self.layer.table
+
+    def footprint(self) -> dict[str, Int]:
+        """Bytes of each role, all copies of its buffer."""
+        layer, c = self.layer, self.c
+        left, right = layer.columns()[0]
+        weights = c.channels * (c.reduction if layer.kind == "dense" else 1) * layer.taps
+        whole = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps
+        tile = {
+            "input": c.reduction * self.box_rows * (layer.W + left + right),
+            "weight": np.where(c.resident == 1, whole, weights) * (layer.kind != "none"),
+            "output": c.channels * c.rows * layer.out[1],
+            "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
+        }
+        count = {role: c.copies for role in tile} | {"accumulator": c.sums_copies}
+        count["weight"] = np.where(c.resident == 1, 1, c.copies)
+        return {role: count[role] * _aligned(size) for role, size in tile.items()} | {"parameter": self.parameters()}
+
+    def parameters(self) -> Int:
+        """Bytes of the parameter memory in use."""
+        tile = _aligned(RECORD_BYTES * self.c.channels) * self.c.copies
+        whole = np.full_like(tile, _aligned(self.records))
+        return self.table + (whole if self.records_resident else tile)
+
+    def cycles(self) -> Int:
+        """Estimated cycles: the busiest engine when double-buffered, the sum of all engines when not."""
+        layer, c, (n_s, n_z, n_k) = self.layer, self.c, self.trips
+        dma = sum(
+            (n * self.arch.dma.setup_cycles + b // self.arch.dma.bytes_per_cycle for b, n in self.copies().values()),
+            np.zeros_like(n_s),
+        )
+        runs = layer.N * layer.groups * n_s * n_z
+        pixels = self.sum_rows * layer.sums[1]
+        if layer.kind == "dense":
+            mm = runs * n_k * timing.array_cycles(c.reduction * layer.taps, c.channels, pixels, self.arch.array)
+        elif layer.kind == "depthwise":
+            mm = runs * timing.depthwise(layer.taps, c.channels, pixels, 0, self.arch).cycles
+        else:
+            mm = np.zeros_like(n_s)
+        windows = c.rows * layer.out[1] * int(np.prod(layer.pool.kernel)) if layer.pooled else 0
+        post = runs * (
+            self.arch.ppu.setup_cycles + timing.ceil_div(c.channels, self.arch.ppu.lanes) * (pixels + windows)
+        )
+        return np.where(c.copies == 2, np.maximum(np.maximum(dma, mm), post), dma + mm + post)
+
+    def fits_instructions(self) -> NDArray[np.bool_]:
+        """Whether every tile can be said in one instruction."""
+        layer, c = self.layer, self.c
+        run = c.reduction * layer.taps if layer.kind == "dense" else np.full_like(c.rows, layer.taps)
+        lines = c.channels
+        if layer.in_major:
+            run, lines = c.channels, c.reduction
+        whole = (layer.M, layer.C) if layer.in_major else (layer.C * layer.taps, layer.groups * layer.M)
+        run = np.where(c.resident == 1, whole[0] if layer.kind == "dense" else layer.taps, run)
+        lines = np.where(c.resident == 1, whole[1], lines)
+        ok = (c.channels < MAX_CHANNELS) & (self.sum_rows < MAX_ROWS) & (self.box_rows < MAX_ROWS)
+        ok &= (c.reduction < MAX_RUN) & (max(layer.W, layer.sums[1], layer.out[1]) < MAX_COLUMNS)
+        return ok & ((layer.kind == "none") | ((run < MAX_RUN) & (lines < MAX_RUNS)))
+
+    def fits(self) -> NDArray[np.bool_]:
+        """Whether the buffers of all roles fit in their memories."""
+        need = self.footprint()
+        ok = self.fits_instructions()
+        for memory in self.arch.memory:
+            ok &= sum((need[role] for role in memory.holds), np.zeros_like(self.c.rows)) <= memory.bytes
+        return ok
+
+
+def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
+    """The fastest tile within `slack` percent of the least traffic; UnsupportedError names the memory that is too small."""
+    model = Model(layer, arch)
+    fits = model.fits()
+    if not fits.any():
+        raise _too_small(model)
+    traffic = sum((b for b, _ in model.copies().values()), np.zeros_like(model.c.rows))
+    pool = np.flatnonzero(fits & (100 * traffic <= (100 + slack) * traffic[fits].min()))
+    cycles = model.cycles()
+    c = model.c
+    keys = (c.order, -c.resident, -c.reduction, -c.channels, -c.rows, -c.sums_copies, traffic, cycles)
+    best = pool[np.lexsort([k[pool] for k in keys])[0]]
+    return Tile(
+        *(int(v[best]) for v in (c.rows, c.channels, c.reduction)),
+        ORDERS[c.order[best]],
+        bool(c.resident[best]),
+        model.records_resident,
+        *(int(v[best]) for v in (c.copies, c.sums_copies, traffic, cycles)),
+    )
+
+
+def _too_small(model: Model) -> UnsupportedError:
+    """Which memory is too small for the smallest tile, and how large it would have to be."""
+    layer, arch, need = model.layer, model.arch, model.footprint()
+    allowed = model.fits_instructions()
+    if not allowed.any():
+        text = "a layer whose smallest tile one instruction can express was expected"
+        return UnsupportedError(Finding(layer.name, f"{text}, not {layer.H}x{layer.W}x{layer.C}. Split the layer."))
+    held = {m.name: sum((need[r] for r in m.holds), np.zeros_like(model.c.rows)) for m in arch.memory}
+    lines = []
+    for memory in arch.memory:
+        others = allowed.copy()
+        for other in arch.memory:
+            if other is not memory:
+                others &= held[other.name] <= other.bytes
+        least = int(held[memory.name][allowed].min())
+        enough = int(held[memory.name][others].min()) if others.any() else None
+        if least > memory.bytes or (enough is not None and enough > memory.bytes):
+            size = f"{enough if enough is not None else least} bytes"
+            lines.append(
+                f"a {memory.name} of at least {size} was expected for its smallest tile, not {memory.bytes}. Choose a "
+                f"target with {memory.name} of {size} or more."
+            )
+    return UnsupportedError([Finding(layer.name, line) for line in lines])
+
+
+def brute_force_traffic(layer: Layer, tile: Tile) -> int:
+    """DRAM bytes of a tile by walking its loops and noting when each buffer changes; for tests."""
+    spans = {"s": (layer.out[0], tile.rows), "z": (layer.M, tile.channels), "k": (layer.C, tile.reduction)}
+    if layer.kind != "dense":
+        spans["k"] = (1, 1)
+    order = ("s", "z", "k") if tile.order == ORDERS[0] else ("z", "s", "k")
+    ranges = [range(layer.N), range(layer.groups), *(range(0, *spans[d]) for d in order)]
+    held: dict[str, object] = {}
+    total = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps * tile.weights_resident
+    total += TABLE_BYTES * layer.table
+    total += RECORD_BYTES * layer.groups * layer.M * (tile.parameters_resident and layer.kind != "none")
+    for n, g, *at in product(*ranges):
+        i = dict(zip(order, at))
+        count = {d: min(spans[d][1], spans[d][0] - i[d]) for d in order}
+        tied = layer.kind != "dense"
+        k = count["z"] * layer.C // layer.M if tied else count["k"]
+        wanted = {
+            "x": ((n, g, i["s"], i["z"] if tied else i["k"]), k * layer.W * layer.rows(i["s"], count["s"]).input[1]),
+            "w": ((g, i["z"], i["k"]), count["z"] * (1 if tied else k) * layer.taps),
+            "p": ((g, i["z"]), RECORD_BYTES * count["z"]),
+        }
+        if layer.kind == "none" or tile.weights_resident:
+            del wanted["w"]
+        if layer.kind == "none" or tile.parameters_resident:
+            del wanted["p"]
+        for name, (key, size) in wanted.items():
+            total += size * (held.get(name) != key)
+            held[name] = key
+        if i["k"] + count["k"] >= spans["k"][0]:
+            total += count["z"] * count["s"] * layer.out[1]
+    return total

@@ -1,0 +1,59 @@
+"""Every buffer of the schedule gets its offset, in each memory and DRAM region on its own.
+
+%0 = sched.buffer "x.tile" in <input> copies <2> : ...   ->   sched.buffer "x.tile" in <input> at <64> copies <2> : ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from dnnc.ir.arch import Accelerator, of_module
+from dnnc.ir.diagnostics import Finding, UnsupportedError
+from dnnc.ir.dnn.attributes import Int
+from dnnc.ir.sched import BufferOp
+from dnnc.passes.analysis.allocation import Buffer, plan
+from dnnc.passes.analysis.footprint import buffer_bytes
+from dnnc.passes.analysis.liveness import steps
+from dnnc.passes.analysis.tiling import ALIGN
+
+KEPT = ("weights", "parameters", "inputs", "outputs")
+"""Spaces whose buffers live through the whole program."""
+
+
+@dataclass(frozen=True)
+class PlanMemoryPass(ModulePass):
+    """Place buffers by best-fit skyline or first-fit; a memory that is too small is an error with what it lacks."""
+
+    name = "plan-memory"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        arch, live = of_module(op), steps(op)
+        for memory, buffers in by_memory(op, arch).items():
+            wanted = [_demand(i, b, live) for i, b in enumerate(buffers)]
+            result = plan(wanted)
+            size = next((m.bytes for m in arch.memory if m.name == memory), None)
+            if size is not None and result.peak > size:
+                text = f"at most {size} bytes in use at once were expected, not {result.peak} (at least {result.lower_bound})"
+                raise UnsupportedError(Finding(memory, f"{text}. Choose a target with a larger {memory}."))
+            for i, buffer in enumerate(buffers):
+                buffer.offset = Int(result.offsets[i])
+
+
+def _demand(i: int, buffer: BufferOp, live: dict[BufferOp, tuple[int, int]]) -> Buffer:
+    # one interval for all when the space keeps its content, so that nothing shares bytes
+    first, end = (0, 1) if buffer.space.data in KEPT else live.get(buffer, (0, 0))
+    return Buffer(i, buffer_bytes(buffer), first, end, ALIGN)
+
+
+def by_memory(module: ModuleOp, arch: Accelerator) -> dict[str, list[BufferOp]]:
+    """The buffers of each memory of the target, by its name, and of each DRAM space."""
+    found: dict[str, list[BufferOp]] = {}
+    for op in module.walk():
+        if isinstance(op, BufferOp):
+            name = arch.holding(op.space.data).name if op.on_chip else op.space.data
+            found.setdefault(name, []).append(op)
+    return found
