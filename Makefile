@@ -1,0 +1,57 @@
+# Each target makes the environment it needs: Python 3.11 or newer, make and a C compiler are all it asks for.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: help setup demo test test-full check docs bench zoo-table links clean
+
+help:
+	@echo "make demo       compile the trained LeNet-5, run it three ways, print its costs"
+	@echo "make test       the tests (under 4 minutes)      make test-full  the longer tests"
+	@echo "make check      lint, format, types, generated pages up to date"
+	@echo "make docs       write the generated pages        make bench      benchmarks against peers"
+	@echo "make zoo-table  weights and MACs of the example networks"
+	@echo "make setup      the environment in $(VENV)         make clean      remove what was built"
+
+setup: $(READY) links
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# Type checkers do not follow the package mapping of pyproject.toml; these links show them the package as it is imported.
+LINKS := build/links/dnnc
+links:
+	@rm -rf $(LINKS) && mkdir -p $(LINKS)
+	@for part in ir passes frontend backends tools/zoo tools/dnnc/*; do ln -s ../../../$$part $(LINKS)/$${part##*/}; done
+
+demo: $(READY)
+	$(PY) -m dnnc.demo
+
+test: $(READY)
+	$(PY) -m pytest
+
+test-full: $(READY)
+	$(PY) -m pytest -m full
+
+check: $(READY) links
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m basedpyright
+	$(PY) -m tools.docs --check
+
+docs: $(READY)
+	$(PY) -m tools.docs
+
+bench: $(READY)
+	$(PY) -m tools.bench
+
+zoo-table: $(READY)
+	$(VENV)/bin/dnnc report --zoo
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
