@@ -171,7 +171,7 @@ class ConvOp(DnnOp):
 
     def evaluate(self, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
         win = self.window.data
-        y = convolve(padded(centered(x, self.element(0)), win, 0), w, win, self.groups.data)
+        y = convolve(padded(centered(x, self.element(0)), win, 0), centered(w, self.element(1)), win, self.groups.data)
         if bias is not None:
             y += bias.reshape(-1, *(1,) * win.rank)
         return y
@@ -185,9 +185,15 @@ def check_bias(type_: Attribute, shape: tuple[int, ...], element: Attribute) -> 
     """Verify a bias: its shape, and the element type of the sum it is added to."""
     assert isinstance(type_, TensorType)
     expect(shape_of(type_) == shape, f"a bias of shape {list(shape)}", tensor_text(type_))
-    wanted = element.storage if isinstance(element, QuantType) else element
     got = type_.element_type
-    expect(got in (element, wanted), f"a bias of element type {type_name(wanted)}", type_name(got))
+    if isinstance(element, QuantType):
+        # The channel axis is another in the bias than in the result; the scales are what must agree.
+        fits = got == element.storage or (
+            isinstance(got, QuantType) and (got.storage, got.data.scales) == (element.storage, element.data.scales)
+        )
+        expect(fits, "a bias of i32 at the scale of input times weights", f"{got}")
+    else:
+        expect(got == element, f"a bias of element type {type_name(element)}", type_name(got))
 
 
 @irdl_op_definition
