@@ -76,8 +76,10 @@ def exact_matmul(a: np.ndarray, b: np.ndarray, out: np.dtype) -> np.ndarray:
 
 
 def centered(x: np.ndarray, element: Attribute) -> np.ndarray:
-    """X - zero point as int32 when quantized, else x."""
-    return x.astype(np.int32) - np.int32(element.zero) if isinstance(element, QuantType) else x
+    """x - zero point as int32 when quantized, else x; with a scale for each channel the zero points are 0."""
+    if not isinstance(element, QuantType):
+        return x
+    return x.astype(np.int32) - np.int32(element.zero if element.axis is None else 0)
 
 
 def patches(x: np.ndarray, window: Window) -> np.ndarray:
