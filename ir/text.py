@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -15,6 +15,7 @@ from xdsl.utils.exceptions import ParseError, VerifyException
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding, where
 from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.types import QuantType
 from dnnc.ir.weights import WeightStore, atomic_file, store_of
 
 
@@ -75,10 +76,28 @@ def _check_order(module: Operation) -> None:
 
 
 def text_of(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:
-    """The module as text; with `locations`, node names and file positions are written behind each operation."""
+    """The module as text; with `locations`, node names and file positions are written behind each operation.
+
+    Quantized types with a scale for each channel are long: each is written once, as an alias before the module.
+    """
     out = StringIO()
     Printer(out, print_generic_format=generic, print_debuginfo=locations).print_op(module)
-    return out.getvalue() + "\n"
+    body, aliases = out.getvalue(), []
+    for i, type_ in enumerate(_per_channel_types(module)):
+        aliases.append(f"!q{i} = {type_}\n")
+        body = body.replace(str(type_), f"!q{i}")
+    return "".join(aliases) + body + "\n"
+
+
+def _per_channel_types(module: ModuleOp) -> list[QuantType]:
+    found: dict[QuantType, None] = {}
+    for op in module.walk():
+        values = [*op.results, *(a for r in op.regions for b in r.blocks for a in b.args)]
+        for v in values:
+            element = v.type.element_type if isinstance(v.type, TensorType) else None
+            if isinstance(element, QuantType) and element.axis is not None:
+                found[element] = None
+    return list(found)
 
 
 def weight_keys(module: ModuleOp) -> list[str]:
