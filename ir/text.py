@@ -52,8 +52,18 @@ def verify(module: ModuleOp) -> None:
     try:
         module.verify()
     except VerifyException as e:
-        raise DnncError(Finding("module", str(e).splitlines()[0])) from e
+        raise DnncError(Finding(_culprit(module), str(e).splitlines()[0])) from e
     _check_order(module)
+
+
+def _culprit(module: ModuleOp) -> str:
+    """Where the first operation is that does not verify on its own."""
+    for op in module.walk():
+        try:
+            op.verify(verify_nested_ops=False)
+        except VerifyException:
+            return where(op.location, op.name)
+    return "module"
 
 
 def _check_order(module: Operation) -> None:

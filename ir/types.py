@@ -188,6 +188,11 @@ def supported(dt: np.dtype) -> bool:
     return np.dtype(dt) in _TYPE
 
 
+def storable(element: Attribute) -> bool:
+    """Whether numpy has a dtype that holds an element type."""
+    return storage_type(element) in _DTYPE
+
+
 def type_name(element: Attribute) -> str:
     """Short name for messages: f32, i8, ui8, or q<i8>."""
     if isinstance(element, QuantType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,9 +17,9 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dnnc.ir.diagnostics import DnncError, Finding, where
+from dnnc.ir.diagnostics import DnncError, Finding, expect, where
 from dnnc.ir.dnn.attributes import Param
-from dnnc.ir.types import shape_of, tensor_text
+from dnnc.ir.types import shape_of, storable, tensor_text
 
 SEGMENTS = "operandSegmentSizes"
 
@@ -134,6 +135,8 @@ class DnnOp(IRDLOperation):
     # Verifying and errors
 
     def verify_(self) -> None:
+        for value in (*self.operands, *self.results):
+            check_tensor(value.type)
         inferred = self.result_types_inferred()
         actual = tuple(r.type for r in self.results)
         if inferred != actual:
@@ -142,7 +145,8 @@ class DnnOp(IRDLOperation):
 
     def emit_error(self, message: str, underlying_error: Exception) -> NoReturn:
         """Raise a located DnncError in place of xDSL's dump of the whole module."""
-        raise DnncError(Finding(where(self.location, self.name), f"'{self.name}' {message}")) from underlying_error
+        text = " ".join(message.removeprefix("Operation does not verify: ").split())
+        raise DnncError(Finding(where(self.location, self.name), f"'{self.name}' {text}")) from underlying_error
 
     # Text: `dnn.conv %x, %w, bias(%b) window = <[3, 3]> groups = 2 : (...) -> ...`
 
@@ -208,6 +212,15 @@ class DnnOp(IRDLOperation):
             attributes=attributes.data if attributes else {},
             regions=regions,
         )
+
+
+@cache
+def check_tensor(type_: Attribute) -> None:
+    """Verify that a type is a tensor of static shape whose elements we know."""
+    static = isinstance(type_, TensorType) and min(type_.get_shape(), default=0) >= 0
+    expect(static, "a tensor of static shape", f"{type_}", "Bind every dimension.")
+    assert isinstance(type_, TensorType)
+    expect(storable(type_.element_type), "elements of a known type", f"{type_.element_type}")
 
 
 def _needs_segments(cls: type[DnnOp]) -> bool:

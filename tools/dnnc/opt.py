@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -66,7 +66,15 @@ def _chunks(args: argparse.Namespace, stdin: TextIO) -> list[str | None]:
     if args.file != "-" and not args.split_input_file:
         return [None]
     text = stdin.read() if args.file == "-" else read_text(Path(args.file))
-    return list(text.split("// -----")) if args.split_input_file else [text]
+    return list(_split(text)) if args.split_input_file else [text]
+
+
+def _split(text: str) -> Iterator[str]:
+    """The parts of a text, each behind as many empty lines as came before it: locations are those of the file."""
+    before = 0
+    for part in text.split("// -----"):
+        yield "\n" * before + part
+        before += part.count("\n")
 
 
 def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
