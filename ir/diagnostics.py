@@ -72,6 +72,10 @@ class Collector:
             raise UnsupportedError(self.unsupported)
 
 
+class BeyondDialect(VerifyException):
+    """The construction makes sense but the dialect does not have it, as an element type an operation does not take."""
+
+
 def expect(holds: bool, expected: str, got: object, todo: str = "") -> None:
     """Raise the verifier's error `<expected>, not <got>. <todo>` unless `holds`."""
     if not holds:
@@ -81,7 +85,7 @@ def expect(holds: bool, expected: str, got: object, todo: str = "") -> None:
 def where(location: LocationAttr, fallback: str = "") -> str:
     """Text of a location: `node 'conv1'`, `file.mlir:3:5`, or the fallback when unknown."""
     if isinstance(location, NameLoc):
-        return f"node '{location.loc_name.data}'"
+        return f"node '{location.desc.data}'"
     if isinstance(location, FileLineColLoc):
         return f"{location.filename.data}:{location.line.data}:{location.column.data}"
     if isinstance(location, FusedLoc):

@@ -1,0 +1,140 @@
+"""The npu target: a scheduled module assembled into a program, and run with the host's share before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.context import Context
+from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.parser import Parser
+
+from dnnc.backends.npu.encoding import Words, encode
+from dnnc.backends.npu.iss import Run, Simulator
+from dnnc.backends.npu.program import REGIONS, Program, Region, Symbol
+from dnnc.backends.npu.select import select
+from dnnc.backends.npu.tokens import Row, synchronise
+from dnnc.backends.npu.trace import Trace
+from dnnc.backends.npu.verify import check
+from dnnc.ir.arch import Accelerator, of_module
+from dnnc.ir.context import make_context
+from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.interpret import run_block
+from dnnc.ir.sched import BufferOp
+from dnnc.ir.types import dtype, tensor
+from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.footprint import buffer_bytes, tile_bytes
+
+HOST = ("prologue", "epilogue")
+
+
+def assemble(module: ModuleOp, ctx: Context) -> Program:
+    """The verified program of a module after `plan-memory`; constants come from the context's weight store."""
+    arch, store = of_module(module), store_of(ctx)
+    selection = select(module, arch)
+    synchronise(selection.rows)
+    buffers = [op for op in module.walk() if isinstance(op, BufferOp) and not op.on_chip]
+    sizes = [_region_bytes(buffers, name) for name in REGIONS]
+    host = {name: str(f) for name in HOST if (f := _function(module, name)) is not None}
+    program = Program(
+        arch.name,
+        arch.digest,
+        encode_rows(selection.rows),
+        _image(buffers, "weights", sizes[0], store),
+        _image(buffers, "parameters", sizes[1], store),
+        tuple(Region(name, size) for name, size in zip(REGIONS, sizes)),
+        tuple(_symbol(b) for b in buffers if b.space.data in ("inputs", "outputs")),
+        selection.tags,
+        host,
+    )
+    check(program, arch)
+    return program
+
+
+def _function(module: ModuleOp, name: str) -> FuncOp | None:
+    return next((op for op in module.body.block.ops if isinstance(op, FuncOp) and op.sym_name.data == name), None)
+
+
+def encode_rows(rows: Sequence[Row]) -> Words:
+    """The words of the rows, each kind of instruction encoded at once."""
+    words = np.zeros((len(rows), 4), np.uint32)
+    kinds: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        kinds.setdefault(row.instruction.name, []).append(i)
+    for places in kinds.values():
+        chosen = [rows[i] for i in places]
+        header = {name: [getattr(r, name) for r in chosen] for name in ("engine", "wait", "signal", "tag")}
+        instruction = chosen[0].instruction
+        fields = {f.name: [r.fields.get(f.name, f.default) for r in chosen] for f in instruction.fields}
+        words[places] = encode(instruction, **header, **fields)
+    return words
+
+
+def _region_bytes(buffers: Sequence[BufferOp], space: str) -> int:
+    return max((_offset(b) + buffer_bytes(b) for b in buffers if b.space.data == space), default=0)
+
+
+def _offset(buffer: BufferOp) -> int:
+    if buffer.offset is None:
+        where = f"buffer {buffer.label.data!r}"
+        raise DnncError(Finding(where, "an offset was expected, there is none. Run plan-memory before assembling."))
+    return buffer.offset.data
+
+
+def _image(buffers: Sequence[BufferOp], space: str, size: int, store: WeightStore) -> bytes:
+    """The bytes of a constant region."""
+    image = np.zeros(size, np.uint8)
+    for b in buffers:
+        if b.space.data == space and b.constant is not None:
+            data = np.ascontiguousarray(store[b.constant.data]).reshape(-1).view(np.uint8)
+            image[_offset(b) : _offset(b) + tile_bytes(b)] = data
+    return image.tobytes()
+
+
+def _symbol(buffer: BufferOp) -> Symbol:
+    type_ = buffer.result.type
+    assert isinstance(type_, MemRefType)
+    shape, element = type_.get_shape(), type_.element_type
+    direction = "input" if buffer.space.data == "inputs" else "output"
+    number = REGIONS.index(buffer.space.data)
+    return Symbol(
+        buffer.label.data, direction, number, _offset(buffer), shape, dtype(element).name, str(tensor(element, shape))
+    )
+
+
+class Executable:
+    """A program with its host functions: takes and gives the network's own arrays."""
+
+    def __init__(self, program: Program, arch: Accelerator | None = None) -> None:
+        self.program, self.arch = program, arch
+        self.store = WeightStore()
+        self.host = {name: self._parse(name) for name in HOST if name in program.metadata}
+
+    def _parse(self, name: str) -> FuncOp:
+        text = self.program.metadata[name]
+        module = Parser(make_context(self.store), text, f"@{name}").parse_module()
+        return next(op for op in module.body.block.ops if isinstance(op, FuncOp))
+
+    def _call(self, name: str, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        function = self.host.get(name)
+        return list(arrays) if function is None else run_block(function.body.block, arrays, self.store)
+
+    def run(
+        self, inputs: Sequence[NDArray[Any]], seed: int | None = None, timing_only: bool = False
+    ) -> tuple[list[NDArray[Any]], Run]:
+        """(the network's outputs, the run) on the simulator."""
+        names = [s.name for s in self.program.symbols if s.direction == "input"]
+        device: Mapping[str, NDArray[Any]] = {}
+        if not timing_only:
+            device = dict(zip(names, self._call("prologue", inputs)))
+        run = Simulator(self.program, self.arch, seed, timing_only).run(device)
+        return self._call("epilogue", list(run.outputs.values())) if not timing_only else [], run
+
+
+def simulate(program: Program, arch: Accelerator, inputs: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], Trace]:
+    """The network's outputs and the trace of a run on the simulator."""
+    outputs, run = Executable(program, arch).run(inputs)
+    return outputs, run.trace
