@@ -1,0 +1,153 @@
+"""The cost report of a program: counted once, then written as text, JSON, CSV or HTML."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from dnnc.backends.report import render, svg
+from dnnc.backends.report.column import described, record
+from dnnc.backends.report.columns import COLUMNS, Row
+from dnnc.backends.report.layers import Layer, constants_of, layers_of, root
+from dnnc.backends.report.liveness import lifetimes, live_bytes
+from dnnc.backends.report.roofline import Roof
+from dnnc.backends.report.totals import TOTALS, Network, distinct
+from dnnc.ir.arch import MODULE_ATTRIBUTE, Accelerator, of_module
+from dnnc.ir.interpret import main_function
+from dnnc.ir.types import nbytes
+
+SCHEMA = "dnnc.report/1"
+"""Raised when a key goes or changes its meaning; new keys leave it alone."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a network costs: a row for each layer, totals, notes. All counts are exact integers."""
+
+    name: str
+    network: Network
+    arch: Accelerator | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The layers in order."""
+        return self.network.rows
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """The figures of `TOTALS` by key."""
+        return record(TOTALS, self.network)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON has it.
+
+        `schema`, `name`, `target` (null without one), `columns` and `total_columns` (key, header, unit, doc of each
+        figure), `layers` (a mapping by key for each), `totals` (a mapping), `notes` (sentences).
+        """
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "target": self._target(),
+            "columns": described(COLUMNS),
+            "total_columns": described(TOTALS),
+            "layers": [record(COLUMNS, row) for row in self.rows],
+            "totals": self.totals,
+            "notes": list(self.notes),
+        }
+
+    def _target(self) -> dict[str, Any] | None:
+        roof = self.network.roof
+        if roof is None or self.arch is None:
+            return None
+        return {"name": roof.name, "description": self.arch.description, **_facts(roof)}
+
+    def json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def csv(self) -> str:
+        """The layers as CSV (RFC 4180, lines end in LF): a line of keys, then a line a layer; empty where no figure."""
+        return render.csv_text(COLUMNS, self.rows)
+
+    def text(self) -> str:
+        """The report as plain text, every line as long as it must be."""
+        return render.plain_text(self.__rich_console__)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield render.heading(self._title())
+        totals = {c.key: c.show(c.of(self.network)) for c in TOTALS}
+        yield render.table(COLUMNS, self.rows, {"name": "total", **totals})
+        yield render.pairs(TOTALS, self.network)
+        for note in self.notes:
+            yield render.line(f"note: {note}")
+
+    def _title(self) -> str:
+        roof = self.network.roof
+        if roof is None:
+            return f"{self.name}: no target given"
+        return (
+            f"{self.name} on {roof.name}: {roof.macs_per_cycle} MACs and {roof.bytes_per_cycle} DRAM bytes a cycle, "
+            f"{roof.on_chip_bytes:,} bytes on chip, {roof.clock_mhz} MHz"
+        )
+
+    def _repr_html_(self) -> str:
+        return render.html(self._title(), COLUMNS, self.rows) + render.html_pairs(TOTALS, self.network)
+
+    def roofline_svg(self) -> str:
+        """The roofline of the target with a dot for each layer that multiplies, as a self-contained SVG picture."""
+        return svg.roofline(self._title(), self.rows, self.network.roof)
+
+
+def report(module: ModuleOp, ctx: Context, arch: Accelerator | None = None, name: str = "") -> Report:
+    """Count what @main of a dnn-level module costs; for the module's own target unless `arch` is given.
+
+    Works on float and quantized modules, with fused groups or without. `ctx` holds the weights, which counting never
+    reads. UnsupportedError when an operation is not of the dnn dialect.
+    """
+    if arch is None and MODULE_ATTRIBUTE in module.attributes:
+        arch = of_module(module)
+    block = main_function(module).body.block
+    layers, known = layers_of(block), constants_of(block)
+    alive = lifetimes(block, layers, known)
+    live = live_bytes(alive, len(layers))
+    roof = Roof.of(arch) if arch is not None else None
+    rows = tuple(Row(layer, b, roof) for layer, b in zip(layers, live))
+    returned = {root(v) for v in block.last_op.operands} if block.last_op is not None else set()
+    network = Network(
+        rows,
+        distinct(rows),
+        sum(nbytes(a.type) for a in block.args),
+        sum(nbytes(v.type) for v in returned),
+        max(live),
+        roof,
+    )
+    return Report(name or "network", network, arch, _notes(layers, arch))
+
+
+def _facts(roof: Roof) -> dict[str, int]:
+    return {
+        "clock_mhz": roof.clock_mhz,
+        "macs_per_cycle": roof.macs_per_cycle,
+        "depthwise_macs_per_cycle": roof.depthwise_macs_per_cycle,
+        "dram_bytes_per_cycle": roof.bytes_per_cycle,
+        "on_chip_bytes": roof.on_chip_bytes,
+    }
+
+
+def _notes(layers: list[Layer], arch: Accelerator | None) -> tuple[str, ...]:
+    """What a reader could take wrongly."""
+    if arch is None:
+        return ("roofline, cycles and least DRAM traffic need a target.",)
+    wide = sorted({layer.element for layer in layers if layer.contractions and layer.element.startswith(("f", "bf"))})
+    if not wide:
+        return ()
+    return (
+        f"bytes are those of {', '.join(wide)} values; {arch.name} computes on {arch.array.data_type}. "
+        "Quantize the network to see what it moves there.",
+    )
