@@ -111,7 +111,7 @@ class MlirRun(pytest.Item):
     def repr_failure(self, excinfo, style=None) -> str:
         if isinstance(excinfo.value, MlirFailure):
             return f"{self.path.relative_to(TESTS.parent)}:{self.number}: {self.command}\n\n{excinfo.value}"
-        return str(super().repr_failure(excinfo, style))
+        return str(super().repr_failure(excinfo, "short"))
 
     def reportinfo(self):
         return self.path, self.number - 1, self.command

@@ -112,7 +112,7 @@ class YieldOp(IRDLOperation):
     name = "dnn.yield"
     values = var_operand_def(TensorType)
     traits = traits_def(IsTerminator(), Pure())
-    assembly_format = "$values attr-dict `:` type($values)"
+    assembly_format = "attr-dict ($values^ `:` type($values))?"
 
 
 @irdl_op_definition
