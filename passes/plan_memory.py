@@ -32,11 +32,11 @@ class PlanMemoryPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         arch, live = of_module(op), steps(op)
-        for memory, buffers in by_memory(op, arch).items():
+        for (on_chip, memory), buffers in by_memory(op, arch).items():
             wanted = [_demand(i, b, live) for i, b in enumerate(buffers)]
             result = plan(wanted)
-            size = next((m.bytes for m in arch.memory if m.name == memory), None)
-            if size is not None and result.peak > size:
+            size = next((m.bytes for m in arch.memory if m.name == memory), 0)
+            if on_chip and result.peak > size:
                 text = f"at most {size} bytes in use at once were expected, not {result.peak} (at least {result.lower_bound})"
                 raise UnsupportedError(Finding(memory, f"{text}. Choose a target with a larger {memory}."))
             for i, buffer in enumerate(buffers):
@@ -49,11 +49,11 @@ def _demand(i: int, buffer: BufferOp, live: dict[BufferOp, tuple[int, int]]) -> 
     return Buffer(i, buffer_bytes(buffer), first, end, ALIGN)
 
 
-def by_memory(module: ModuleOp, arch: Accelerator) -> dict[str, list[BufferOp]]:
-    """The buffers of each memory of the target, by its name, and of each DRAM space."""
-    found: dict[str, list[BufferOp]] = {}
+def by_memory(module: ModuleOp, arch: Accelerator) -> dict[tuple[bool, str], list[BufferOp]]:
+    """The buffers of each memory of the target and of each DRAM space, by (on chip, name)."""
+    found: dict[tuple[bool, str], list[BufferOp]] = {}
     for op in module.walk():
         if isinstance(op, BufferOp):
             name = arch.holding(op.space.data).name if op.on_chip else op.space.data
-            found.setdefault(name, []).append(op)
+            found.setdefault((op.on_chip, name), []).append(op)
     return found

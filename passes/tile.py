@@ -76,16 +76,26 @@ class Parts:
         return list(used)
 
     def outputs(self) -> list[SSAValue]:
-        """Values the host reads from the accelerator, in order of first use."""
-        made = {r for op in self.device for r in op.results}
-        return list(dict.fromkeys(v for op in self.after for v in op.operands if v in made))
+        """Results of groups that the host reads, itself or a view of them, in the order they are made."""
+        read = {_root(v) for op in self.after for v in op.operands}
+        return [r for op in self.device if isinstance(op, GroupOp) for r in op.results if r in read]
+
+    def views(self) -> list[Operation]:
+        """The views between the accelerator's results and the host, in order."""
+        found: list[Operation] = []
+        wanted = {v for op in self.after for v in op.operands}
+        for op in reversed(self.device):
+            if isinstance(op, Movement) and any(r in wanted for r in op.results):
+                found.insert(0, op)
+                wanted.update(op.operands)
+        return found
 
     def host_functions(self) -> list[FuncOp]:
-        """@prologue and @epilogue; the epilogue also takes what it needs of the network's inputs."""
+        """@prologue from the network's inputs, @epilogue from the accelerator's outputs."""
         args = list(self.main.body.block.args)
         return [
             _function("prologue", args, self.before, self.inputs()),
-            _function("epilogue", self.outputs(), self.after, None),
+            _function("epilogue", self.outputs(), [*self.views(), *self.after], None),
         ]
 
 
@@ -167,21 +177,17 @@ class _Builder:
         """All device operations in order; every layer that does not fit is listed."""
         for i, value in enumerate(parts.inputs()):
             self.places[value] = self._dram(block, value.name_hint or f"input{i}", "inputs", value.type)
-        outputs, problems = parts.outputs(), Collector()
-        roots = {_root(v) for v in outputs}
+        outputs, problems = set(parts.outputs()), Collector()
         for op in parts.device:
             if isinstance(op, GroupOp):
                 try:
-                    self._group(op, block, "outputs" if op.results[0] in roots else "arena")
+                    self._group(op, block, "outputs" if op.results[0] in outputs else "arena")
                 except UnsupportedError as error:
                     problems.unsupported += error.findings
                     self.places[op.results[0]] = BufferOp("refused", "arena", BYTE, [1])
             else:
                 self.places[op.results[0]] = self.places[op.operands[0]]
         problems.raise_if_any()
-        for value in outputs:
-            if self.places[value].space.data != "outputs":
-                raise UnsupportedError(Finding("main", "a computed output was expected, not an input passed through."))
         block.add_op(ReturnOp())
 
     def _dram(self, block: Block, label: str, space: str, type_: Attribute) -> BufferOp:

@@ -39,6 +39,10 @@ SLACK_PERCENT = 10
 """A faster tile is taken, double-buffered as a rule, while it moves at most this much more than the least data."""
 
 
+EQUALLY_FAST_PERCENT = 2
+"""Tiles whose estimated cycles differ by no more count as equally fast; the one of fewest steps is taken."""
+
+
 @dataclass(frozen=True)
 class Tile:
     """Tile sizes in output rows, output channels and input channels, loop order, residency and buffer copies."""
@@ -57,6 +61,12 @@ class Tile:
 
 def _aligned(size: Any) -> Any:
     return -(-size // ALIGN) * ALIGN
+
+
+def _run(size: Int, count: Int, line: int) -> tuple[Int, Int]:
+    """Contiguous pieces of `count` rows of `size` bytes, one piece when they fill lines of the tensor."""
+    whole = size >= line
+    return np.where(whole, size * count, size), np.where(whole, 1, count)
 
 
 def splits(n: int) -> Int:
@@ -172,12 +182,8 @@ class Model:
         return self.table + (whole if self.records_resident else tile)
 
     def cycles(self) -> Int:
-        """Estimated cycles: the busiest engine when double-buffered, the sum of all engines when not."""
+        """Estimated cycles: the busiest engine plus one tile of the others when double-buffered, else the sum of all."""
         layer, c, (n_s, n_z, n_k) = self.layer, self.c, self.trips
-        dma = sum(
-            (n * self.arch.dma.setup_cycles + b // self.arch.dma.bytes_per_cycle for b, n in self.copies().values()),
-            np.zeros_like(n_s),
-        )
         runs = layer.N * layer.groups * n_s * n_z
         pixels = self.sum_rows * layer.sums[1]
         if layer.kind == "dense":
@@ -190,7 +196,35 @@ class Model:
         post = runs * (
             self.arch.ppu.setup_cycles + timing.ceil_div(c.channels, self.arch.ppu.lanes) * (pixels + windows)
         )
-        return np.where(c.copies == 2, np.maximum(np.maximum(dma, mm), post), dma + mm + post)
+        dma = self.dma_cycles()
+        total, busiest = dma + mm + post, np.maximum(np.maximum(dma, mm), post)
+        return np.where(c.copies == 2, busiest + (total - busiest) // (runs * n_k), total)
+
+    def dma_cycles(self) -> Int:
+        """Cycles of all transfers as if every tile were a full one, setup and part-filled bursts included."""
+        moved, total = self.copies(), np.zeros_like(self.c.rows)
+        for role, (run, runs) in self.runs().items():
+            per = self.arch.dma.setup_cycles + timing.bursts(run, runs, self.arch) // self.arch.dma.bytes_per_cycle
+            total = total + per * moved[role][1]
+        return total
+
+    def runs(self) -> dict[str, tuple[Int, Int]]:
+        """(bytes, number) of the contiguous pieces of one full tile in DRAM, by role."""
+        layer, c = self.layer, self.c
+        dense, resident = layer.kind == "dense", self.c.resident == 1
+        rows = np.minimum(self.box_rows, layer.H)
+        line = (layer.C if dense else 1) * layer.taps
+        if layer.matrix:
+            inputs, out = _run(c.reduction, rows, layer.C), _run(c.channels, c.rows, layer.M)
+        else:
+            inputs = _run(rows * layer.W, c.reduction, layer.H * layer.W)
+            out = _run(c.rows * layer.out[1], c.channels, layer.out[0] * layer.out[1])
+        weights = _run(c.reduction * layer.taps if dense else c.reduction * 0 + layer.taps, c.channels, line)
+        if layer.in_major:
+            weights = _run(c.channels, c.reduction, layer.M)
+        whole = (np.where(resident, layer.groups * layer.M * line, weights[0]), np.where(resident, 1, weights[1]))
+        records = np.full_like(rows, self.records) if self.records_resident else RECORD_BYTES * c.channels
+        return {"input": inputs, "output": out, "weight": whole, "parameter": (records, np.ones_like(rows))}
 
     def fits_instructions(self) -> NDArray[np.bool_]:
         """Whether every tile can be said in one instruction."""
@@ -222,10 +256,11 @@ def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
     if not fits.any():
         raise _too_small(model)
     traffic = sum((b for b, _ in model.copies().values()), np.zeros_like(model.c.rows))
+    cycles, c = model.cycles(), model.c
     pool = np.flatnonzero(fits & (100 * traffic <= (100 + slack) * traffic[fits].min()))
-    cycles = model.cycles()
-    c = model.c
-    keys = (c.order, -c.resident, -c.reduction, -c.channels, -c.rows, -c.sums_copies, traffic, cycles)
+    pool = pool[100 * cycles[pool] <= (100 + EQUALLY_FAST_PERCENT) * cycles[pool].min()]
+    steps = model.trips[0] * model.trips[1] * model.trips[2]
+    keys = (c.order, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps)
     best = pool[np.lexsort([k[pool] for k in keys])[0]]
     return Tile(
         *(int(v[best]) for v in (c.rows, c.channels, c.reduction)),

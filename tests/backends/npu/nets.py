@@ -5,10 +5,11 @@ from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr, UnitA
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region
 
-from dnnc.ir import fixed
+from dnnc.backends.npu.catalog import load_target
+from dnnc.ir import arch
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.context import make_context
-from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
+from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.movement import ReshapeOp
@@ -82,7 +83,7 @@ class Net:
         per_channel=True,
         rounding="q31_half_even",
     ):
-        n, c, *hw = shape_of(self.v.type)
+        _, c, *hw = shape_of(self.v.type)
         kernel = (kernel,) * len(hw) if isinstance(kernel, int) else tuple(kernel)
         pad = (pad,) * (2 * len(hw)) if isinstance(pad, int) else tuple(pad)
         window = Window.of(kernel, (stride,) * len(hw), pad, (dilation,) * len(hw))
@@ -115,25 +116,27 @@ class Net:
         self.v = self.add(op(self.v))
         return self
 
-    def done(self, island=None):
-        """(module, context): with a dequantize at the end, and a float island after it."""
+    def done(self, island=None, also=None):
+        """(module, context): a dequantize at the end, a float island after it, another value returned too."""
         out = self.add(DequantizeOp(self.v))
         if island is not None:
             op = island(out)
             op.attributes[ISLAND] = UnitAttr()
             out = self.add(op)
-        self.block.add_op(ReturnOp(out))
-        function = FuncOp("main", ([a.type for a in self.block.args], [out.type]), Region(self.block))
+        outs = [out] if also is None else [out, self.add(DequantizeOp(also))]
+        self.block.add_op(ReturnOp(*outs))
+        types = [a.type for a in self.block.args], [o.type for o in outs]
+        function = FuncOp("main", types, Region(self.block))
         module = ModuleOp([function])
         FuseGroupsPass().apply(self.ctx, module)
         module.verify()
         return module, self.ctx
 
 
-def schedule(module, ctx, arch, slack=10):
+def schedule(module, ctx, target, slack=10):
     """A copy of the module, tiled and planned for a target."""
     out = module.clone()
-    out.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
+    out.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(target)
     TilePass(slack=slack).apply(ctx, out)
     out.verify()
     PlanMemoryPass().apply(ctx, out)
@@ -141,11 +144,23 @@ def schedule(module, ctx, arch, slack=10):
     return out
 
 
+def small():
+    """A target so small that every layer is tiled, with memories of its own for inputs, weights and outputs."""
+    edge = arch.to_mapping(load_target("tiny"))
+    shared = edge["memory"].pop("scratchpad")
+    for role, size in (("input", 4096), ("weight", 3072), ("output", 1024)):
+        edge["memory"][f"{role}s"] = shared | {"bytes": size, "holds": [role]}
+    edge["memory"]["accumulator"]["bytes"] = 4096
+    edge["memory"]["parameter"]["bytes"] = 400
+    edge["name"] = "small"
+    edge["array"]["rows"], edge["array"]["columns"] = 4, 8
+    edge["dma"]["channels"] = 2
+    edge["array"]["dataflow"] = "output-stationary"
+    return arch.from_mapping(edge, "small")
+
+
 def lenet(seed=0, storage=I8):
     net = Net((1, 1, 28, 28), seed, storage)
     two = Window.of((2, 2), (2, 2))
     net.conv(20, 5, pool=two).conv(50, 5, pool=two).flatten().fc(500, relu=ReluOp).fc(10, trans_b=False)
     return net.done()
-
-
-__all__ = ["UI8", "Net", "SigmoidOp", "fixed", "lenet", "schedule"]
