@@ -26,25 +26,33 @@ class LocatingParser(Parser):
         start = self._current_token.span
         op = super().parse_operation()
         if op.location == UNKNOWN_LOC:
-            before = start.input.content[: start.start]
-            line = before.count("\n") + 1
-            column = start.start - before.rfind("\n")
+            line, column = _line_column(start.input.content, start.start)
             op.location = FileLineColLoc(StringAttr(start.input.name), IntAttr(line), IntAttr(column))
         return op
 
 
 def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     """Parse and verify a module; every failure is a located DnncError."""
+    parser = LocatingParser(ctx, text, name)
     try:
-        module = LocatingParser(ctx, text, name).parse_module()
+        module = parser.parse_module()
     except ParseError as e:
-        before = e.span.input.content[: e.span.start]
-        place = f"{name}:{before.count(chr(10)) + 1}:{e.span.start - before.rfind(chr(10))}"
-        raise DnncError(Finding(place, e.msg)) from e
-    except VerifyException as e:  # an attribute refused while it was built
-        raise DnncError(Finding(name, str(e))) from e
+        raise DnncError(Finding(_place(name, e.span.input.content, e.span.start), e.msg)) from e
+    except VerifyException as e:  # an attribute refused while it was built: it ends before the token read next
+        end = len(text[: parser.pos].rstrip()) - 1
+        raise DnncError(Finding(_place(name, text, end), str(e))) from e
     verify(module)
     return module
+
+
+def _line_column(text: str, at: int) -> tuple[int, int]:
+    before = text[:at]
+    return before.count("\n") + 1, at - before.rfind("\n")
+
+
+def _place(name: str, text: str, at: int) -> str:
+    line, column = _line_column(text, at)
+    return f"{name}:{line}:{column}"
 
 
 def verify(module: ModuleOp) -> None:

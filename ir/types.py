@@ -120,10 +120,10 @@ class QuantType(Data[Uniform], TypeAttribute):
         if len(q.scales) != len(q.zeros) or (q.axis is None and len(q.scales) != 1):
             raise VerifyException(f"expected as many zero points as scales, not {len(q.zeros)} and {len(q.scales)}.")
         if not all(np.isfinite(s) and s > 0 for s in q.scales):
-            raise VerifyException(f"expected positive finite scales, not {q.scales[:4]}.")
+            raise VerifyException(f"expected positive finite scales, not {list(q.scales[:4])}.")
         low, high = integer_range(q.storage)
         if not all(low <= z <= high for z in q.zeros):
-            raise VerifyException(f"expected zero points in [{low}, {high}], not {q.zeros[:4]}.")
+            raise VerifyException(f"expected zero points in [{low}, {high}], not {list(q.zeros[:4])}.")
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Uniform:

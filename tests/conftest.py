@@ -41,7 +41,9 @@ class MlirFile(pytest.File):
     def collect(self) -> Iterator[MlirRun]:
         lines = run_lines(self.path.read_text("utf-8"))
         if not lines:
-            raise self.CollectError(f"{self.path}: expected a line '// RUN: dnnc-opt %s ... | filecheck %s', found none.")
+            raise self.CollectError(
+                f"{self.path}: expected a line '// RUN: dnnc-opt %s ... | filecheck %s', found none."
+            )
         for number, command in lines:
             yield MlirRun.from_parent(self, name=f"line {number}: {command}", number=number, command=command)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, opt_prop_def
 
 from dnnc.ir import scalar as S
+from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Real, Word
 from dnnc.ir.dnn.elementwise import FloatUnary, Unary
 
@@ -180,6 +182,10 @@ class GeluOp(FloatUnary):
 
     name = "dnn.gelu"
     approximate = opt_prop_def(Word, default_value=Word("none"))
+
+    def infer(self) -> TensorType:
+        expect(self.approximate.data in ("none", "tanh"), "approximate none or tanh", self.approximate.data)
+        return super().infer()
 
     def scalar(self, x):
         if self.approximate.data == "tanh":

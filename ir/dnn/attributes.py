@@ -182,8 +182,8 @@ class Window:
             out.append(n)
         return tuple(out)
 
-    def check(self, size: Sequence[int]) -> None:
-        """Verify the parameters against an input of spatial `size`."""
+    def check_form(self, size: Sequence[int]) -> None:
+        """Verify the parameters on their own, for an input of spatial `size`."""
         n = self.rank
         expect(len(size) == n, f"a window of {len(size)} dimensions", f"one of {n}")
         for what, values, low in (
@@ -195,6 +195,10 @@ class Window:
             expect(all(v >= low for v in values), f"{what} of at least {low}", str(list(values)))
         expect(len(self.pad) == 2 * n, f"{2 * n} pads", f"{len(self.pad)}")
         expect(all(p >= 0 for p in self.pad), "pads of at least 0", str(list(self.pad)), "Crop with a slice first.")
+
+    def check(self, size: Sequence[int]) -> None:
+        """Verify the parameters, and that an input of spatial `size` holds a window."""
+        self.check_form(size)
         out = self.output(size)
         expect(
             all(o >= 1 for o in out),

@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dnnc.ir.diagnostics import DnncError, Finding, expect, where
 from dnnc.ir.dnn.attributes import Param
-from dnnc.ir.types import shape_of, storable, tensor_text
+from dnnc.ir.types import QuantType, shape_of, storable, tensor_text
 
 SEGMENTS = "operandSegmentSizes"
 
@@ -220,7 +220,12 @@ def check_tensor(type_: Attribute) -> None:
     static = isinstance(type_, TensorType) and min(type_.get_shape(), default=0) >= 0
     expect(static, "a tensor of static shape", f"{type_}", "Bind every dimension.")
     assert isinstance(type_, TensorType)
-    expect(storable(type_.element_type), "elements of a known type", f"{type_.element_type}")
+    element = type_.element_type
+    expect(storable(element), "elements of a known type", f"{element}")
+    if isinstance(element, QuantType) and element.axis is not None:
+        size, shape = element.scale.size, type_.get_shape()
+        fits = -1 < element.axis < len(shape) and shape[element.axis] == size
+        expect(fits, f"dimension {element.axis} of size {size}, one scale each", tensor_text(type_))
 
 
 def _needs_segments(cls: type[DnnOp]) -> bool:

@@ -11,6 +11,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, opt_prop
 from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int, Ints, Real, normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp, Work
+from dnnc.ir.dnn.elementwise import broadcast
 from dnnc.ir.types import is_float, shape_of, tensor, tensor_text, type_name
 
 
@@ -37,6 +38,15 @@ class Normalizing(DnnOp):
         for name in names:
             type_ = getattr(self, name).type
             expect(shape_of(type_) == (c,), f"{name} of shape [{c}]", tensor_text(type_))
+
+    def trailing(self, axis: int, *names: str) -> None:
+        """Verify an axis, and that the named operands, where given, broadcast to the shape of the first one."""
+        normal_axis(axis, len(self.shape()))
+        for name in names:
+            operand = getattr(self, name)
+            if operand is not None:
+                fits = broadcast(self.operands[0].type, operand.type) == self.shape()
+                expect(fits, f"{name} that broadcasts to {list(self.shape())}", tensor_text(operand.type))
 
     def work(self) -> Work:
         n = self.elements()
@@ -166,7 +176,7 @@ class LayerNormOp(Normalizing):
     result = result_def(TensorType)
 
     def check(self) -> None:
-        normal_axis(self.axis.data, len(self.shape()))
+        self.trailing(self.axis.data, "scale", "shift")
 
     def evaluate(self, x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
         axes = tuple(range(normal_axis(self.axis.data, x.ndim), x.ndim))
@@ -189,7 +199,7 @@ class RmsNormOp(Normalizing):
     result = result_def(TensorType)
 
     def check(self) -> None:
-        normal_axis(self.axis.data, len(self.shape()))
+        self.trailing(self.axis.data, "scale")
 
     def evaluate(self, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
         axes = tuple(range(normal_axis(self.axis.data, x.ndim), x.ndim))

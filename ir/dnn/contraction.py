@@ -76,7 +76,7 @@ def exact_matmul(a: np.ndarray, b: np.ndarray, out: np.dtype) -> np.ndarray:
 
 
 def centered(x: np.ndarray, element: Attribute) -> np.ndarray:
-    """x - zero point as int32 when quantized, else x; with a scale for each channel the zero points are 0."""
+    """X - zero point as int32 when quantized, else x; with a scale for each channel the zero points are 0."""
     if not isinstance(element, QuantType):
         return x
     return x.astype(np.int32) - np.int32(element.zero if element.axis is None else 0)
@@ -223,8 +223,13 @@ class ConvTransposeOp(DnnOp):
         win, groups = self.window.data, self.groups.data
         expect(len(x) == win.rank + 2 == len(w), f"input and weights of rank {win.rank + 2}", tensor_text(self.x.type))
         expect(w[0] == x[1], f"weights with {x[1]} input channels", str(w[0]))
+        expect(groups >= 1, "at least one group", str(groups))
         expect(x[1] % groups == 0, f"a multiple of {groups} input channels", str(x[1]))
         expect(w[2:] == win.kernel, f"a kernel of {list(w[2:])}", str(list(win.kernel)))
+        win.check_form(x[2:])
+        extra = self.extra()
+        fits = len(extra) == win.rank and min(extra, default=0) >= 0
+        expect(fits, f"{win.rank} output pads of at least 0", str(list(extra)))
         element = self.element(0)
         expect(self.element(1) == element, f"weights of element type {type_name(element)}", type_name(self.element(1)))
         out = tuple(

@@ -13,7 +13,7 @@ from dnnc.ir import scalar as S
 from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Real
 from dnnc.ir.dnn.base import DnnOp, Work
-from dnnc.ir.types import I1, QuantType, dtype, integer_range, is_float, shape_of, tensor, tensor_text, type_name
+from dnnc.ir.types import I1, QuantType, bits, dtype, integer_range, is_float, shape_of, tensor, tensor_text, type_name
 
 
 def broadcast(*types: Attribute) -> tuple[int, ...]:
@@ -50,11 +50,20 @@ class Elementwise(DnnOp):
             expect(
                 len(self.operands) == 1, "operands that are not quantized", type_name(first), "Requantize explicitly."
             )
-        allowed = self.FLOATS if is_float(first) else self.INTEGERS or isinstance(first, QuantType) or first == I1
-        kinds = "floats" if self.FLOATS else "integers"
-        expect(allowed, kinds, type_name(first), "Cast the operand first.")
+            self.check_table(first)
+        else:
+            allowed = self.FLOATS if is_float(first) else self.INTEGERS or first == I1
+            expect(allowed, "floats" if self.FLOATS else "integers", type_name(first), "Cast the operand first.")
         shape = broadcast(*(o.type for o in self.operands))
         return tensor(I1 if self.COMPARES else first, shape)
+
+    def check_table(self, element: QuantType) -> None:
+        """Verify that a table over all values of a quantized operand can stand for the body."""
+        expect(
+            self.FLOATS and not self.COMPARES, "an operand that is not quantized", type_name(element), "Dequantize it."
+        )
+        expect(element.axis is None, "one scale for the whole tensor", f"{element}", "Requantize first.")
+        expect(bits(element) <= 16, "values of at most 16 bits", type_name(element), "Requantize first.")
 
     def evaluate(self, *x: np.ndarray) -> np.ndarray:
         element = self.element()

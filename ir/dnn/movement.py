@@ -104,7 +104,7 @@ class View(Movement):
 def _not_per_channel(op: DnnOp) -> None:
     element = op.element()
     per_channel = isinstance(element, QuantType) and element.axis is not None
-    expect(not per_channel, "one scale for the whole tensor", type_name(element))
+    expect(not per_channel, "one scale for the whole tensor", f"{element}")
 
 
 @irdl_op_definition
@@ -202,6 +202,7 @@ class TileOp(View):
     def infer(self) -> TensorType:
         shape, repeats = self.shape(), self.repeats.data
         expect(len(repeats) == len(shape), f"{len(shape)} repeats", str(len(repeats)))
+        expect(min(repeats, default=0) >= 0, "repeats of at least 0", str(list(repeats)))
         return tensor(self.element(), tuple(d * r for d, r in zip(shape, repeats)))
 
     def read(self) -> Strided:
@@ -221,6 +222,7 @@ class DepthToSpaceOp(View):
         expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type))
         n, c, h, w = self.shape()
         b = self.block.data
+        expect(self.mode.data in ("dcr", "crd"), "mode dcr or crd", self.mode.data)
         expect(b > 0 and c % (b * b) == 0, f"channels that are a multiple of {b * b}", str(c))
         return tensor(self.element(), (n, c // (b * b), h * b, w * b))
 

@@ -335,6 +335,10 @@ class LpPoolOp(Pool):
     name = "dnn.lp_pool"
     p = opt_prop_def(Int, default_value=Int(2))
 
+    def infer(self) -> TensorType:
+        expect(self.p.data >= 1, "p of at least 1", str(self.p.data))
+        return super().infer()
+
     def map(self, x):
         return x * x if self.p.data == 2 else S.pow(S.abs(x), float(self.p.data))
 

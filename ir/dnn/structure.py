@@ -105,6 +105,11 @@ def _inline(array: np.ndarray, type_: TensorType) -> DenseIntOrFPElementsAttr | 
     return DenseIntOrFPElementsAttr.from_list(type_, [v.item() for v in array.reshape(-1)])
 
 
+def texts(types: Sequence[Attribute]) -> str:
+    """Types as they are written, with commas between."""
+    return ", ".join(map(str, types))
+
+
 @irdl_op_definition
 class YieldOp(IRDLOperation):
     """Ends a group: its operands are the group's results."""
@@ -166,7 +171,8 @@ class GroupOp(DnnOp):
 
     def infer(self) -> Sequence[Attribute]:
         args = [a.type for a in self.body.block.args]
-        expect(args == [v.type for v in self.inputs], "a body whose arguments have the operands' types", str(args))
+        wanted = [v.type for v in self.inputs]
+        expect(args == wanted, f"arguments of the operands' types ({texts(wanted)})", f"({texts(args)})")
         last = self.body.block.last_op
         expect(isinstance(last, YieldOp), "a body that ends in dnn.yield", last.name if last else "an empty one")
         return [v.type for v in self.yielded()]
