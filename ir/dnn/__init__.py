@@ -8,15 +8,28 @@ from dnnc.ir.dnn import (
     composite,
     contraction,
     elementwise,
+    indexing,
     movement,
     quantize,
     reduction,
+    resampling,
     structure,
 )
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.types import QuantType
 
-FAMILIES = (elementwise, activation, contraction, reduction, movement, composite, quantize, structure)
+FAMILIES = (
+    elementwise,
+    activation,
+    contraction,
+    reduction,
+    movement,
+    indexing,
+    resampling,
+    composite,
+    quantize,
+    structure,
+)
 
 
 def _concrete(module: object) -> list[type[Operation]]:

@@ -74,7 +74,8 @@ class ConstOp(DnnOp):
         kind = dtype(type_.element_type)
         if self.value is not None:
             values = np.array(self.value.get_values(), kind)
-            return np.broadcast_to(values, type_.get_shape()) if values.size == 1 else values.reshape(type_.get_shape())
+            shape = type_.get_shape()
+            return np.broadcast_to(values.reshape(()), shape) if values.size == 1 else values.reshape(shape)
         assert self.key is not None
         if self.key.data not in store:
             self.emit_error(

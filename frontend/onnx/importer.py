@@ -1,0 +1,426 @@
+"""Walk an ONNX graph and write the `dnn` program it means, reporting everything that stands in the way at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import FunctionProto, GraphProto
+from xdsl.context import Context
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    LocationAttr,
+    ModuleOp,
+    StringAttr,
+    TensorType,
+)
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, Region, SSAValue
+
+from dnnc.frontend.onnx import load
+from dnnc.frontend.onnx.graph import Node, Versions, function_body, nodes_of, opset_versions
+from dnnc.frontend.onnx.schema_functions import has_function, schema_function
+from dnnc.frontend.onnx.signature import Signature, placeholder_types
+from dnnc.frontend.onnx.site import Mistake, Refused, Site, Unknown, named
+from dnnc.frontend.onnx.table import TABLE
+from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, dense, literal
+from dnnc.frontend.onnx.upgrade import upgraded
+from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.interpret import run_op
+from dnnc.ir.types import dtype, shape_of
+from dnnc.ir.weights import WeightStore, store_of
+
+_INLINE = 16  # constants of up to this many elements are read at once and written in the text
+Value = SSAValue | Literal | None  # None: made by a node that was refused, type unknown
+
+
+def import_onnx(
+    source: str | os.PathLike[str] | onnx.ModelProto, ctx: Context, dims: Mapping[str, int] | None = None
+) -> ModuleOp:
+    """The program `main` of an ONNX model, its weights in the store of `ctx`, read when first used.
+
+    `dims` gives values to symbolic dimensions by name. DnncError when the model is wrong, UnsupportedError (a
+    NotImplementedError) when something in it is not supported; both carry every finding.
+    """
+    model = load.model(source)
+    path = None if isinstance(source, onnx.ModelProto) else Path(source)
+    return Importer(model, path, store_of(ctx)).run(dims or {})
+
+
+class Importer:
+    """One import: names to values, the block that grows, the findings."""
+
+    def __init__(self, model: onnx.ModelProto, path: Path | None, store: WeightStore):
+        self.model = model
+        self.path = path
+        self.folder = path.parent if path is not None else None
+        self.store = store
+        self.block = Block()
+        self.scope: ChainMap[str, Value] = ChainMap()
+        self.findings = Collector()
+        self.refused: list[str] = []  # operators, one entry a node
+        self.static: set[SSAValue] = set()  # values that depend on constants alone
+        self.evaluated: dict[SSAValue, np.ndarray] = {}
+        self.guessed: set[SSAValue] = set()  # values that depend on a refused node
+        self.functions: dict[tuple[str, str], FunctionProto] = {(f.domain, f.name): f for f in model.functions}
+        self.serial = 0
+        self._types: dict[str, TensorType] | None = None
+        self._reads: Counter[str] | None = None
+
+    def run(self, dims: Mapping[str, int]) -> ModuleOp:
+        """Import the main graph."""
+        graph = self.model.graph
+        versions = self.versions()
+        signature = Signature.of(graph, dims, self.findings)
+        for name, type_ in signature.inputs:
+            self.define(name, self.block.insert_arg(type_, len(self.block.args)))
+        self.constants(graph)
+        self.walk(nodes_of(graph.node, versions))
+        outputs = [self.output(o.name) for o in graph.output]
+        self.raise_findings()
+        results = [v for v in outputs if v is not None]
+        self.block.add_op(ReturnOp(*results))
+        self.erase_dead()
+        return self.program(signature, results)
+
+    def versions(self) -> Versions:
+        """Opset versions of the model, verified."""
+        versions = opset_versions(self.model.opset_import)
+        load.check_versions(self.model, versions)
+        return versions or {"": 1}
+
+    def program(self, signature: Signature, results: Sequence[SSAValue]) -> ModuleOp:
+        """The module around the block, with the names of inputs and outputs."""
+        named = lambda names: ArrayAttr([DictionaryAttr({"dnn.name": StringAttr(n)}) for n in names])  # noqa: E731
+        function = FuncOp(
+            "main",
+            ([a.type for a in self.block.args], [r.type for r in results]),
+            Region(self.block),
+            arg_attrs=named([name for name, _ in signature.inputs]),
+            res_attrs=named([o.name for o in self.model.graph.output]),
+        )
+        return ModuleOp([function])
+
+    # Walking
+
+    def constants(self, graph: GraphProto) -> None:
+        """Put the initializers of a graph into the scope."""
+        for t in graph.initializer:
+            self.define_constant(t.name, lambda t=t: literal(t, self.folder))
+        for t in graph.sparse_initializer:
+            self.define_constant(t.values.name, lambda t=t: dense(t, t.values.name))
+
+    def define_constant(self, name: str, make) -> None:
+        """Put one initializer into the scope; note what is wrong with it."""
+        try:
+            self.scope[name] = make()
+        except UnsupportedType as e:
+            self.scope[name] = None
+            self.findings.refuse(self.place(f"tensor '{name}'"), f"element type {e} is not supported.")
+        except DnncError as e:
+            self.scope[name] = None
+            for f in e.findings:
+                self.findings.error(self.place(f.where), f.message)
+
+    def walk(self, nodes: Iterable[Node]) -> None:
+        """Import nodes in order."""
+        for node in nodes:
+            try:
+                for part in upgraded(node, Around(self)):
+                    self.node(part)
+            except Refused as e:
+                self.refuse(node, str(e))
+            except Mistake as e:
+                self.findings.error(self.place(f"node '{node.name}'"), f"{node.operator()}: {e}")
+                self.give_up(node)
+            except Unknown:
+                self.check_support(node)
+                self.give_up(node)
+
+    def node(self, node: Node) -> None:
+        """Import one node of today's operators."""
+        rule = TABLE.get(node.op) if not node.domain else None
+        function = self.functions.get((node.domain, node.op))
+        if function is None and rule is None:
+            function = schema_function(node, self.type)
+        if function is not None:
+            self.call(function, node)
+            return
+        if rule is None:
+            raise Refused(self.no_such_operator(node))
+        site = Site(node, self)
+        results = rule(site)
+        if site.unread():
+            names = ", ".join(f"'{n}'" for n in site.unread())
+            raise Refused(f"attribute {names} is not supported.")
+        self.results(node, [results] if isinstance(results, (SSAValue, Literal)) else results)
+
+    def results(self, node: Node, values: Sequence[SSAValue | Literal | None]) -> None:
+        """Name the results of a node."""
+        for name, value in zip(node.outputs, values):
+            if name and value is not None:
+                self.define(name, value)
+        missing = [o for o in node.outputs[len(values) :] if o]
+        if missing:
+            raise Refused(f"output {', '.join(map(repr, missing))} is not supported.")
+
+    def define(self, name: str, value: SSAValue | Literal) -> None:
+        """Give a value its name; a name is given once."""
+        if name in self.scope and not isinstance(value, Literal) and not isinstance(self.scope[name], Literal):
+            raise Mistake(f"expected a new name for its output, not '{name}', which another node has.")
+        self.scope[name] = value
+        if isinstance(value, SSAValue) and value.name_hint is None:
+            value.name_hint = sanitized(name)
+
+    def call(self, function: FunctionProto, node: Node) -> None:
+        """Import a function's nodes in place of a call."""
+        outer = self.scope
+        formal = dict.fromkeys(function.input)
+        inner: dict[str, Value] = {}
+        for name, actual in zip(formal, node.inputs):
+            if actual:
+                inner[name] = self.lookup(actual)
+        absent = [name for name in formal if name not in inner]
+        self.scope = ChainMap(inner)
+        try:
+            body = function_body(function, node)
+            self.walk(_without(body, absent))
+            values = [self.scope.get(name) for name in function.output]
+        finally:
+            self.scope = outer
+        for name, value in zip(node.outputs, values):
+            if name:
+                self.scope[name] = value
+
+    def branch(self, graph: GraphProto, node: Node) -> list[Value]:
+        """Import a subgraph's nodes in place; returns its outputs."""
+        self.scope = self.scope.new_child()
+        try:
+            self.constants(graph)
+            self.walk(nodes_of(graph.node, self.versions(), prefix=f"{node.name}/"))
+            return [self.lookup(o.name) for o in graph.output]
+        finally:
+            self.scope = self.scope.parents
+
+    # Findings
+
+    def place(self, what: str) -> str:
+        """Where a finding is, with the file when there is one."""
+        return f"{self.path.name}: {what}" if self.path is not None else what
+
+    def no_such_operator(self, node: Node) -> str:
+        """Why an operator is refused."""
+        if node.domain:
+            return f"operators of the domain '{node.domain}' are not supported."
+        return "the operator is not supported."
+
+    def refuse(self, node: Node, reason: str) -> None:
+        """Note that a node is not supported, and go on with the types its outputs would have."""
+        version = f" (opset {node.version})" if node.version else " (opset undeclared)"
+        self.findings.refuse(self.place(f"node '{node.name}'"), f"{node.operator()}{version}: {reason}")
+        self.refused.append(node.operator())
+        self.give_up(node)
+
+    def check_support(self, node: Node) -> None:
+        """Note an operator that is not supported although its operands are unknown."""
+        known = node.domain == "" and (node.op in TABLE or has_function(node))
+        if not known and (node.domain, node.op) not in self.functions:
+            self.refuse(node, self.no_such_operator(node))
+
+    def give_up(self, node: Node) -> None:
+        """Stand-ins for the outputs of a node that could not be imported."""
+        for name in node.outputs:
+            if name and not isinstance(self.scope.get(name), SSAValue):
+                type_ = self.declared_types().get(name)
+                self.scope[name] = None if type_ is None else self.stand_in(type_)
+
+    def stand_in(self, type_: TensorType) -> SSAValue:
+        """A value of a type that no operation makes; it never reaches a finished program."""
+        value = Block(arg_types=[type_]).args[0]
+        self.guessed.add(value)
+        return value
+
+    def declared_types(self) -> dict[str, TensorType]:
+        """Types of the model's tensors as ONNX infers them, for what follows a refused node."""
+        if self._types is None:
+            inputs = {n: v.type for n, v in self.scope.items() if isinstance(v, SSAValue) and v in self.block.args}
+            self._types = placeholder_types(self.model, inputs)  # pyright: ignore[reportArgumentType]
+        return self._types
+
+    def raise_findings(self) -> None:
+        """Raise what was found, the count of each refused operator first."""
+        if self.refused:
+            total = len(self.model.graph.node)
+            summary = Finding(self.place("model"), f"{len(self.refused)} of {total} nodes: {counted(self.refused)}")
+            self.findings.unsupported.insert(0, summary)
+        self.findings.raise_if_any()
+
+    # Values
+
+    def lookup(self, name: str) -> Value:
+        """What a name stands for."""
+        if name not in self.scope:
+            raise Mistake(f"expected the name of a tensor, not '{name}', which nothing makes.")
+        return self.scope[name]
+
+    def value(self, name: str, location: LocationAttr | None = None) -> SSAValue:
+        """The value of a name; a constant becomes part of the program on its first use."""
+        found = self.lookup(name)
+        if found is None:
+            raise Unknown
+        if isinstance(found, Literal):
+            found = self.emit_literal(found, location)
+            self.replace(name, found)
+        return found
+
+    def replace(self, name: str, value: SSAValue) -> None:
+        """Rebind a name in the scope that defines it."""
+        next(m for m in self.scope.maps if name in m)[name] = value
+
+    def type(self, name: str) -> TensorType:
+        """Type of a name."""
+        found = self.lookup(name)
+        if found is None:
+            raise Unknown
+        type_ = found.type
+        assert isinstance(type_, TensorType)
+        return type_
+
+    def values(self, name: str) -> np.ndarray | None:
+        """Values of a name when they are known now, evaluated exactly as the program would."""
+        found = self.lookup(name)
+        if found is None or found in self.guessed:
+            raise Unknown
+        if isinstance(found, Literal):
+            return found.load()
+        return self.evaluate(found) if found in self.static else None
+
+    def evaluate(self, value: SSAValue) -> np.ndarray:
+        """Evaluate the operations behind a constant value, each once."""
+        stack = [value]
+        while stack:
+            op = stack[-1].owner
+            assert isinstance(op, DnnOp)
+            pending = [v for v in op.operands if v not in self.evaluated]
+            if pending:
+                stack += pending
+                continue
+            self.evaluated.update(zip(op.results, run_op(op, [self.evaluated[v] for v in op.operands], self.store)))
+            stack.pop()
+        return self.evaluated[value]
+
+    def append(self, op: DnnOp) -> Sequence[SSAValue]:
+        """Add an operation to the program; returns its results."""
+        self.block.add_op(op)
+        if any(v in self.guessed for v in op.operands):
+            self.guessed.update(op.results)
+        elif all(v in self.static for v in op.operands):
+            self.static.update(op.results)
+        return op.results
+
+    def emit_literal(self, constant: Literal, location: LocationAttr | None = None) -> SSAValue:
+        """Make a constant part of the program: a few values in the text, others by key, unread."""
+        if 0 < int(np.prod(constant.type.get_shape())) <= _INLINE:
+            op = ConstOp.of(constant.load(), self.store, constant.name, constant.type, location)
+        else:
+            op = ConstOp.keyed(self.store.add(constant.name, constant.load), constant.type, location)
+        (value,) = self.append(op)
+        value.name_hint = sanitized(constant.name)
+        return value
+
+    def output(self, name: str) -> SSAValue | None:
+        """The value of a graph output; None when unknown."""
+        try:
+            return self.value(name, named(name))
+        except Unknown:
+            return None
+        except Mistake as e:
+            self.findings.error(self.place(f"output '{name}'"), str(e))
+            return None
+
+    def is_read(self, name: str) -> bool:
+        """Whether any node of the model or its outputs read a name."""
+        if self._reads is None:
+            self._reads = Counter(o.name for o in self.model.graph.output)
+            _count_reads(self.model.graph, self._reads)
+            for f in self.model.functions:
+                self._reads.update(f.output)
+                for n in f.node:
+                    self._reads.update(n.input)
+        return name in self._reads
+
+    def erase_dead(self) -> None:
+        """Take away operations nobody uses: what shapes were computed from."""
+        for op in reversed(list(self.block.ops)):
+            if isinstance(op, DnnOp) and not any(r.uses for r in op.results):
+                self.block.erase_op(op)
+
+
+class Around:
+    """What upgrade rules may ask."""
+
+    def __init__(self, importer: Importer):
+        self.importer = importer
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor."""
+        return shape_of(self.importer.type(name))
+
+    def dtype(self, name: str) -> np.dtype:
+        """Numpy type of a tensor."""
+        return dtype(self.importer.type(name).element_type)
+
+    def values(self, name: str) -> np.ndarray:
+        """Values of a constant tensor."""
+        values = self.importer.values(name)
+        if values is None:
+            raise Refused(f"expected a constant, not '{name}', which is computed at run time.")
+        return values
+
+    def constant(self, array: np.ndarray) -> str:
+        """Name of a new constant tensor."""
+        name = self.fresh("const")
+        self.importer.scope[name] = Literal.of(array)
+        return name
+
+    def fresh(self, hint: str) -> str:
+        """A tensor name not in use."""
+        self.importer.serial += 1
+        return f"{hint}<{self.importer.serial}>"
+
+
+def _count_reads(graph: GraphProto, reads: Counter[str]) -> None:
+    for n in graph.node:
+        reads.update(n.input)
+        for a in n.attribute:
+            for g in [a.g] if a.HasField("g") else a.graphs:
+                reads.update(o.name for o in g.output)
+                _count_reads(g, reads)
+
+
+def _without(nodes: list[Node], absent: Sequence[str]) -> list[Node]:
+    """Nodes with the names of absent inputs replaced by ""."""
+    if not absent:
+        return nodes
+    gone = set(absent)
+    return [
+        Node(
+            n.op, n.domain, n.version, n.name, tuple("" if i in gone else i for i in n.inputs), n.outputs, n.attributes
+        )
+        for n in nodes
+    ]
+
+
+def sanitized(name: str) -> str | None:
+    """A tensor name as xDSL accepts it for a value; None when nothing is left."""
+    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    text = re.sub(r"_(\d+)$", r"n\1", text)
+    return (f"v{text}" if text[:1].isdigit() else text) or None

@@ -1,0 +1,77 @@
+"""Runs ONNX models the way `onnx.backend.test` asks for: prepare once, then run on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.backend.base import Backend, BackendRep
+
+from dnnc.frontend.onnx import import_onnx
+from dnnc.frontend.onnx.signature import symbols
+from dnnc.ir.context import make_context
+from dnnc.ir.interpret import evaluate
+from dnnc.ir.weights import store_of
+
+Run = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+
+
+def prepare(model: onnx.ModelProto) -> Run:
+    """Outputs of a model on the reference interpreter, as a function of its inputs.
+
+    Dimensions the model leaves open take the size of the first inputs given, anew for each new set of sizes.
+    UnsupportedError (a NotImplementedError) carries everything that is not supported.
+    """
+    return specialized(model, _interpreter)
+
+
+def _interpreter(model: onnx.ModelProto, dims: dict[str, int]) -> Run:
+    ctx = make_context()
+    module = import_onnx(model, ctx, dims)
+    module.verify()
+    return lambda inputs: evaluate(module, [np.asarray(x) for x in inputs], store_of(ctx))
+
+
+def specialized(model: onnx.ModelProto, build: Callable[[onnx.ModelProto, dict[str, int]], Run]) -> Run:
+    """What `build` makes of a model: at once when all its dimensions are known, else for each set of sizes given."""
+    shapes = symbols(model.graph)
+    if not any(isinstance(d, str) for shape in shapes for d in shape):
+        return build(model, {})
+    ready: dict[tuple[tuple[str, int], ...], Run] = {}
+
+    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        dims = {d: n for shape, x in zip(shapes, inputs) for d, n in zip(shape, np.shape(x)) if isinstance(d, str)}
+        key = tuple(sorted(dims.items()))
+        if key not in ready:
+            ready[key] = build(model, dims)
+        return ready[key](inputs)
+
+    return run
+
+
+class DnncRep(BackendRep):
+    """A prepared model."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def run(self, inputs: Any, **kwargs: Any) -> tuple[np.ndarray, ...]:
+        """Outputs for a list of arrays (or one array)."""
+        given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        return tuple(self._run(given))
+
+
+class DnncBackend(Backend):
+    """The reference interpreter behind ONNX's standard interface."""
+
+    @classmethod
+    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> DnncRep:  # pyright: ignore
+        """A prepared model; only the device CPU exists."""
+        return DnncRep(prepare(model))
+
+    @classmethod
+    def supports_device(cls, device: str) -> bool:
+        """Whether a device exists."""
+        return device == "CPU"
