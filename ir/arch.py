@@ -119,7 +119,7 @@ class Energy:
     dram_byte_pj: float = number("one byte from or to DRAM", 0, 1e6)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Accelerator:
     """A target: all that passes, simulator and report know of the hardware."""
 

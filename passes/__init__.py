@@ -12,7 +12,9 @@ from dnnc.passes.decompose import DecomposePass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
+from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
+from dnnc.passes.tile import TilePass
 
 SIMPLIFY: tuple[type[ModulePass], ...] = (
     FoldConstantsPass,  # shape arithmetic first: laws below read constants
@@ -24,10 +26,13 @@ SIMPLIFY: tuple[type[ModulePass], ...] = (
     DcePass,
 )
 
+INT8: tuple[type[ModulePass], ...] = (*SIMPLIFY, QuantizePass, CanonicalizePass, CsePass, DcePass, FuseGroupsPass)
+
 PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "simplify": SIMPLIFY,
     "fuse": (*SIMPLIFY, FuseGroupsPass),
-    "int8": (*SIMPLIFY, QuantizePass, CanonicalizePass, CsePass, DcePass, FuseGroupsPass),
+    "int8": INT8,
+    "npu": (*INT8, TilePass, PlanMemoryPass),
 }
 
 # Passes no pipeline runs by default.

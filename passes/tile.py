@@ -176,7 +176,7 @@ class _Builder:
     def build(self, parts: Parts, block: Block) -> None:
         """All device operations in order; every layer that does not fit is listed."""
         for i, value in enumerate(parts.inputs()):
-            self.places[value] = self._dram(block, value.name_hint or f"input{i}", "inputs", value.type)
+            self.places[value] = self._dram(block, _source_name(value) or f"input{i}", "inputs", value.type)
         outputs, problems = set(parts.outputs()), Collector()
         for op in parts.device:
             if isinstance(op, GroupOp):
@@ -273,6 +273,13 @@ def _check_sums(op: GroupOp, group: Group, weights: np.ndarray, bias: np.ndarray
     if bound.max() >= 2**31:
         text = f"sums below 2**31 were expected, not up to {bound.max()} in channel {bound.argmax()}"
         raise DnncError(Finding(where(op.location, group.layer.name), f"{text}. Quantize the weights with fewer bits."))
+
+
+def _source_name(value: SSAValue) -> str | None:
+    """The name of the network's input a value comes from."""
+    while isinstance(value.owner, Operation) and value.owner.operands:
+        value = value.owner.operands[0]
+    return value.name_hint
 
 
 def _root(value: SSAValue) -> SSAValue:

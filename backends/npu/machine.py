@@ -159,7 +159,8 @@ class Machine:
         return view.astype(np.float32) - np.float32(c["weight.zero"][j])
 
     def _post(self, c: Rows, j: int) -> int:
-        v, saturated = self._source(c, j), 0
+        saturated = 0
+        v: NDArray[np.int64] = self._source(c, j)
         if c["pool"][j] == 2:
             v = self._pool(c, j, v, np.sum, 0)
         if c["scale"][j]:
@@ -207,8 +208,10 @@ class Machine:
         count = c["channels"][j] if c["scale.per_channel"][j] else 1
         records = np.frombuffer(self.memory("parameter"), RECORD, count, c["parameters"][j])
         bias, q, shift = (records[name].astype(np.int64)[:, None, None] for name in ("bias", "multiplier", "shift"))
-        v = (v + bias).astype(np.int32)
-        v = fixed.rescale(v, q, np.minimum(shift, fixed.MAX_SHIFT), ROUNDINGS[c["scale.rounding"][j]])
+        # the adder in front of the multiplier is 32 bits wide
+        v = fixed.rescale(
+            (v + bias).astype(np.int32), q, np.minimum(shift, fixed.MAX_SHIFT), ROUNDINGS[c["scale.rounding"][j]]
+        )
         return _clip(v + c["scale.zero"][j], c["scale.low"][j], c["scale.high"][j], c["scale.zero"][j])
 
     def _second(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:

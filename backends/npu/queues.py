@@ -61,8 +61,8 @@ def load(words: Words, decoded: Mapping[str, Decoded], cycles: Column) -> Load:
     irqs = decoded[IRQ.name].index.tolist() if IRQ.name in decoded else []
     barrier |= dict.fromkeys([*halts, *irqs], ALL)
     engine = np.minimum(header(words, "engine"), Engine.CTRL)
-    columns = (engine, header(words, "wait"), header(words, "signal"), cycles, transfer)
-    return Load(*(c.tolist() for c in columns), barrier, frozenset(halts))
+    wait, signal = header(words, "wait").tolist(), header(words, "signal").tolist()
+    return Load(engine.tolist(), wait, signal, cycles.tolist(), transfer.tolist(), barrier, frozenset(halts))
 
 
 class Queues:

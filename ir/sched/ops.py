@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from xdsl.dialects.builtin import ArrayAttr, IndexType, MemRefType, StringAttr
@@ -184,7 +184,7 @@ class ComputeOp(IRDLOperation):
     def __init__(
         self,
         label: str,
-        tiles: dict[str, SSAValue],
+        tiles: Mapping[str, SSAValue],
         indices: Sequence[SSAValue],
         slices: SlicesAttr,
         body: Region,

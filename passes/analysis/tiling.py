@@ -134,7 +134,8 @@ class Model:
         layer, (n_s, n_z, n_k) = self.layer, self.trips
         row_outer = self.c.order == 0
         parts, tied = layer.N * layer.groups, layer.kind != "dense"
-        again = np.where(row_outer & (n_k == 1), 1, n_z) if not tied else np.ones_like(n_z)
+        held = (n_k == 1) & (row_outer | (n_s == 1))
+        again = np.where(held, 1, n_z) if not tied else np.ones_like(n_z)
         inputs = parts * layer.C * layer.W * self.input_rows * again
         input_count = parts * n_s * n_k * (n_z if tied else again)
         split = (n_z > 1) | (n_k > 1)
@@ -263,11 +264,16 @@ def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
     keys = (c.order, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps)
     best = pool[np.lexsort([k[pool] for k in keys])[0]]
     return Tile(
-        *(int(v[best]) for v in (c.rows, c.channels, c.reduction)),
-        ORDERS[c.order[best]],
-        bool(c.resident[best]),
-        model.records_resident,
-        *(int(v[best]) for v in (c.copies, c.sums_copies, traffic, cycles)),
+        rows=int(c.rows[best]),
+        channels=int(c.channels[best]),
+        reduction=int(c.reduction[best]),
+        order=ORDERS[c.order[best]],
+        weights_resident=bool(c.resident[best]),
+        parameters_resident=model.records_resident,
+        copies=int(c.copies[best]),
+        sums_copies=int(c.sums_copies[best]),
+        dram_bytes=int(traffic[best]),
+        cycles=int(cycles[best]),
     )
 
 

@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnnc.backends.npu import isa
+from dnnc.backends.npu.catalog import load_target
+from dnnc.ir.diagnostics import UnsupportedError
+from dnnc.ir.dnn.attributes import Window
+from dnnc.passes.analysis import tiling
+from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.tiling import Model, Tile, brute_force_traffic, search
+
+TINY = load_target("tiny")
+
+
+def target(scratchpad, accumulators, parameters=4096):
+    sizes = {"scratchpad": scratchpad, "accumulator": accumulators, "parameter": parameters}
+    return replace(TINY, memory=tuple(replace(m, bytes=sizes[m.name]) for m in TINY.memory))
+
+
+@st.composite
+def layers(draw):
+    r, u = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    kind = draw(st.sampled_from(["dense", "depthwise", "none"]))
+    c = draw(st.integers(1, 6))
+    m = draw(st.integers(1, 7)) if kind == "dense" else c
+    groups = draw(st.integers(1, 2)) if kind == "dense" else 1
+    h, w = draw(st.integers(r, 9)), draw(st.integers(r, 7))
+    window = Window.of((r, r), (u, u), tuple(draw(st.lists(st.integers(0, r - 1), min_size=4, max_size=4))))
+    layer = Layer(
+        "layer", kind, draw(st.integers(1, 2)), groups, m, c, h, w, Window.of((1, 1)) if kind == "none" else window
+    )
+    if kind == "none" or (draw(st.booleans()) and min(layer.sums) >= 2):
+        size = min(2, *layer.sums)
+        layer = replace(layer, pool=Window.of((size, size), (draw(st.integers(1, 2)),) * 2))
+    return replace(layer, table=draw(st.booleans()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(layers(), st.integers(0, 2**31))
+def test_traffic_of_every_candidate_equals_walking_its_loops(layer, seed):
+    arch = target(1 << 20, 1 << 20, 48 if seed % 2 else 4096)
+    model = Model(layer, arch)
+    copies = model.copies()
+    c = model.c
+    for i in np.random.default_rng(seed).integers(0, len(c.rows), 12):
+        tile = Tile(
+            int(c.rows[i]), int(c.channels[i]), int(c.reduction[i]), tiling.ORDERS[c.order[i]], bool(c.resident[i]),
+            model.records_resident, 1, 1, 0, 0,
+        )  # fmt: skip
+        assert sum(int(b[i]) for b, _ in copies.values()) == brute_force_traffic(layer, tile)
+
+
+@settings(max_examples=40, deadline=None)
+@given(layers(), st.integers(60, 2000))
+def test_the_best_tile_fits_and_nothing_that_fits_moves_less(layer, size):
+    arch = target(size, 4 * size)
+    model = Model(layer, arch)
+    traffic = sum(b for b, _ in model.copies().values())
+    if not model.fits().any():
+        with pytest.raises(UnsupportedError, match="was expected for its smallest tile"):
+            search(layer, arch)
+        return
+    least = int(traffic[model.fits()].min())
+    assert search(layer, arch, slack=0).dram_bytes == least
+    assert least <= search(layer, arch).dram_bytes <= least * 1.1
+
+
+def test_all_distinct_tile_sizes_are_candidates():
+    assert tiling.splits(10).tolist() == [10, 5, 4, 3, 2, 1]
+    for n in (1, 7, 224, 512):
+        assert set(tiling.splits(n)) == {-(-n // k) for k in range(1, n + 1)}
+
+
+def test_a_layer_that_does_not_fit_names_the_memory_that_would_do():
+    layer = Layer("conv9", "dense", 1, 1, 8, 8, 30, 40, Window.of((3, 3)))
+    with pytest.raises(UnsupportedError) as caught:
+        search(layer, target(100, 1 << 14))
+    message = str(caught.value)
+    assert message.startswith("conv9: a scratchpad of at least ")
+    enough = int(message.split("at least ")[1].split()[0])
+    search(layer, target(enough, 1 << 14))
+    with pytest.raises(UnsupportedError):
+        search(layer, target(enough - 1, 1 << 14))
+
+
+def test_both_memories_too_small_are_both_named():
+    layer = Layer("conv9", "dense", 1, 1, 8, 8, 30, 40, Window.of((3, 3)))
+    with pytest.raises(UnsupportedError) as caught:
+        search(layer, target(100, 100))
+    assert {str(f).split("at least")[0] for f in caught.value.findings} == {
+        "conv9: a scratchpad of ",
+        "conv9: a accumulator of ",
+    }
+
+
+def test_double_buffering_is_taken_when_it_fits():
+    layer = Layer("conv", "dense", 1, 1, 64, 64, 56, 56, Window.of((3, 3), pad=(1, 1, 1, 1)))
+    assert search(layer, load_target()).copies == 2
+
+
+def test_limits_are_those_of_the_instruction_set():
+    fields = isa.MM.layout
+    assert fields["channels"][0].high >= tiling.MAX_CHANNELS
+    assert fields["rows"][0].high >= tiling.MAX_ROWS
+    assert isa.LD.layout["row_bytes"][0].high >= tiling.MAX_RUN
+    assert isa.LD.layout["rows"][0].high >= tiling.MAX_RUNS
+    assert isa.MM_WINDOW.layout["columns"][0].high >= tiling.MAX_COLUMNS
+    assert isa.MM_INPUT.layout["channels"][0].high >= tiling.MAX_RUN
+
+
+def test_vgg_layers_are_searched_quickly():
+    import time
+
+    start = time.process_time()
+    for m, c, h in ((64, 3, 224), (64, 64, 224), (128, 128, 112), (256, 256, 56), (512, 512, 28), (512, 512, 14)):
+        search(Layer("conv", "dense", 1, 1, m, c, h, h, Window.of((3, 3), pad=(1, 1, 1, 1))), load_target())
+    search(Layer("fc", "dense", 1, 1, 4096, 25088, 1, 1, matrix=True), load_target())
+    assert time.process_time() - start < 5
