@@ -1,0 +1,1 @@
+"""C kernels, one module per family of operations."""

@@ -1,0 +1,72 @@
+"""Elementwise operations: one loop nest over the result, with as few dimensions as the operands' broadcasting allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from xdsl.ir import SSAValue
+
+from dnnc.backends.c.expression import element_text
+from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.text import Bound, c_type, collapse, index, strides_to
+from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.types import shape_of
+
+
+@dataclass
+class Walk:
+    """A nest over part of a result: loop bounds, and where each loop stands in the result.
+
+    `origin` is added to each result coordinate (C text or a number), so that an operand is read at the right place.
+    """
+
+    bounds: Sequence[Bound]
+    origin: Sequence[Bound]
+    target: tuple[int, ...]
+    arrays: list[tuple[str, tuple[int, ...], Bound]] = field(default_factory=list)
+
+    def array(self, pointer: str, strides: Sequence[int], offset: Bound = 0) -> int:
+        """Add an array walked with these strides from an offset; returns its number."""
+        entry = (pointer, tuple(strides), offset)
+        if entry not in self.arrays:
+            self.arrays.append(entry)
+        return self.arrays.index(entry)
+
+    def operand(self, kernel: Kernel, value: SSAValue) -> int:
+        """Add an operand that broadcasts to the result."""
+        strides = strides_to(shape_of(value.type), self.target)
+        return self.array(kernel.x(value), strides, index(self.origin, strides))
+
+
+def emit_elementwise(kernel: Kernel) -> None:
+    """y[i] = the unit's operations applied one after another to the operands' elements."""
+    shape = shape_of(kernel.unit.outputs[0].type)
+    walk = Walk(shape, (0,) * len(shape), shape)
+    y = walk.array(kernel.y(), strides_to(shape, shape))  # dimensions of size 1 are dropped, whatever their stride
+    emit_walk(kernel, walk, y, kernel.unit.ops, {})
+
+
+def emit_walk(
+    kernel: Kernel, walk: Walk, y: int, ops: Sequence[Elementwise], known: dict[SSAValue, tuple[int, ...]]
+) -> None:
+    """The nest that stores in array `y` the result of `ops`; a `known` value is the sum of arrays of the walk.
+
+    Without operations the known value itself is stored.
+    """
+    sources = dict(known)
+    for v in (v for op in ops for v in op.operands):
+        if v not in sources and not any(v in op.results for op in ops):
+            sources[v] = (walk.operand(kernel, v),)
+    bounds, strides = collapse(walk.bounds, [s for _, s, _ in walk.arrays])
+    code = kernel.code
+    with code.nest(bounds) as variables:
+        at = [f"{p}[{index(variables, s, o)}]" for (p, _, o), s in zip(walk.arrays, strides)]
+        texts = {v: at[a[0]] if len(a) == 1 else f"({' + '.join(at[i] for i in a)})" for v, a in sources.items()}
+        final = next(iter(texts.values()), "0")
+        for n, op in enumerate(ops):
+            final = element_text(op, [texts[v] for v in op.operands])
+            if n + 1 < len(ops):
+                code.add(f"const {c_type(op.results[0])} e{n} = {final};")
+                texts[op.results[0]] = f"e{n}"
+        code.add(f"{at[y]} = {final};")

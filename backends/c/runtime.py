@@ -1,0 +1,60 @@
+"""The functions generated code calls: blocks of `runtime.h` and the contraction tiles, taken in as they are used."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from dnnc.backends.c.kernels.tiles import contraction_source
+
+_MARK = re.compile(r"^/\*== (\w+) ==\*/\n", re.MULTILINE)
+
+# Vectors of single precision as wide as the machine's, by the vector extension of gcc and clang; plain floats elsewhere.
+_VECTORS = """\
+#ifndef DNNC_VEC_BYTES
+#if !defined(__GNUC__)
+#define DNNC_VEC_BYTES 0
+#elif defined(__AVX512F__)
+#define DNNC_VEC_BYTES 64
+#elif defined(__AVX__)
+#define DNNC_VEC_BYTES 32
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define DNNC_VEC_BYTES 16
+#else
+#define DNNC_VEC_BYTES 0
+#endif
+#endif
+#if DNNC_VEC_BYTES
+#define DNNC_LANES (DNNC_VEC_BYTES / 4)
+typedef float dnnc_aligned __attribute__((vector_size(DNNC_VEC_BYTES)));
+typedef float dnnc_vector __attribute__((vector_size(DNNC_VEC_BYTES), aligned(4), may_alias));
+#else
+#define DNNC_LANES 1
+typedef float dnnc_aligned;
+typedef float dnnc_vector;
+#endif
+#define DNNC_LOAD(p) (*(const dnnc_vector *)(p))
+#define DNNC_STORE(p, v) (*(dnnc_vector *)(p) = (v))
+"""
+
+
+@cache
+def _blocks() -> dict[str, str]:
+    parts = _MARK.split(Path(__file__).with_name("runtime.h").read_text())
+    blocks = dict(zip(parts[1::2], parts[2::2]))
+    blocks["dnnc_contract"] = contraction_source()
+    return blocks
+
+
+def runtime_for(text: str) -> str:
+    """The blocks that `text` uses, and those they use, in the order of `runtime.h`."""
+    blocks = _blocks()
+    needed: set[str] = set()
+    todo = {text}
+    while todo:
+        used = set(re.findall(r"\bdnnc_\w+", todo.pop())) & blocks.keys() - needed
+        needed |= used
+        todo |= {blocks[name] for name in used}
+    body = "".join(f"\n{blocks[name].rstrip()}\n" for name in (n for n in blocks if n in needed))
+    return ("\n" + _VECTORS + body) if "DNNC_LANES" in body else body

@@ -1,0 +1,143 @@
+"""Which kernel writes which operation: `case Family()`, special operations above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dnnc.backends.c.expression import element_text
+from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels import convolution, elementwise, matmul, movement, normalize, plain, pool, reduction
+from dnnc.backends.c.text import C_TYPES
+from dnnc.backends.c.units import Graph, Unit
+from dnnc.ir.diagnostics import Collector, where
+from dnnc.ir.dnn import composite as C
+from dnnc.ir.dnn import contraction as K
+from dnnc.ir.dnn import movement as M
+from dnnc.ir.dnn import reduction as R
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.types import F32, QuantType, dtype, is_float, type_name
+
+Emit = Callable[[Kernel], None]
+
+
+def emitter(op: DnnOp) -> Emit | None:
+    """The function that writes the body for a unit headed by `op`; None when there is none."""
+    single = op.operands and op.element() == F32  # pyright: ignore[reportAttributeAccessIssue]
+    match op:
+        case K.ConvOp():
+            return lambda k: convolution.emit_conv(k, op) if single else plain.emit_plain_conv(k, op)
+        case K.ConvTransposeOp() if single:
+            return lambda k: convolution.emit_conv_transpose(k, op)
+        case K.MatmulOp():
+            return lambda k: matmul.emit_matmul(k, op) if single else plain.emit_plain_matmul(k, op)
+        case R.ArgMaxPoolOp():
+            return lambda k: pool.emit_arg_max_pool(k, op)
+        case R.Pool():
+            return lambda k: pool.emit_pool(k, op)
+        case R.AxisReduction():
+            return lambda k: reduction.emit_axis_reduction(k, op)
+        case R.ArgReduction():
+            return lambda k: reduction.emit_arg_reduction(k, op)
+        case R.CumSumOp():
+            return lambda k: reduction.emit_cum_sum(k, op)
+        case M.GatherOp():
+            return lambda k: movement.emit_gather(k, op)
+        case M.Movement():
+            return lambda k: movement.emit_movement(k, op)
+        case C.SoftmaxOp() | C.LogSoftmaxOp():
+            return lambda k: normalize.emit_softmax(k, op)
+        case C.HardmaxOp():
+            return lambda k: normalize.emit_hardmax(k, op)
+        case C.BatchNormOp():
+            return lambda k: normalize.emit_batch_norm(k, op)
+        case C.InstanceNormOp() | C.GroupNormOp():
+            return lambda k: normalize.emit_channel_norm(k, op)
+        case C.LayerNormOp() | C.RmsNormOp():
+            return lambda k: normalize.emit_layer_norm(k, op)
+        case C.MeanVarianceNormOp():
+            return lambda k: normalize.emit_mean_variance_norm(k, op)
+        case C.LpNormOp():
+            return lambda k: normalize.emit_lp_norm(k, op)
+        case C.LrnOp():
+            return lambda k: normalize.emit_lrn(k, op)
+        case C.ReduceLogSumExpOp():
+            return lambda k: normalize.emit_log_sum_exp(k, op)
+        case Elementwise():
+            return elementwise.emit_elementwise
+        case _:
+            return None
+
+
+def check_supported(graph: Graph) -> None:
+    """Raise one UnsupportedError that names every operation and type this backend cannot write."""
+    found = Collector()
+    for i, value in enumerate(graph.inputs):
+        _check_type(found, f"input {i}", "the network", value)
+    for unit in graph.units:
+        for op in unit.ops:
+            _check_op(found, op)
+    found.raise_if_any()
+
+
+def _check_op(found: Collector, op: DnnOp) -> None:
+    place = where(op.location, op.name)
+    if emitter(op) is None:
+        types = ", ".join(type_name(v.type.element_type) for v in op.operands)  # pyright: ignore
+        found.refuse(place, f"expected an operation the C backend writes, not '{op.name}' on ({types}). {_TODO}")
+        return
+    values = {_type_of(v): v for v in (*op.operands, *op.results)}
+    fits = [_check_type(found, place, f"'{op.name}'", value) for value in values.values()]
+    if isinstance(op, Elementwise) and all(fits):
+        _check_body(found, op)
+
+
+_TODO = "Decompose it before the C backend, or run it on the interpreter."
+
+
+def _type_of(value) -> str:
+    return type_name(value.type.element_type)
+
+
+def _check_type(found: Collector, place: str, what: str, value) -> bool:
+    """Whether elements of a value have a C type; refuses it if not."""
+    element = value.type.element_type
+    fits = not isinstance(element, QuantType) and dtype(element).name in C_TYPES
+    if not fits:
+        names = "f32, f64, i1, i8 to i64 or ui8 to ui64"
+        reason = "Quantized" if isinstance(element, QuantType) else "Narrow float" if is_float(element) else "Narrow"
+        found.refuse(
+            place, f"expected {what} on {names}, not {type_name(element)}. {reason} types are not written as C yet."
+        )
+    return fits
+
+
+def _check_body(found: Collector, op: Elementwise) -> None:
+    try:
+        element_text(op, ["x"] * len(op.operands))
+    except NotImplementedError as error:
+        found.refuse(where(op.location, op.name), f"expected '{op.name}' on a type that has its C form: {error}.")
+
+
+def kernels_of(
+    graph: Graph, skip: set[int], slabs: dict[int, frozenset[int]], array: Callable[..., np.ndarray | None]
+) -> dict[int, Kernel]:
+    """The kernel of each unit but those to skip, by number; `slabs` are the parts of concats already in place."""
+    kernels: dict[int, Kernel] = {}
+    for number, unit in enumerate(graph.units):
+        if number not in skip:
+            kernels[number] = _written(graph, unit, array, slabs.get(number))
+    return kernels
+
+
+def _written(graph: Graph, unit: Unit, array: Callable[..., np.ndarray | None], done: frozenset[int] | None) -> Kernel:
+    kernel = Kernel(unit, graph, array)
+    if done is not None and isinstance(unit.head, M.Movement):
+        movement.emit_movement(kernel, unit.head, done)
+    else:
+        emit = emitter(unit.head)
+        assert emit is not None
+        emit(kernel)
+    return kernel

@@ -1,0 +1,135 @@
+"""What becomes one C function: an operation, or inside a group a contraction with the elementwise operations after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Block, Operation, SSAValue
+
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
+from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.dnn.movement import ShapeOp
+from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
+from dnnc.ir.interpret import main_function
+from dnnc.ir.types import F32, shape_of
+
+_TAKES_TAIL = (ConvOp, ConvTransposeOp, MatmulOp)
+
+
+@dataclass
+class Unit:
+    """Operations that run in one loop nest: a head, then elementwise operations each on the result before it."""
+
+    ops: list[DnnOp]
+    inputs: list[SSAValue]
+
+    @property
+    def head(self) -> DnnOp:
+        """The first operation."""
+        return self.ops[0]
+
+    @property
+    def tail(self) -> list[Elementwise]:
+        """What is applied to each element of the head's result."""
+        return [op for op in self.ops[1:] if isinstance(op, Elementwise)]
+
+    @property
+    def outputs(self) -> Sequence[SSAValue]:
+        """What the last operation gives."""
+        return self.ops[-1].results
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether every operation works element by element."""
+        return all(isinstance(op, Elementwise) for op in self.ops)
+
+
+@dataclass
+class Graph:
+    """A module flattened: inputs, constants, units in order, outputs. Groups are opened; values are those inside."""
+
+    inputs: list[SSAValue]
+    outputs: list[SSAValue] = field(default_factory=list)
+    constants: dict[SSAValue, ConstOp | ShapeOp] = field(default_factory=dict)
+    units: list[Unit] = field(default_factory=list)
+    alias: dict[SSAValue, SSAValue] = field(default_factory=dict)
+
+    def resolve(self, value: SSAValue) -> SSAValue:
+        """The value that stands for another one outside its group."""
+        while value in self.alias:
+            value = self.alias[value]
+        return value
+
+    def resolved(self, values: Iterable[SSAValue]) -> list[SSAValue]:
+        """`resolve` for each value."""
+        return [self.resolve(v) for v in values]
+
+
+def graph_of(module: ModuleOp) -> Graph:
+    """The units of a module's @main."""
+    block = main_function(module).body.block
+    graph = Graph(list(block.args))
+    for op in block.ops:
+        if isinstance(op, ReturnOp):
+            graph.outputs = graph.resolved(op.operands)
+        else:
+            _add(graph, op)
+    return graph
+
+
+def _add(graph: Graph, op: Operation, group: dict[SSAValue, Unit] | None = None) -> None:
+    if isinstance(op, (ConstOp, ShapeOp)):
+        graph.constants[op.result] = op
+    elif isinstance(op, GroupOp):
+        _add_group(graph, op)
+    elif isinstance(op, DnnOp):
+        unit = _host(graph, op, group) if group else None
+        if unit is None:
+            unit = Unit([op], _distinct(graph.resolved(op.operands)))
+            graph.units.append(unit)
+        else:
+            result = unit.outputs[0]
+            unit.ops.append(op)
+            unit.inputs = _distinct([*unit.inputs, *(v for v in graph.resolved(op.operands) if v is not result)])
+        if group is not None:
+            group.update((r, unit) for r in op.results)
+
+
+def _add_group(graph: Graph, op: GroupOp) -> None:
+    body: Block = op.body.block
+    graph.alias.update(zip(body.args, op.inputs))
+    made: dict[SSAValue, Unit] = {}
+    for inner in body.ops:
+        if isinstance(inner, YieldOp):
+            graph.alias.update(zip(op.outputs, inner.operands))
+        else:
+            _add(graph, inner, made)
+
+
+def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:
+    """The unit of the group that can take `op` as its next step: it made one operand, which nobody else reads."""
+    if not isinstance(op, Elementwise):
+        return None
+    for value in op.operands:
+        unit = group.get(value)
+        if unit is not None and _takes(graph, unit, value, op):
+            return unit
+    return None
+
+
+def _takes(graph: Graph, unit: Unit, value: SSAValue, op: Elementwise) -> bool:
+    fused = unit.elementwise or (isinstance(unit.head, _TAKES_TAIL) and unit.head.element() == F32)
+    alone = value is unit.outputs[0] and len({u.operation for u in value.uses}) == 1
+    same = shape_of(value.type) == shape_of(op.results[0].type)
+    if not (fused and alone and same):
+        return False
+    later = {r for other in graph.units[graph.units.index(unit) + 1 :] for r in other.outputs}
+    return not any(v in later for v in graph.resolved(op.operands))
+
+
+def _distinct(values: Iterable[SSAValue]) -> list[SSAValue]:
+    return list(dict.fromkeys(values))
