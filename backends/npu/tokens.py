@@ -73,19 +73,22 @@ def synchronise(rows: Sequence[Row]) -> None:
     """Set `wait` and `signal` of every row so that all hazards between queues are ordered."""
     tracker = _Tracker()
     queued: list[list[Row]] = [[] for _ in QUEUES]
+    order: list[list[int]] = [[] for _ in QUEUES]
     ends: list[list[list[int]]] = [[] for _ in QUEUES]
     clock = [[-1] * _N for _ in QUEUES]
-    for row in rows:
+    for number, row in enumerate(rows):
         q = row.engine
         if q >= _N:
             continue
         place = len(queued[q])
         queued[q].append(row)
+        order[q].append(number)
         need = [-1] * _N
         accesses = [(i, False) for i in row.reads] + [(i, True) for i in row.writes]
         for interval, write in accesses:
             need = list(map(max, need, tracker.access(interval, q, place, write)))
-        for p in range(_N):
+        # the latest first: what comes before it is often implied
+        for p in sorted(range(_N), key=lambda p: -order[p][need[p]] if need[p] >= 0 else 1):
             if p != q and need[p] > clock[q][p]:
                 queued[p][need[p]].signal |= 1 << q
                 row.wait |= 1 << p
