@@ -1,4 +1,4 @@
-"""Applying rewrite laws: bounded sweeps, and locations that follow what replaces an operation."""
+"""Applying rewrite laws: bounded sweeps; locations and notes follow what replaces an operation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = S
     total: Counter[str] = Counter()
     for _ in range(sweeps):
         pattern = _FirstMatch(laws)
-        walker = PatternRewriteWalker(pattern, apply_recursively=False, listener=location_keeper())
+        walker = PatternRewriteWalker(pattern, apply_recursively=False, listener=note_keeper())
         if not walker.rewrite_module(module):
             return total
         total += pattern.fired
@@ -47,17 +47,22 @@ def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = S
     )
 
 
-def location_keeper() -> PatternRewriterListener:
-    """A listener that gives operations inserted for a replaced one its location."""
+def note_keeper() -> PatternRewriterListener:
+    """A listener that hands on what is noted on a replaced operation.
+
+    Operations inserted for it get its location, and the ones that make its values its attributes (calibrated ranges).
+    """
     fresh: list[Operation] = []
 
     def inserted(op: Operation) -> None:
-        if op.location == UNKNOWN_LOC:
-            fresh.append(op)
+        fresh.append(op)
 
-    def replaced(op: Operation, _: Sequence[SSAValue | None]) -> None:
+    def replaced(op: Operation, values: Sequence[SSAValue | None]) -> None:
         for new in fresh:
-            new.location = op.location
+            if new.location == UNKNOWN_LOC:
+                new.location = op.location
+            if any(v is not None and v.owner is new for v in values):
+                new.attributes.update(op.attributes)
         fresh.clear()
 
     return PatternRewriterListener(operation_insertion_handler=[inserted], operation_replacement_handler=[replaced])

@@ -33,9 +33,8 @@ def _static(op: Operation) -> str | None:
 
 
 def _plain(op: Operation) -> str | None:
-    normalizing = isinstance(op, composite.BatchNormOp) and isinstance(op.x.owner, Operation)
-    folded = not (normalizing and op.x.owner.name in ("dnn.conv", "dnn.matmul") and op.x.has_one_use())  # pyright: ignore
-    return None if folded else "expected batch norms folded into the contraction before them."
+    known = isinstance(op, composite.BatchNormOp) and all(isinstance(v.owner, ConstOp) for v in op.operands[1:])
+    return "expected batch norms with constant statistics folded or scaled and shifted." if known else None
 
 
 def _integer(op: Operation) -> str | None:

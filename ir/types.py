@@ -220,6 +220,12 @@ def integer_range(element: Attribute) -> tuple[int, int]:
     return -(2 ** (width - 1)), 2 ** (width - 1) - 1
 
 
+def float_range(element: Attribute) -> tuple[float, float]:
+    """Smallest and largest finite value of a floating-point type."""
+    info = ml_dtypes.finfo(dtype(element))
+    return float(info.min), float(info.max)
+
+
 @cache
 def tensor(element: Attribute, shape: tuple[int, ...]) -> TensorType:
     """A ranked tensor type with static shape (cached: the same object for the same arguments)."""

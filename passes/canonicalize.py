@@ -202,7 +202,8 @@ class PadIntoConv(RewritePattern):
         w = op.window.data
         wider = [p + q for p, q in zip(w.pad, before[2:] + after[2:])]
         window = Window.of(w.kernel, w.stride, wider, w.dilation, w.ceil)
-        rewriter.replace(op, ConvOp(pad.x, op.w, op.bias, window=window, groups=op.groups))
+        if window.output(shape_of(pad.x.type)[2:]) == shape_of(op.result.type)[2:]:  # ceil mode counts pads on its own
+            rewriter.replace(op, ConvOp(pad.x, op.w, op.bias, window=window, groups=op.groups))
 
 
 @dataclass
@@ -235,7 +236,7 @@ class AddIntoBias(RewritePattern):
         shape, own = shape_of(product.result.type), shape_of(c.type)
         axis = len(shape) - 1 if isinstance(product, MatmulOp) else 1
         own = (1,) * (len(shape) - len(own)) + own
-        if any(d != 1 for i, d in enumerate(own) if i != axis) or own[axis] != shape[axis]:
+        if not shape or any(d != 1 for i, d in enumerate(own) if i != axis) or own[axis] != shape[axis]:
             return None
         assert isinstance(c.owner, ConstOp)
         if shape_of(c.type) == (shape[axis],):

@@ -19,11 +19,11 @@ from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn import composite as comp
 from dnnc.ir.dnn import elementwise as el
 from dnnc.ir.dnn import reduction as red
-from dnnc.ir.dnn.attributes import normal_axis
+from dnnc.ir.dnn.attributes import normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import ReshapeOp
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import dtype, shape_of, tensor_of
+from dnnc.ir.types import dtype, float_range, shape_of, tensor_of
 from dnnc.ir.weights import WeightStore, store_of
 
 
@@ -53,27 +53,32 @@ class Builder:
         return self(ReshapeOp, v, shape=(shape_of(v.type)[0], *(1,) * (len(self.op.shape()) - 2)))
 
 
-def _shifted(b: Builder, x: SSAValue, axes: tuple[int, ...]) -> tuple[SSAValue, SSAValue]:
-    m = b(red.ReduceMaxOp, x, axes=axes, keepdims=True)
-    return b(el.SubOp, x, m), m
+def _shifted(b: Builder, x: SSAValue, axes: tuple[int, ...]) -> SSAValue:
+    return b(el.SubOp, x, b(red.ReduceMaxOp, x, axes=axes, keepdims=True))
+
+
+def _axis(op: comp.AxisOp) -> tuple[int, ...]:
+    return (normal_axis(op.axis.data, len(op.shape())),) if op.shape() else ()
 
 
 def _softmax(op: comp.SoftmaxOp, b: Builder) -> SSAValue:
-    axes = (normal_axis(op.axis.data, len(op.shape())),)
-    e = b(el.ExpOp, _shifted(b, op.x, axes)[0])
+    axes = _axis(op)
+    e = b(el.ExpOp, _shifted(b, op.x, axes))
     return b(el.DivOp, e, b(red.ReduceSumOp, e, axes=axes, keepdims=True))
 
 
 def _log_softmax(op: comp.LogSoftmaxOp, b: Builder) -> SSAValue:
-    axes = (normal_axis(op.axis.data, len(op.shape())),)
-    d, _ = _shifted(b, op.x, axes)
+    axes = _axis(op)
+    d = _shifted(b, op.x, axes)
     total = b(red.ReduceSumOp, b(el.ExpOp, d), axes=axes, keepdims=True)
     return b(el.SubOp, d, b(el.LogOp, total))
 
 
 def _log_sum_exp(op: comp.ReduceLogSumExpOp, b: Builder) -> SSAValue:
-    d, m = _shifted(b, op.x, op.axes.data)
-    total = b(red.ReduceSumOp, b(el.ExpOp, d), axes=op.axes.data, keepdims=True)
+    axes = normal_axes(op.axes.data, len(op.shape()))
+    low, high = float_range(op.element())
+    m = b(el.ClipOp, b(red.ReduceMaxOp, op.x, axes=axes, keepdims=True), low=low, high=high)  # else inf - inf
+    total = b(red.ReduceSumOp, b(el.ExpOp, b(el.SubOp, op.x, m)), axes=axes, keepdims=True)
     return b(ReshapeOp, b(el.AddOp, m, b(el.LogOp, total)), shape=shape_of(op.result.type))
 
 
@@ -122,7 +127,7 @@ def _group_norm(op: comp.GroupNormOp, b: Builder) -> SSAValue:
 
 
 def _mean_variance_norm(op: comp.MeanVarianceNormOp, b: Builder) -> SSAValue:
-    axes = op.axes.data
+    axes = normal_axes(op.axes.data, len(op.shape()))
     d = b(el.SubOp, op.x, b(red.ReduceMeanOp, op.x, axes=axes, keepdims=True))
     var = b(red.ReduceMeanOp, b(el.MulOp, d, d), axes=axes, keepdims=True)
     return b(el.DivOp, d, b(el.AddOp, b(el.SqrtOp, var), b.constant(1e-9)))

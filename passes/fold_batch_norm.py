@@ -24,7 +24,7 @@ from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, MulOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.rewriting import apply_laws
-from dnnc.ir.types import is_float, shape_of
+from dnnc.ir.types import dtype, is_float, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 
 Contraction = ConvOp | ConvTransposeOp | MatmulOp
@@ -51,7 +51,7 @@ class BatchNormIntoContraction(RewritePattern):
     def match_and_rewrite(self, op: BatchNormOp, rewriter: PatternRewriter, /):
         before = foldable(op.x)
         stats = (op.scale, op.shift, op.mean, op.var)
-        if before is None or not all(isinstance(v.owner, ConstOp) for v in stats):
+        if before is None or channel_axis(before) != 1 or not all(isinstance(v.owner, ConstOp) for v in stats):
             return
         scale, shift, mean, var = (v.owner.array(self.store) for v in stats)  # pyright: ignore
         factor = scale / np.sqrt(var + np.float32(op.epsilon.data))
@@ -85,13 +85,15 @@ class BatchNormAsScaleAndShift(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: BatchNormOp, rewriter: PatternRewriter, /):
         stats = (op.scale, op.shift, op.mean, op.var)
-        if foldable(op.x) is not None or not all(isinstance(v.owner, ConstOp) for v in stats):
+        before = foldable(op.x)
+        if (before is not None and channel_axis(before) == 1) or not all(isinstance(v.owner, ConstOp) for v in stats):
             return
         scale, shift, mean, var = (v.owner.array(self.store) for v in stats)  # pyright: ignore
-        factor = (scale / np.sqrt(var + np.float32(op.epsilon.data))).astype(scale.dtype)
+        kind = dtype(op.element())
+        factor = scale / np.sqrt(var + np.float32(op.epsilon.data))
         spread = (-1, *(1,) * (len(op.shape()) - 2))
-        f = ConstOp.of(factor.reshape(spread), self.store, "batch_norm.scale")
-        b = ConstOp.of((shift - mean * factor).reshape(spread), self.store, "batch_norm.shift")
+        f = ConstOp.of(factor.astype(kind).reshape(spread), self.store, "batch_norm.scale")
+        b = ConstOp.of((shift - mean * factor).astype(kind).reshape(spread), self.store, "batch_norm.shift")
         product = MulOp(op.x, f.result)
         rewriter.replace(op, [f, b, product, AddOp(product.result, b.result)])
 
@@ -102,9 +104,16 @@ def foldable(x: SSAValue) -> Contraction | None:
     if not isinstance(op, (ConvOp, ConvTransposeOp, MatmulOp)) or not x.has_one_use():
         return None
     weights = op.operands[1]
-    constant = isinstance(weights.owner, ConstOp) and (op.bias is None or isinstance(op.bias.owner, ConstOp))
+    constant = isinstance(weights.owner, ConstOp) and (op.bias is None or per_channel_bias(op))
     matrix = not isinstance(op, MatmulOp) or (len(op.shape(1)) == 2 and len(op.shape(0)) >= 2)
     return op if constant and matrix and is_float(op.element()) else None
+
+
+def per_channel_bias(op: Contraction) -> bool:
+    """Whether the bias is a constant with one value for all channels or one a channel."""
+    assert op.bias is not None
+    own = shape_of(op.bias.type)
+    return isinstance(op.bias.owner, ConstOp) and all(d == 1 for d in own[:-1])
 
 
 def channel_axis(op: Contraction) -> int:
@@ -129,7 +138,7 @@ def scaled(
     """The contraction with weights times `factor` and bias (b - mean) * factor + shift, as new operations."""
     w, b = op.operands[1], op.bias
     assert isinstance(w.owner, ConstOp) and isinstance(w.type, TensorType)
-    kind = shift.dtype
+    kind = dtype(w.type.element_type)
     source = w.owner
     shaped = _along_filters(op, factor.astype(kind))
     key = store.add(f"{_hint(source)}.scaled", lambda: (source.array(store) * shaped).astype(kind))

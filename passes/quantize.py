@@ -31,9 +31,12 @@ from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import I8, I32, QuantType, integer_range, is_float, shape_of, tensor, type_name
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.calibrate import RANGE, range_of
+from dnnc.passes.fold_batch_norm import per_channel_bias
 from dnnc.passes.fuse_groups import only_user
 
 Contraction = ConvOp | MatmulOp
+
+TINY = np.finfo(np.float32).tiny  # the smallest scale: one that keeps all its digits
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class QuantizePass(ModulePass):
 def activation_type(extremes: tuple[float, float]) -> QuantType:
     """S = (max(0, hi) - min(0, lo)) / 255, z = RNE(-128 - lo / s): the int8 type that holds the range and zero exactly."""
     low, high = min(0.0, extremes[0]), max(0.0, extremes[1])
-    scale = np.float32((high - low) / 255) if high > low else np.float32(1)
+    scale = max(np.float32((high - low) / 255), TINY) if high > low else np.float32(1)
     zero = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
     return QuantType.per_tensor(I8, float(scale), zero)
 
@@ -65,7 +68,8 @@ def activation_type(extremes: tuple[float, float]) -> QuantType:
 def weight_type(w: np.ndarray, axis: int) -> QuantType:
     """s[m] = max|w[m]| / 127 for each output channel m along `axis`; zero point 0."""
     largest = np.abs(w).max(tuple(i for i in range(w.ndim) if i != axis), initial=0).astype(np.float32)
-    return QuantType.per_channel(I8, np.where(largest > 0, largest / np.float32(127), np.float32(1)), axis)
+    scales = np.where(largest > 0, np.maximum(largest / np.float32(127), TINY), np.float32(1))
+    return QuantType.per_channel(I8, scales, axis)
 
 
 @dataclass
@@ -198,7 +202,7 @@ def contraction(op: Operation) -> bool:
     """Whether an operation becomes int8 multiply-accumulates: a float conv or matrix product with constant weights."""
     if not isinstance(op, (ConvOp, MatmulOp)) or not is_float(op.element()):
         return False
-    constant = isinstance(op.operands[1].owner, ConstOp) and (op.bias is None or isinstance(op.bias.owner, ConstOp))
+    constant = isinstance(op.operands[1].owner, ConstOp) and (op.bias is None or per_channel_bias(op))
     return constant and (isinstance(op, ConvOp) or len(op.shape(1)) == 2)
 
 

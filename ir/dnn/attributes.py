@@ -75,28 +75,35 @@ class Real(Param):
     data: float
 
     def text(self) -> str:
-        return {"inf": '"inf"', "-inf": '"-inf"', "nan": '"nan"'}.get(str(self.data)) or real_text(self.data)
+        return _number_text(self.data)
 
     @classmethod
     def read(cls, parser: AttrParser) -> float:
-        word = parser.parse_optional_str_literal()
-        return float(word) if word is not None else float(parser.parse_number())
+        return _read_number(parser)
+
+
+def _number_text(x: float) -> str:
+    return {"inf": '"inf"', "-inf": '"-inf"', "nan": '"nan"'}.get(str(x)) or real_text(x)
+
+
+def _read_number(parser: AttrParser) -> float:
+    word = parser.parse_optional_str_literal()
+    return float(word) if word is not None else float(parser.parse_number())
 
 
 @irdl_attr_definition
 class Reals(Param):
-    """A tuple of finite real numbers, kept as float64."""
+    """A tuple of real numbers, kept as float64."""
 
     name = "dnn.reals"
     data: tuple[float, ...]
 
     def text(self) -> str:
-        return f"[{', '.join(map(real_text, self.data))}]"
+        return f"[{', '.join(map(_number_text, self.data))}]"
 
     @classmethod
     def read(cls, parser: AttrParser) -> tuple[float, ...]:
-        numbers = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_number)
-        return tuple(float(n) for n in numbers)
+        return tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: _read_number(parser)))
 
 
 @irdl_attr_definition
