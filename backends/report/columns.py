@@ -16,7 +16,12 @@ class Row:
 
     layer: Layer
     live_bytes: int
-    roof: Roof | None
+    target: Roof | None
+
+    @property
+    def roof(self) -> Roof | None:
+        """The target's figures when the layer runs on it."""
+        return None if self.layer.host else self.target
 
 
 def _dim(row: Row, letter: str, axis: int = 0) -> int | None:
@@ -73,6 +78,14 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column("U", "U", "", f"Stride between rows, {_FIRST}.", lambda r: _dim(r, "U"), False),
     Column("U_columns", "U'", "", f"Stride between columns, {_FIRST}.", lambda r: _dim(r, "U", 1), False),
     Column("groups", "groups", "", f"Independent parts of channels, {_FIRST}.", lambda r: _dim(r, "groups"), False),
+    Column(
+        "place",
+        "place",
+        "",
+        "`host` for a layer off the accelerator (float island, conversion at its border), else none; "
+        "a host layer has no figures of the target.",
+        lambda r: "host" if r.layer.host else None,
+    ),
     Column(
         "macs",
         "MACs",

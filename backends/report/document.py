@@ -16,10 +16,9 @@ from dnnc.backends.report.columns import COLUMNS, Row
 from dnnc.backends.report.layers import Layer, constants_of, layers_of, root
 from dnnc.backends.report.liveness import lifetimes, live_bytes
 from dnnc.backends.report.roofline import Roof
-from dnnc.backends.report.totals import TOTALS, Network, distinct
+from dnnc.backends.report.totals import TOTALS, Network, border, distinct
 from dnnc.ir.arch import MODULE_ATTRIBUTE, Accelerator, of_module
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import nbytes
 
 SCHEMA = "dnnc.report/1"
 """Raised when a key goes or changes its meaning; new keys leave it alone."""
@@ -101,7 +100,7 @@ class Report:
 
     def roofline_svg(self) -> str:
         """The roofline of the target with a dot for each layer that multiplies, as a self-contained SVG picture."""
-        return svg.roofline(self._title(), self.rows, self.network.roof)
+        return svg.roofline(self.name, self.rows, self.network.roof)
 
 
 def report(module: ModuleOp, ctx: Context, arch: Accelerator | None = None, name: str = "") -> Report:
@@ -119,14 +118,7 @@ def report(module: ModuleOp, ctx: Context, arch: Accelerator | None = None, name
     roof = Roof.of(arch) if arch is not None else None
     rows = tuple(Row(layer, b, roof) for layer, b in zip(layers, live))
     returned = {root(v) for v in block.last_op.operands} if block.last_op is not None else set()
-    network = Network(
-        rows,
-        distinct(rows),
-        sum(nbytes(a.type) for a in block.args),
-        sum(nbytes(v.type) for v in returned),
-        max(live),
-        roof,
-    )
+    network = Network(rows, distinct(rows), border(rows, returned), max(live), roof)
     return Report(name or "network", network, arch, _notes(layers, arch))
 
 

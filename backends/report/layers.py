@@ -15,7 +15,9 @@ from dnnc.ir.diagnostics import Finding, UnsupportedError, where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvDims, ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.movement import Movement, ShapeOp
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
+from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import bits, nbytes, shape_of, type_name
 
 CONTRACTIONS = (ConvOp, ConvTransposeOp, MatmulOp)
@@ -52,7 +54,10 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Layer:
-    """What one operation or group of @main costs whatever the machine."""
+    """What one operation or group of @main costs whatever the machine.
+
+    `host` marks what stays off an accelerator: float islands, and conversions at the border of the integer part.
+    """
 
     name: str
     nodes: str
@@ -70,6 +75,7 @@ class Layer:
     traffic: Traffic
     reads: tuple[SSAValue, ...]
     writes: tuple[SSAValue, ...]
+    host: bool
 
     @property
     def only(self) -> Contraction | None:
@@ -160,6 +166,7 @@ def _layer(op: DnnOp, known: set[SSAValue]) -> Layer:
         traffic=graph_traffic(uses, known, op.results),
         reads=reads,
         writes=tuple(op.results),
+        host=isinstance(op, QuantizeOp | DequantizeOp) or ISLAND in op.attributes,
     )
 
 

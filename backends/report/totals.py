@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
 
 from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import Row
-from dnnc.backends.report.layers import Constant, weightier
+from dnnc.backends.report.layers import Constant, Layer, weightier
 from dnnc.backends.report.roofline import Roof
+from dnnc.ir.types import nbytes
 
 
 @dataclass(frozen=True)
 class Network:
-    """Rows of the layers, each constant once, and what crosses the network's border."""
+    """Rows of the layers, each constant once, bytes of what crosses the border of the layers not on the host."""
 
     rows: tuple[Row, ...]
     constants: tuple[Constant, ...]
-    input_bytes: int
-    output_bytes: int
+    border_bytes: int
     peak_live_bytes: int
     roof: Roof | None
 
@@ -39,11 +41,6 @@ class Network:
         """Bytes of the distinct constants."""
         return sum(c.bytes for c in self.constants)
 
-    @property
-    def border_bytes(self) -> int:
-        """Inputs, distinct constants and outputs."""
-        return self.input_bytes + self.constant_bytes + self.output_bytes
-
 
 def distinct(rows: tuple[Row, ...]) -> tuple[Constant, ...]:
     """The constants of all layers, each once, in its weightiest role."""
@@ -54,23 +51,28 @@ def distinct(rows: tuple[Row, ...]) -> tuple[Constant, ...]:
     return tuple(found.values())
 
 
-def _cycles(n: Network) -> int | None:
-    return n.sum(lambda r: r.roof.cycles(r.layer) if r.roof else 0) if n.roof else None
+def border(rows: Sequence[Row], returned: set[SSAValue]) -> int:
+    """Bytes that enter and leave the layers not on the host, each value and each constant once."""
+    inside = tuple(r for r in rows if not r.layer.host)
+    made = {v for r in inside for v in r.layer.writes}
+    entering = {v for r in inside for v in r.layer.reads} - made
+    needed = {v for r in rows if r.layer.host for v in r.layer.reads} | returned
+    return sum(nbytes(v.type) for v in entering | (made & needed)) + sum(c.bytes for c in distinct(inside))
+
+
+def _on_target(n: Network, of: Callable[[Roof, Layer], int]) -> int | None:
+    """A figure of the target summed over the layers that run on it."""
+    return n.sum(lambda r: of(r.roof, r.layer) if r.roof else 0) if n.roof else None
 
 
 def _fused_cycles(n: Network) -> int | None:
-    if n.roof is None:
-        return None
-    return max(n.sum(lambda r: n.roof.compute_cycles(r.layer) if n.roof else 0), n.roof.transfer_cycles(n.border_bytes))
+    compute = _on_target(n, Roof.compute_cycles)
+    return None if compute is None or n.roof is None else max(compute, n.roof.transfer_cycles(n.border_bytes))
 
 
 def _microseconds(n: Network) -> float | None:
-    cycles = _cycles(n)
-    return cycles / n.roof.clock_mhz if n.roof and cycles is not None else None
-
-
-def _dram_bytes(n: Network) -> int | None:
-    return n.sum(lambda r: r.roof.dram_bytes(r.layer) if r.roof else 0) if n.roof else None
+    cycles = _on_target(n, Roof.cycles)
+    return None if cycles is None or n.roof is None else cycles / n.roof.clock_mhz
 
 
 def _compulsory(n: Network) -> int:
@@ -166,14 +168,14 @@ TOTALS: tuple[Column[Network], ...] = (
         "compulsory_bytes",
         "compulsory traffic, layer by layer",
         "B",
-        "Sum of the layers' compulsory bytes: activations go through DRAM between layers.",
+        "Sum of all layers' compulsory bytes: activations go through DRAM between layers.",
         _compulsory,
     ),
     Column(
         "network_bytes",
         "compulsory traffic, whole network",
         "B",
-        "Network inputs + distinct constants + network outputs: activations never leave the chip.",
+        "What enters and leaves the layers not on the host + their distinct constants: activations between them stay on chip.",
         lambda n: n.border_bytes,
     ),
     Column(
@@ -188,9 +190,15 @@ TOTALS: tuple[Column[Network], ...] = (
         "least DRAM traffic, layer by layer",
         "B",
         "Sum of the layers' least DRAM bytes for the target's on-chip memory.",
-        _dram_bytes,
+        lambda n: _on_target(n, Roof.dram_bytes),
     ),
-    Column("cycles", "cycles, layer by layer >=", "", "Sum of the layers' least cycles.", _cycles),
+    Column(
+        "cycles",
+        "cycles, layer by layer >=",
+        "",
+        "Sum of the layers' least cycles: one layer after the other.",
+        lambda n: _on_target(n, Roof.cycles),
+    ),
     Column(
         "network_cycles",
         "cycles, whole network >=",

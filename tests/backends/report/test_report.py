@@ -81,7 +81,7 @@ def test_results_live_to_the_end_and_unused_inputs_for_a_step(reported):
         "%a: tensor<4xf32>; %c: tensor<4xf32>",
     )
     assert [r.live_bytes for r in rep.rows] == [16 + 400 + 16, 32, 48]
-    assert rep.totals["network_bytes"] == 16 + 400 + 32
+    assert rep.totals["network_bytes"] == 16 + 32
 
 
 def test_a_network_without_layers_keeps_its_input(reported):
