@@ -13,7 +13,7 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
 from dnnc.ir.diagnostics import DnncError, Finding
@@ -97,14 +97,14 @@ def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
     if len(arrays) < len(args):
         message = f"expected {len(args)} arrays, one for each input of the network, not {len(arrays)}."
         raise DnncError(Finding(str(path), message))
-    return cut_samples(arrays[: len(args)], function, str(path))
+    return cut_samples(arrays[: len(args)], function.function_type.inputs.data, str(path))
 
 
-def cut_samples(arrays: Sequence[np.ndarray], function: FuncOp, where: str) -> list[list[np.ndarray]]:
-    """Arrays [N, ...] as batches that fit the inputs of the function."""
+def cut_samples(arrays: Sequence[np.ndarray], types: Sequence[Attribute], where: str) -> list[list[np.ndarray]]:
+    """Arrays [N, ...] as samples that fit inputs of these types."""
     columns = []
-    for x, arg in zip(arrays, function.body.block.args):
-        shape = shape_of(arg.type)
+    for x, type_ in zip(arrays, types):
+        shape = shape_of(type_)
         size = int(np.prod(shape, dtype=np.int64))
         one = shape[1:] if shape and shape[0] == 1 and x.shape[1:] == shape[1:] else shape
         if x.shape == shape:
@@ -114,6 +114,6 @@ def cut_samples(arrays: Sequence[np.ndarray], function: FuncOp, where: str) -> l
         else:
             got = "x".join(map(str, x.shape))
             raise DnncError(
-                Finding(where, f"expected samples of {tensor_text(arg.type)} stacked along a first axis, not {got}.")
+                Finding(where, f"expected samples of {tensor_text(type_)} stacked along a first axis, not {got}.")
             )
     return [list(row) for row in zip(*columns)]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xdsl.context import Context
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute
 from xdsl.parser import Parser
 
 from dnnc.backends.npu.encoding import Words, encode
@@ -112,6 +113,13 @@ class Executable:
         self.program, self.arch = program, arch
         self.store = WeightStore()
         self.host = {name: self._parse(name) for name in HOST if name in program.metadata}
+
+    def input_types(self) -> tuple[Attribute, ...]:
+        """Tensor types of what `run` takes: the prologue's arguments, or the program's own inputs."""
+        if "prologue" in self.host:
+            return self.host["prologue"].function_type.inputs.data
+        types = (s.type for s in self.program.symbols if s.direction == "input")
+        return tuple(Parser(make_context(), t, "symbol").parse_type() for t in types)
 
     def _parse(self, name: str) -> FuncOp:
         text = self.program.metadata[name]

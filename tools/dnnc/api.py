@@ -228,7 +228,7 @@ def as_samples(network: Network, samples: Samples) -> list[list[np.ndarray]]:
     if isinstance(samples, (str, Path)):
         return load_samples(Path(samples), function)
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
-    return cut_samples(arrays, function, "calibration samples")
+    return cut_samples(arrays, function.function_type.inputs.data, "calibration samples")
 
 
 def c_name(name: str) -> str:

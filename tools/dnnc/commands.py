@@ -121,31 +121,26 @@ def accuracy(scores: np.ndarray, labels: np.ndarray, source: str) -> dict[str, A
 
 
 class _Executor:
-    """One of the three ways to run a network on a list of samples."""
+    """One of the three ways to run a network on samples of its inputs."""
 
-    def __init__(self, on: str, program: api.Program):
+    def __init__(self, on: str, network: api.Network, program: api.Program):
         self.on, self.program = on, program
-        self.outputs = program.network.outputs()
+        self.inputs, self.outputs = network.inputs(), network.outputs()
+        self.types: Sequence[Any] = main_function(network.module).function_type.inputs.data
 
     def samples(self, arrays: Mapping[str, np.ndarray], source: str) -> list[list[np.ndarray]]:
         """The arrays of a file, by input name or in order, cut into samples."""
-        network = self.program.network
-        function = main_function(network.module)
-        names = network.inputs()
+        names = self.inputs
         chosen = [arrays[n] for n in names] if set(names) <= set(arrays) else list(arrays.values())
         if len(chosen) < len(names):
-            raise DnncError(
-                Finding(
-                    source, f"expected arrays for the inputs {', '.join(names)}, not {', '.join(arrays) or 'none'}."
-                )
-            )
-        wanted = [dtype(t.element_type) for t in function.function_type.inputs.data]  # pyright: ignore
-        for n, a, w in zip(names, chosen, wanted):
-            if a.dtype != w:
+            found = ", ".join(arrays) or "none"
+            raise DnncError(Finding(source, f"expected arrays for the inputs {', '.join(names)}, not {found}."))
+        for n, a, t in zip(names, chosen, self.types):
+            if a.dtype != (wanted := dtype(t.element_type)):
                 raise DnncError(
-                    Finding(source, f"expected '{n}' as {w}, not {a.dtype}. Convert the array with .astype().")
+                    Finding(source, f"expected '{n}' as {wanted}, not {a.dtype}. Convert it with .astype().")
                 )
-        return cut_samples(chosen[: len(names)], function, source)
+        return cut_samples(chosen[: len(names)], self.types, source)
 
     def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
         """Outputs for one sample."""
@@ -157,41 +152,24 @@ class _Executor:
 
 
 class _Binary(_Executor):
-    """A compiled .npu file."""
+    """A compiled .npu file, with what the host does before and after."""
 
     def __init__(self, args: Namespace):
         from dnnc.backends.npu import program as container
-        from dnnc.backends.npu.target import simulate
+        from dnnc.backends.npu.target import Executable
 
-        self.on, self.file, self.simulate = "npu", container.load(args.model), simulate
-        self.arch = api.load_target(args.target)
-        self.outputs = [s.name for s in self.file.symbols if s.direction == "output"]
-
-    def samples(self, arrays: Mapping[str, np.ndarray], source: str) -> list[list[np.ndarray]]:
-        inputs = [s for s in self.file.symbols if s.direction == "input"]
-        names = [s.name for s in inputs]
-        chosen = [arrays[n] for n in names] if set(names) <= set(arrays) else list(arrays.values())[: len(inputs)]
-        if len(chosen) < len(inputs):
-            raise DnncError(
-                Finding(
-                    source, f"expected arrays for the inputs {', '.join(names)}, not {', '.join(arrays) or 'none'}."
-                )
-            )
-        columns = []
-        for s, a in zip(inputs, chosen):
-            if a.size % int(np.prod(s.shape)):
-                raise DnncError(
-                    Finding(source, f"expected samples of shape {list(s.shape)} for '{s.name}', not {list(a.shape)}.")
-                )
-            columns.append(a.reshape(-1, *s.shape))
-        return [list(row) for row in zip(*columns)]
+        self.on = "npu"
+        self.file = Executable(container.load(args.model), api.load_target(args.target))
+        self.types = self.file.input_types()
+        self.inputs = [s.name for s in self.file.program.symbols if s.direction == "input"]
+        self.outputs = [s.name for s in self.file.program.symbols if s.direction == "output"]
 
     def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
-        outputs, self.last = self.simulate(self.file, self.arch, sample)
+        outputs, self.last = self.file.run(sample)
         return outputs
 
     def trace(self, path: str) -> None:
-        self.last.save(path)
+        self.last.trace.save(path)
 
 
 def _executor(args: Namespace) -> _Executor:
@@ -202,8 +180,8 @@ def _executor(args: Namespace) -> _Executor:
         raise DnncError(Finding("--trace", f"expected the simulator, not --on {on}. Add --on npu."))
     network = api.load(args.model, parse_dims(args.dim))
     if on == "reference":
-        return _Executor(on, api.Program(network, "ir", args.target))
-    return _Executor(on, api.compile(network, args.target, on, calibrate=args.calibrate))
+        return _Executor(on, network, api.Program(network, "ir", args.target))
+    return _Executor(on, network, api.compile(network, args.target, on, calibrate=args.calibrate))
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -239,13 +217,10 @@ def report(args: Namespace) -> None:
 
 def _zoo(args: Namespace) -> None:
     from dnnc.backends.report.zoo import zoo_json, zoo_table, zoo_text
+    from dnnc.frontend.onnx.importer import import_onnx
     from dnnc.zoo import PUBLISHED, ZOO
 
-    def imported(name: str):
-        network = api.load(ZOO[name](shapes_only=True))
-        return network.module, network.ctx
-
-    rows = zoo_table(list(ZOO), PUBLISHED, imported)
+    rows = zoo_table(ZOO, PUBLISHED, import_onnx)
     _write(args.output, zoo_json(rows) if args.json else zoo_text(rows))
 
 
