@@ -136,10 +136,14 @@ def _notes(layers: list[Layer], arch: Accelerator | None) -> tuple[str, ...]:
     """What a reader could take wrongly."""
     if arch is None:
         return ("roofline, cycles and least DRAM traffic need a target.",)
+    notes = []
+    host = sum(layer.host for layer in layers)
+    if host:
+        notes.append(f"{host} of the layers run on the host: least DRAM, cycles and time leave them out.")
     wide = sorted({layer.element for layer in layers if layer.contractions and layer.element.startswith(("f", "bf"))})
-    if not wide:
-        return ()
-    return (
-        f"bytes are those of {', '.join(wide)} values; {arch.name} computes on {arch.array.data_type}. "
-        "Quantize the network to see what it moves there.",
-    )
+    if wide:
+        notes.append(
+            f"bytes are those of {', '.join(wide)} values; {arch.name} computes on {arch.array.data_type}. "
+            "Quantize the network to see what it moves there."
+        )
+    return tuple(notes)

@@ -11,7 +11,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dnnc.backends.report.traffic import Traffic, Use, graph_traffic
-from dnnc.ir.diagnostics import Finding, UnsupportedError, where
+from dnnc.ir.diagnostics import Finding, UnsupportedError, counted, where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvDims, ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.movement import Movement, ShapeOp
@@ -91,16 +91,16 @@ def layers_of(block: Block) -> list[Layer]:
     """The layers of @main in order.
 
     Constants, what is computed from constants alone, and views (which move nothing) are not layers. UnsupportedError
-    lists operations of other dialects.
+    counts operations of other dialects.
     """
     refused = [op for op in block.ops if not isinstance(op, DnnOp | ReturnOp)]
     if refused:
+        got = counted(op.name for op in refused)
         raise UnsupportedError(
             Finding(
-                where(op.location, op.name),
-                f"an operation of the dnn dialect was expected, not '{op.name}'. Report the module before it is tiled.",
+                where(refused[0].location, "module"),
+                f"operations of the dnn dialect were expected, not {got}. Report the module before it is tiled.",
             )
-            for op in refused
         )
     known = constants_of(block)
     return [_layer(op, known) for op in block.ops if isinstance(op, DnnOp) and is_layer(op, known)]

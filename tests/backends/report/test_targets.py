@@ -1,10 +1,10 @@
-"""The report of an int8 LeNet-5 against what the simulator counts: MACs equal, everything called least is not undercut."""
+"""An int8 LeNet-5 on every target: its golden report, and what the simulator counts: MACs equal, no least undercut."""
 
 from pathlib import Path
 
 import pytest
 
-from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.catalog import bundled, load_target
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.report import report
 from dnnc.frontend.onnx.importer import import_onnx
@@ -23,7 +23,7 @@ def lenet():
     return module, ctx
 
 
-@pytest.mark.parametrize("target", ["edge", "tiny"])
+@pytest.mark.parametrize("target", bundled())
 def test_bounds_hold_on_the_simulator(lenet, target):
     module, ctx = lenet
     arch = load_target(target)
@@ -52,7 +52,14 @@ def test_host_layers_have_no_figures_of_the_target(lenet):
     host = [row for row in data["layers"] if row["place"] == "host"]
     assert [row["kind"] for row in host] == ["quantize", "dequantize"]
     assert all(row[key] is None for row in host for key in ("dram_bytes", "roofline", "bound", "cycles"))
+    assert data["notes"] == ["2 of the layers run on the host: least DRAM, cycles and time leave them out."]
     on_target = [row for row in data["layers"] if row["place"] is None]
     assert data["totals"]["cycles"] == sum(row["cycles"] for row in on_target)
     # 28x28 pixels in, 431,080 parameters with 580 biases of 4 bytes, 10 logits out
     assert data["totals"]["network_bytes"] == 784 + 430_500 + 4 * 580 + 10
+
+
+@pytest.mark.parametrize("target", bundled())
+def test_golden(lenet, target, golden):
+    module, ctx = lenet
+    golden.check(f"lenet5-{target}.txt", report(module, ctx, load_target(target), "lenet5").text())
