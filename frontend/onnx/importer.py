@@ -152,7 +152,9 @@ class Importer:
         if function is None and rule is None:
             function = schema_function(node, self.type)
         if function is not None:
-            self.call(function, node)
+            for name, value in zip(node.outputs, self.call(function, node)):
+                if name:
+                    self.scope[name] = value
             return
         if rule is None:
             raise Refused(self.no_such_operator(node))
@@ -180,8 +182,8 @@ class Importer:
         if isinstance(value, SSAValue) and value.name_hint is None:
             value.name_hint = sanitized(name)
 
-    def call(self, function: FunctionProto, node: Node) -> None:
-        """Import a function's nodes in place of a call."""
+    def call(self, function: FunctionProto, node: Node) -> list[Value]:
+        """Import a function's nodes in place of a call; returns its outputs."""
         outer = self.scope
         formal = dict.fromkeys(function.input)
         inner: dict[str, Value] = {}
@@ -193,12 +195,9 @@ class Importer:
         try:
             body = function_body(function, node)
             self.walk(_without(body, absent))
-            values = [self.scope.get(name) for name in function.output]
+            return [self.scope.get(name) for name in function.output]
         finally:
             self.scope = outer
-        for name, value in zip(node.outputs, values):
-            if name:
-                self.scope[name] = value
 
     def branch(self, graph: GraphProto, node: Node) -> list[Value]:
         """Import a subgraph's nodes in place; returns its outputs."""

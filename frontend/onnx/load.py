@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from dnnc.frontend.onnx import wire
 from dnnc.frontend.onnx.graph import Versions
 from dnnc.frontend.onnx.upgrade import NEWEST
 from dnnc.ir.diagnostics import DnncError, Finding, UnsupportedError
@@ -25,16 +26,14 @@ def model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    proto = onnx.ModelProto()
     try:
-        proto.ParseFromString(path.read_bytes())
+        return wire.read_model(path)
     except OSError as e:
         reason = (e.strerror or str(e)).lower()
         raise DnncError(Finding(str(path), f"expected a readable ONNX file, not '{reason}'.")) from e
-    except DecodeError as e:
+    except (wire.Damaged, DecodeError) as e:
         message = "expected an ONNX model, not a file that is damaged or of another format. Export it again."
         raise DnncError(Finding(str(path), message)) from e
-    return proto
 
 
 def check_versions(proto: onnx.ModelProto, versions: Versions) -> None:

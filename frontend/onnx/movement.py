@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from dnnc.frontend.onnx.site import Mistake, Refused, Site
-from dnnc.ir.dnn.elementwise import EqualOp, WhereOp
+from dnnc.ir.dnn.elementwise import EqualOp, LessOp, SubOp, WhereOp
 from dnnc.ir.dnn.indexing import GatherElementsOp, TopKOp
 from dnnc.ir.dnn.movement import ConcatOp, ExpandOp, GatherOp, PadOp, ReshapeOp, SliceOp, TileOp, TransposeOp
 from dnnc.ir.dnn.resampling import BorderPadOp
@@ -227,16 +227,16 @@ def top_k(site: Site) -> list[SSAValue]:
 
 
 def reverse_sequence(site: Site) -> SSAValue:
-    """ReverseSequence with constant lengths, as a gather of elements."""
-    time, batch = site.int("time_axis", 0), site.int("batch_axis", 1)
-    shape, lengths = site.shape(), np.asarray(site.constant(1))
-    if {time, batch} != {0, 1} or len(shape) < 2 or lengths.shape != (shape[batch],):
-        raise Mistake(f"expected a length for each of the {shape[batch]} sequences, not {list(lengths.shape)}.")
-    at = np.arange(shape[time])[:, None]
-    index = np.where(at < lengths, lengths - 1 - at, at)  # [time, batch]
-    index = index if time == 0 else index.T
-    index = np.broadcast_to(index.reshape(*index.shape, *(1,) * (len(shape) - 2)), shape)
-    return site.emit(GatherElementsOp, site.operand(0), site.const(index.astype(np.int64)), axis=time)
+    """ReverseSequence: a gather of elements at where(t < length, length - 1 - t, t)."""
+    time, batch, shape = site.int("time_axis", 0), site.int("batch_axis", 1), site.shape()
+    if {time, batch} != {0, 1} or len(shape) < 2 or site.shape(1) != (shape[batch],):
+        raise Mistake(f"expected a length for each sequence of {list(shape)}, not {list(site.shape(1))}.")
+    spread = lambda axis, n: (*(n if k == axis else 1 for k in range(len(shape))),)  # noqa: E731
+    at = site.const(np.arange(shape[time]).reshape(spread(time, shape[time])))
+    lengths = reshaped(site, site.operand(1), spread(batch, shape[batch]))
+    mirrored = site.emit(SubOp, site.emit(SubOp, lengths, site.const(np.array(1))), at)
+    index = site.emit(WhereOp, site.emit(LessOp, at, lengths), mirrored, at)
+    return site.emit(GatherElementsOp, site.operand(0), site.emit(ExpandOp, index, shape=shape), axis=time)
 
 
 def compress(site: Site) -> SSAValue:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto
 from xdsl.dialects.builtin import TensorType
 
-from dnnc.frontend.onnx.tensors import UnsupportedType, value_type
+from dnnc.frontend.onnx.tensors import UnsupportedType, dimensions, value_type
 from dnnc.ir.diagnostics import Collector
 from dnnc.ir.types import dtype, element_type, shape_of, tensor
 
-_SMALL = 4096  # bytes up to which a tensor is kept for shape inference
+_SMALL = 1024  # elements up to which a tensor is kept for shape inference
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,11 @@ def real_inputs(graph: GraphProto) -> list[onnx.ValueInfoProto]:
 
 
 def symbols(graph: GraphProto) -> list[list[int | str]]:
-    """Dimensions of each input, those without a value by the name `dims` calls them; for tensors only."""
-    out: list[list[int | str]] = []
-    for i in real_inputs(graph):
-        _, shape = value_type(i.type)
-        out.append([d if isinstance(d, int) else _key(i.name, k, d) for k, d in enumerate(shape)])
-    return out
+    """Dimensions of each input, those without a value by the name `dims` calls them; none for what is no tensor."""
+    return [
+        [d if isinstance(d, int) else _key(i.name, k, d) for k, d in enumerate(dimensions(i.type))]
+        for i in real_inputs(graph)
+    ]
 
 
 def placeholder_types(model: ModelProto, inputs: Mapping[str, TensorType]) -> dict[str, TensorType]:
@@ -84,7 +84,7 @@ def placeholder_types(model: ModelProto, inputs: Mapping[str, TensorType]) -> di
         number = onnx.helper.np_dtype_to_tensor_dtype(dtype(type_.element_type))
         graph.input.append(onnx.helper.make_tensor_value_info(name, number, shape_of(type_)))
     for t in source.initializer:
-        if t.data_location != TensorProto.EXTERNAL and t.ByteSize() <= _SMALL:
+        if t.data_location != TensorProto.EXTERNAL and prod(t.dims) <= _SMALL:
             graph.initializer.append(t)
         else:
             graph.input.append(onnx.helper.make_tensor_value_info(t.name, t.data_type, t.dims))

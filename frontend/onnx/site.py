@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from dnnc.frontend.onnx.graph import Node
+from dnnc.frontend.onnx.schema_functions import schema_function
 from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, numpy_type
 from dnnc.ir.diagnostics import BeyondDialect
 from dnnc.ir.dnn.base import DnnOp
@@ -239,6 +240,16 @@ class Site:
         except VerifyException as e:
             raise Mistake(str(e)) from e
         return self.importer.append(op)
+
+    def by_definition(self) -> list[SSAValue]:
+        """The results by the function with which ONNX defines the operator."""
+        self.ignore(*self.node.attributes)
+        function = schema_function(self.node, self.importer.type)
+        assert function is not None
+        values = self.importer.call(function, self.node)
+        if None in values:
+            raise Unknown
+        return [v if isinstance(v, SSAValue) else self.importer.emit_literal(v) for v in values if v is not None]
 
     def emit(self, kind: type[DnnOp], *operands: Any, **params: Any) -> SSAValue:
         """Append an operation with one result."""

@@ -177,7 +177,7 @@ TABLE: dict[str, Rule] = {
     "ScatterElements": op(i.ScatterElementsOp, axis=0, reduction="none"),
     "ScatterND": op(i.ScatterNDOp, reduction="none"),
     "Slice": movement.slice_,
-    "SpaceToDepth": op(m.SpaceToDepthOp, block=("blocksize", REQUIRED)),
+    "SpaceToDepth": op(m.SpaceToDepthOp, block=("blocksize", REQUIRED), mode="DCR"),
     "Split": movement.split,
     "Squeeze": movement.squeeze,
     "Tile": movement.tile,

@@ -57,9 +57,7 @@ def literal(t: TensorProto, folder: Path | None, name: str = "") -> Literal:
     kind = tensor(element_type(numpy_type(t.data_type)), shape)
     if t.data_location == TensorProto.EXTERNAL:
         return Literal(kind, _external(t, name, folder, kind), name)
-    # ByteSize counts without copying; exact lengths are verified when the data is read.
-    if t.ByteSize() < nbytes(kind) and t.HasField("raw_data"):
-        raise _damaged(name, f"{nbytes(kind)} bytes of data", f"{t.ByteSize()} in the file")
+    # The length of data inside the message is verified when it is read: to ask for it would copy it.
     return Literal(kind, lambda: _values(t, name, kind), name)
 
 
@@ -109,7 +107,8 @@ def _mapped(path: Path, offset: int, t: TensorProto, kind: TensorType) -> np.nda
         data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
     dt = numpy_type(t.data_type)
     if size == prod(kind.get_shape()) * dt.itemsize:
-        return np.frombuffer(data, dt, prod(kind.get_shape()), offset).reshape(kind.get_shape())
+        array = np.frombuffer(data, dt, prod(kind.get_shape()), offset).reshape(kind.get_shape())
+        return array if array.flags.aligned else array.copy()
     packed = TensorProto(data_type=t.data_type, dims=t.dims, raw_data=data[offset : offset + size])
     return numpy_helper.to_array(packed)
 
@@ -134,9 +133,13 @@ def value_type(proto: onnx.TypeProto) -> tuple[np.dtype, list[int | str | None]]
     """Element dtype and dimensions (a number, a name, or None) of a tensor type; UnsupportedType for any other."""
     if not proto.HasField("tensor_type"):
         raise UnsupportedType((proto.WhichOneof("value") or "untyped").removesuffix("_type"))
-    t = proto.tensor_type
+    return numpy_type(proto.tensor_type.elem_type), dimensions(proto)
+
+
+def dimensions(proto: onnx.TypeProto) -> list[int | str | None]:
+    """Dimensions of a tensor type: a number, a name, or None."""
     dims: list[int | str | None] = []
-    for d in t.shape.dim:
+    for d in proto.tensor_type.shape.dim:
         known = d.HasField("dim_value") and d.dim_value >= 0
         dims.append(d.dim_value if known else d.dim_param or None)
-    return numpy_type(t.elem_type), dims
+    return dims

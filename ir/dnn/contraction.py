@@ -16,7 +16,7 @@ from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import broadcast
 from dnnc.ir.types import I32, QuantType, dtype, shape_of, tensor, tensor_text, type_name
 
-_BLOCK = 1 << 26  # elements of the patch matrix built at a time
+_BLOCK = 1 << 23  # elements of a matrix built at a time
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,28 @@ def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
 
 
 def exact_matmul(a: np.ndarray, b: np.ndarray, out: np.dtype) -> np.ndarray:
-    """A @ b; integers through floating-point BLAS where every sum is exact, else in int64.
+    """A @ b. Floats accumulate in the next wider type, so that the result does not depend on the order of the sum.
 
-    The bound K * max|a| * max|b| must stay below 2^24 (float32) or 2^53 (float64).
+    Integers go through floating-point BLAS where every sum is exact, else through int64: K * max|a| * max|b| must stay
+    below 2^24 (float32) or 2^53 (float64).
     """
     if not np.issubdtype(a.dtype, np.integer):
-        return np.matmul(a, b)
+        return _wide_matmul(a, b, np.dtype(np.float32 if a.dtype.itemsize < 4 else np.float64), out)
     if not a.size or not b.size:
         return np.zeros(np.matmul(a, b).shape, out)
     bound = a.shape[-1] * int(np.abs(a.astype(np.int64)).max()) * int(np.abs(b.astype(np.int64)).max())
     kind = np.float32 if bound < 2**24 else np.float64 if bound < 2**53 else np.int64
     return np.matmul(a.astype(kind), b.astype(kind)).astype(out)
+
+
+def _wide_matmul(a: np.ndarray, b: np.ndarray, kind: np.dtype, out: np.dtype) -> np.ndarray:
+    """A @ b with both cast to `kind`; a large b a few columns at a time, so that its cast stays small."""
+    a = a.astype(kind, copy=False)
+    if b.size <= _BLOCK or b.ndim < 2 or b.dtype == kind:
+        return np.matmul(a, b.astype(kind, copy=False)).astype(out, copy=False)
+    step = max(1, _BLOCK * b.shape[-1] // b.size)
+    parts = [np.matmul(a, b[..., c : c + step].astype(kind)).astype(out) for c in range(0, b.shape[-1], step)]
+    return np.concatenate(parts, -1)
 
 
 def centered(x: np.ndarray, element: Attribute) -> np.ndarray:

@@ -237,10 +237,11 @@ class DepthToSpaceOp(View):
 
 @irdl_op_definition
 class SpaceToDepthOp(View):
-    """y[n][(i*b + j)*C + c][h][w] = x[n][c][h*b + i][w*b + j]."""
+    """y[n][(i*b + j)*C + c][h][w] = x[n][c][h*b + i][w*b + j]; with mode crd, channel c*b^2 + i*b + j."""
 
     name = "dnn.space_to_depth"
     block = prop_def(Int)
+    mode = opt_prop_def(Word, default_value=Word("dcr"))
 
     def infer(self) -> TensorType:
         expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type))
@@ -252,6 +253,8 @@ class SpaceToDepthOp(View):
     def read(self) -> Strided:
         n, c, h, w = self.shape()
         b = self.block.data
+        if self.mode.data == "crd":
+            return Strided((n, c, b, b, h // b, w // b), (c * h * w, h * w, w, 1, w * b, b))
         return Strided((n, b, b, c, h // b, w // b), (c * h * w, w, 1, h * w, w * b, b))
 
 

@@ -53,7 +53,7 @@ class Reduction(DnnOp):
             kind = np.dtype(np.int64)
         with np.errstate(all="ignore"):
             mapped = np.asarray(self.map(x.astype(kind, copy=False)))
-            initial = None if self.STEP in ("add", "mul") else np.asarray(self.identity()).astype(kind)
+            initial = np.asarray(self.identity()).astype(kind)
             ufunc = S.FUNCTIONS[self.STEP].numpy
             total = ufunc.reduce(mapped, axis=axes, keepdims=keepdims, initial=initial, dtype=kind)  # pyright: ignore
             return np.asarray(self.finish(total, n)).astype(x.dtype)
