@@ -316,7 +316,7 @@ class _Nest:
         width = layer.W + sum(layer.columns()[0])
         source, result = self.group.source.storage, self.group.result.storage
         shapes: dict[str, tuple[Attribute, tuple[int, ...], int]] = {
-            "input": (source, (tile.reduction, box, width), tile.copies),
+            "input": (source, (layer.C if tile.input_resident else tile.reduction, box, width), tile.copies),
             "output": (result, (tile.channels, tile.rows, layer.out[1]), tile.copies),
         }
         if layer.kind != "none":
@@ -362,7 +362,7 @@ class _Nest:
             "table": "",
             "parameter": "" if self.tile.parameters_resident else "gz",
             "weight": "" if self.tile.weights_resident else "gzk",
-            "input": "ngsz" if tied else "ngsk",
+            "input": "ngsz" if tied else "ngs" if self.tile.input_resident else "ngsk",
             "output": "ngsz",
         }
         inner = {d: i for i, (d, loop) in enumerate(zip(self.order, self.loops)) if loop}
@@ -382,6 +382,7 @@ class _Nest:
         if layer.kind != "dense":
             k = self._slice("z", tile.reduction, layer.C)
         if role == "input":
+            k = whole(layer.C) if tile.input_resident else k
             return [n, g, k, self._input_rows(), whole(layer.W)]
         if role == "output":
             return [n, g, z, self._slice("s", tile.rows, layer.out[0]), whole(layer.out[1])]

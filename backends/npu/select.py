@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import BlockArgument, Operation
 
@@ -230,7 +230,8 @@ class _Selector:
         height = rows.input[1] + sum(rows.pad)
         window, depthwise = shape.window, shape.kind == "depthwise"
         source, weights = layer.group.source, _weight_type(layer)
-        layout = (1, p.k[1]) if shape.matrix else (height * width, width)
+        skipped, held = _input_channels(layer, p, x)
+        layout = (1, held) if shape.matrix else (height * width, width)
         count = 1 if depthwise else p.k[1]
         self.set(
             isa.MM_INPUT, Engine.MM, channels=count, channel_pitch=layout[0], row_pitch=layout[1], type=_signed(source)
@@ -254,7 +255,7 @@ class _Selector:
         sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * shape.sums[1], shape.sums[1])
         self.set(isa.MM_OUTPUT, Engine.MM, channel_pitch=sums[0], row_pitch=sums[1])
         fields = {
-            "input": self._address(x),
+            "input": self._address(x) + (p.k[0] - skipped) * layout[0],
             "weight": self._address(w) + start,
             "accumulator": self._address(acc),
             "channels": p.z[1],
@@ -338,15 +339,24 @@ class Box:
 def _input_box(layer: _Layer, p: Place, inside: BufferOp) -> Box:
     shape, rows = layer.shape, layer.rows(p)
     first, count = rows.input
+    start, depth = _input_channels(layer, p, inside)
     if shape.matrix:
-        return Box(first * shape.C + p.k[0], count, p.k[1], dram1=shape.C)
+        return Box(first * shape.C + start, count, depth, dram1=shape.C)
     plane = shape.H * shape.W
-    channel = (p.n * shape.groups + p.g) * shape.C + p.k[0]
+    channel = (p.n * shape.groups + p.g) * shape.C + start
     value = int(layer.group.source.zero) & 0xFF
     pad = (*rows.pad, *layer.pads)
     return Box(
-        channel * plane + first * shape.W, count, shape.W, p.k[1], dram1=shape.W, dram2=plane, pad=pad, value=value
+        channel * plane + first * shape.W, count, shape.W, depth, dram1=shape.W, dram2=plane, pad=pad, value=value
     )
+
+
+def _input_channels(layer: _Layer, p: Place, inside: BufferOp) -> tuple[int, int]:
+    """(first, count) of the input channels a buffer holds: those summed now, or all of them."""
+    type_ = inside.result.type
+    assert isinstance(type_, MemRefType)
+    whole = layer.shape.kind == "dense" and type_.get_shape()[0] == layer.shape.C
+    return (0, layer.shape.C) if whole else p.k
 
 
 def _output_box(layer: _Layer, p: Place, inside: BufferOp) -> Box:

@@ -45,12 +45,16 @@ EQUALLY_FAST_PERCENT = 2
 
 @dataclass(frozen=True)
 class Tile:
-    """Tile sizes in output rows, output channels and input channels, loop order, residency and buffer copies."""
+    """Tile sizes in output rows, output channels and input channels, loop order, residency and buffer copies.
+
+    A resident input holds all input channels of its rows while the weights stream through the reduction loop.
+    """
 
     rows: int
     channels: int
     reduction: int
     order: str
+    input_resident: bool
     weights_resident: bool
     parameters_resident: bool
     copies: int
@@ -83,6 +87,7 @@ class Candidates:
     channels: Int
     reduction: Int
     order: Int
+    whole: Int
     resident: Int
     copies: Int
     sums_copies: Int
@@ -95,10 +100,12 @@ def candidates(layer: Layer) -> Candidates:
     # with several outputs a channel the tile is the whole layer: a slice moves by whole channels of both sides
     channels = splits(layer.M) if multiple == 1 else np.array([layer.M])
     reduction = np.array([layer.C]) if tied else splits(layer.C)
-    flags = ((0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), (2, 1))
+    flags = ((0, 1), (0,) if tied else (0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), (2, 1))
     grids = np.meshgrid(splits(layer.out[0]), channels, reduction, *map(np.array, flags), indexing="ij")
-    rows, z, k, order, resident, copies, sums = (g.reshape(-1).astype(np.int64) for g in grids)
-    return Candidates(rows, z, z // multiple if tied else k, order, resident, copies, sums)
+    columns = np.stack([g.reshape(-1) for g in grids]).astype(np.int64)
+    # a resident input differs only where the reduction is split
+    rows, z, k, order, whole, resident, copies, sums = columns[:, (columns[4] == 0) | (columns[2] < layer.C)]
+    return Candidates(rows, z, z // multiple if tied else k, order, whole, resident, copies, sums)
 
 
 class Model:
@@ -113,6 +120,7 @@ class Model:
         if layer.kind != "dense":
             self.trips = (*self.trips[:2], np.ones_like(self.trips[0]))
         self.records = RECORD_BYTES * layer.groups * layer.M if layer.kind != "none" else 0
+        self.depth = np.where(self.c.whole == 1, layer.C, self.c.reduction)
         self.table = TABLE_BYTES * layer.table
         self.records_resident = _aligned(self.records) + self.table <= arch.holding("parameter").bytes
         self._rows()
@@ -134,10 +142,11 @@ class Model:
         layer, (n_s, n_z, n_k) = self.layer, self.trips
         row_outer = self.c.order == 0
         parts, tied = layer.N * layer.groups, layer.kind != "dense"
-        held = (n_k == 1) & (row_outer | (n_s == 1))
+        whole = self.c.whole == 1
+        held = (whole | (n_k == 1)) & (row_outer | (n_s == 1))
         again = np.where(held, 1, n_z) if not tied else np.ones_like(n_z)
         inputs = parts * layer.C * layer.W * self.input_rows * again
-        input_count = parts * n_s * n_k * (n_z if tied else again)
+        input_count = parts * n_s * np.where(whole, 1, n_k) * (n_z if tied else again)
         split = (n_z > 1) | (n_k > 1)
         per_row = np.where(np.where(row_outer, split, n_k > 1), n_s, 1)
         per_image = np.where(split | (layer.groups > 1), layer.N, 1)
@@ -167,7 +176,7 @@ class Model:
         weights = c.channels * (c.reduction if layer.kind == "dense" else 1) * layer.taps
         whole = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps
         tile = {
-            "input": c.reduction * self.box_rows * (layer.W + left + right),
+            "input": self.depth * self.box_rows * (layer.W + left + right),
             "weight": np.where(c.resident == 1, whole, weights) * (layer.kind != "none"),
             "output": c.channels * c.rows * layer.out[1],
             "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
@@ -216,9 +225,9 @@ class Model:
         rows = np.minimum(self.box_rows, layer.H)
         line = (layer.C if dense else 1) * layer.taps
         if layer.matrix:
-            inputs, out = _run(c.reduction, rows, layer.C), _run(c.channels, c.rows, layer.M)
+            inputs, out = _run(self.depth, rows, layer.C), _run(c.channels, c.rows, layer.M)
         else:
-            inputs = _run(rows * layer.W, c.reduction, layer.H * layer.W)
+            inputs = _run(rows * layer.W, self.depth, layer.H * layer.W)
             out = _run(c.rows * layer.out[1], c.channels, layer.out[0] * layer.out[1])
         weights = _run(c.reduction * layer.taps if dense else c.reduction * 0 + layer.taps, c.channels, line)
         if layer.in_major:
@@ -238,7 +247,7 @@ class Model:
         run = np.where(c.resident == 1, whole[0] if layer.kind == "dense" else layer.taps, run)
         lines = np.where(c.resident == 1, whole[1], lines)
         ok = (c.channels < MAX_CHANNELS) & (self.sum_rows < MAX_ROWS) & (self.box_rows < MAX_ROWS)
-        ok &= (c.reduction < MAX_RUN) & (max(layer.W, layer.sums[1], layer.out[1]) < MAX_COLUMNS)
+        ok &= (self.depth < MAX_RUN) & (max(layer.W, layer.sums[1], layer.out[1]) < MAX_COLUMNS)
         return ok & ((layer.kind == "none") | ((run < MAX_RUN) & (lines < MAX_RUNS)))
 
     def fits(self) -> NDArray[np.bool_]:
@@ -261,13 +270,14 @@ def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
     pool = np.flatnonzero(fits & (100 * traffic <= (100 + slack) * traffic[fits].min()))
     pool = pool[100 * cycles[pool] <= (100 + EQUALLY_FAST_PERCENT) * cycles[pool].min()]
     steps = model.trips[0] * model.trips[1] * model.trips[2]
-    keys = (c.order, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps)
+    keys = (c.order, c.whole, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps)
     best = pool[np.lexsort([k[pool] for k in keys])[0]]
     return Tile(
         rows=int(c.rows[best]),
         channels=int(c.channels[best]),
         reduction=int(c.reduction[best]),
         order=ORDERS[c.order[best]],
+        input_resident=bool(c.whole[best]),
         weights_resident=bool(c.resident[best]),
         parameters_resident=model.records_resident,
         copies=int(c.copies[best]),
@@ -318,8 +328,9 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
         count = {d: min(spans[d][1], spans[d][0] - i[d]) for d in order}
         tied = layer.kind != "dense"
         k = count["z"] * layer.C // layer.M if tied else count["k"]
+        depth, at_depth = (layer.C, 0) if tile.input_resident else (k, i["z"] if tied else i["k"])
         wanted = {
-            "x": ((n, g, i["s"], i["z"] if tied else i["k"]), k * layer.W * layer.rows(i["s"], count["s"]).input[1]),
+            "x": ((n, g, i["s"], at_depth), depth * layer.W * layer.rows(i["s"], count["s"]).input[1]),
             "w": ((g, i["z"], i["k"]), count["z"] * (1 if tied else k) * layer.taps),
             "p": ((g, i["z"]), RECORD_BYTES * count["z"]),
         }

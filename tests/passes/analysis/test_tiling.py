@@ -47,10 +47,9 @@ def test_traffic_of_every_candidate_equals_walking_its_loops(layer, seed):
     copies = model.copies()
     c = model.c
     for i in np.random.default_rng(seed).integers(0, len(c.rows), 12):
-        tile = Tile(
-            int(c.rows[i]), int(c.channels[i]), int(c.reduction[i]), tiling.ORDERS[c.order[i]], bool(c.resident[i]),
-            model.records_resident, 1, 1, 0, 0,
-        )  # fmt: skip
+        sizes = (int(c.rows[i]), int(c.channels[i]), int(c.reduction[i]))
+        flags = (bool(c.whole[i]), bool(c.resident[i]), model.records_resident)
+        tile = Tile(*sizes, tiling.ORDERS[c.order[i]], *flags, 1, 1, 0, 0)
         assert sum(int(b[i]) for b, _ in copies.values()) == brute_force_traffic(layer, tile)
 
 
