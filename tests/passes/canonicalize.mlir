@@ -1,0 +1,214 @@
+// RUN: dnnc-opt %s -p canonicalize --split-input-file | filecheck %s
+
+// SameTypeIsIdentity: a movement or cast that changes nothing is its operand.
+// CHECK-LABEL: func.func @main(%x: tensor<2x3xf32>)
+// CHECK-NEXT: func.return %x
+func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %a = dnn.reshape %x shape = [2, 3] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %b = dnn.transpose %a perm = [0, 1] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %c = dnn.slice %b start = [0, 0] size = [2, 3] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %d = dnn.expand %c shape = [2, 3] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %e = dnn.pad %d before = [0, 0] after = [0, 0] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %f = dnn.cast %e to = f32 : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %g = dnn.clip %f : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  func.return %g : tensor<2x3xf32>
+}
+
+// -----
+// A reversal keeps the type, but is not the identity.
+// CHECK-LABEL: func.func @main(%x: tensor<3xf32>)
+// CHECK-NEXT: dnn.slice %x start = [2] size = [3] step = [-1]
+func.func @main(%x: tensor<3xf32>) -> tensor<3xf32> {
+  %a = dnn.slice %x start = [2] size = [3] step = [-1] : (tensor<3xf32>) -> tensor<3xf32>
+  func.return %a : tensor<3xf32>
+}
+
+// -----
+// ReshapeOfReshape: only the last shape counts.
+// CHECK-LABEL: func.func @main(%x: tensor<2x6xf32>)
+// CHECK: [[y:%.*]] = dnn.reshape %x shape = [3, 4] : (tensor<2x6xf32>) -> tensor<3x4xf32>
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<2x6xf32>) -> tensor<3x4xf32> {
+  %a = dnn.reshape %x shape = [12] : (tensor<2x6xf32>) -> tensor<12xf32>
+  %b = dnn.reshape %a shape = [3, 4] : (tensor<12xf32>) -> tensor<3x4xf32>
+  func.return %b : tensor<3x4xf32>
+}
+
+// -----
+// TransposeOfTranspose: permutations compose.
+// CHECK-LABEL: func.func @main(%x: tensor<2x3x4xf32>)
+// CHECK: [[y:%.*]] = dnn.transpose %x perm = [2, 1, 0] : (tensor<2x3x4xf32>) -> tensor<4x3x2xf32>
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<2x3x4xf32>) -> tensor<4x3x2xf32> {
+  %a = dnn.transpose %x perm = [1, 2, 0] : (tensor<2x3x4xf32>) -> tensor<3x4x2xf32>
+  %b = dnn.transpose %a perm = [1, 0, 2] : (tensor<3x4x2xf32>) -> tensor<4x3x2xf32>
+  func.return %b : tensor<4x3x2xf32>
+}
+
+// -----
+// TransposeOfUnitsIsReshape: moving dimensions of size 1 keeps the order of elements.
+// CHECK-LABEL: func.func @main(%x: tensor<1x3x1x4xf32>)
+// CHECK-NEXT: dnn.reshape %x shape = [3, 1, 4, 1] : (tensor<1x3x1x4xf32>) -> tensor<3x1x4x1xf32>
+func.func @main(%x: tensor<1x3x1x4xf32>) -> tensor<3x1x4x1xf32> {
+  %a = dnn.transpose %x perm = [1, 0, 3, 2] : (tensor<1x3x1x4xf32>) -> tensor<3x1x4x1xf32>
+  func.return %a : tensor<3x1x4x1xf32>
+}
+
+// -----
+// ConcatOfOneIsIdentity.
+// CHECK-LABEL: func.func @main(%x: tensor<2xf32>)
+// CHECK-NEXT: func.return %x
+func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %a = dnn.concat [%x] axis = 0 : (tensor<2xf32>) -> tensor<2xf32>
+  func.return %a : tensor<2xf32>
+}
+
+// -----
+// NeutralElement: x * 1, 1 * x, x / 1, x - 0 and, on floats, x + -0.0.
+// CHECK-LABEL: func.func @main(%x: tensor<2xf32>)
+// CHECK-NOT: dnn.mul
+// CHECK-NOT: dnn.div
+// CHECK-NOT: dnn.sub
+// CHECK-NOT: dnn.add
+// CHECK: func.return %x
+func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %one = dnn.const value = dense<1.0> : tensor<2xf32> : () -> tensor<2xf32>
+  %zero = dnn.const value = dense<0.0> : tensor<f32> : () -> tensor<f32>
+  %minus = dnn.const value = dense<-0.0> : tensor<f32> : () -> tensor<f32>
+  %a = dnn.mul %x, %one : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %b = dnn.mul %one, %a : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %c = dnn.div %b, %one : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %d = dnn.sub %c, %zero : (tensor<2xf32>, tensor<f32>) -> tensor<2xf32>
+  %e = dnn.add %minus, %d : (tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
+  func.return %e : tensor<2xf32>
+}
+
+// -----
+// What is not exact stays: -0.0 + 0.0 is 0.0, and -0.0 - -0.0 is 0.0; nor is 1 / x neutral, nor 0 - x.
+// CHECK-LABEL: func.func @main(%x: tensor<2xf32>)
+// CHECK: dnn.add
+// CHECK: dnn.sub
+// CHECK: dnn.div
+// CHECK: dnn.sub
+func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %one = dnn.const value = dense<1.0> : tensor<f32> : () -> tensor<f32>
+  %zero = dnn.const value = dense<0.0> : tensor<f32> : () -> tensor<f32>
+  %minus = dnn.const value = dense<-0.0> : tensor<f32> : () -> tensor<f32>
+  %a = dnn.add %x, %zero : (tensor<2xf32>, tensor<f32>) -> tensor<2xf32>
+  %b = dnn.sub %a, %minus : (tensor<2xf32>, tensor<f32>) -> tensor<2xf32>
+  %c = dnn.div %one, %b : (tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
+  %d = dnn.sub %zero, %c : (tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
+  func.return %d : tensor<2xf32>
+}
+
+// -----
+// Integers: x + 0 = x; but a constant that broadcasts x to a larger shape is not neutral.
+// CHECK-LABEL: func.func @main(%x: tensor<2xi32>)
+// CHECK: [[y:%.*]] = dnn.add %x, {{.*}} -> tensor<3x2xi32>
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<2xi32>) -> tensor<3x2xi32> {
+  %zero = dnn.const value = dense<0> : tensor<2xi32> : () -> tensor<2xi32>
+  %zeros = dnn.const value = dense<0> : tensor<3x2xi32> : () -> tensor<3x2xi32>
+  %a = dnn.add %zero, %x : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
+  %b = dnn.add %a, %zeros : (tensor<2xi32>, tensor<3x2xi32>) -> tensor<3x2xi32>
+  func.return %b : tensor<3x2xi32>
+}
+
+// -----
+// ClipAtZeroIsRelu, MaxWithZeroIsRelu and ReluOfRelu: one relu is left.
+// CHECK-LABEL: func.func @main(%x: tensor<2xf32>)
+// CHECK: [[y:%.*]] = dnn.relu %x
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %zero = dnn.const value = dense<0.0> : tensor<f32> : () -> tensor<f32>
+  %a = dnn.clip %x low = 0.0 : (tensor<2xf32>) -> tensor<2xf32>
+  %b = dnn.max %zero, %a : (tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
+  %c = dnn.relu %b : (tensor<2xf32>) -> tensor<2xf32>
+  func.return %c : tensor<2xf32>
+}
+
+// -----
+// ReluBelowZeroPoint: a type whose smallest value is zero holds no negative number.
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT: [[y:%.*]] = dnn.relu %y
+// CHECK-NEXT: func.return %x, [[y]]
+func.func @main(%x: tensor<2x!dnn.q<i8, 0.1, -128>>, %y: tensor<2x!dnn.q<i8, 0.1, -127>>)
+    -> (tensor<2x!dnn.q<i8, 0.1, -128>>, tensor<2x!dnn.q<i8, 0.1, -127>>) {
+  %a = dnn.relu %x : (tensor<2x!dnn.q<i8, 0.1, -128>>) -> tensor<2x!dnn.q<i8, 0.1, -128>>
+  %b = dnn.relu %y : (tensor<2x!dnn.q<i8, 0.1, -127>>) -> tensor<2x!dnn.q<i8, 0.1, -127>>
+  func.return %a, %b : tensor<2x!dnn.q<i8, 0.1, -128>>, tensor<2x!dnn.q<i8, 0.1, -127>>
+}
+
+// -----
+// PadIntoConv: zero pads of the spatial dimensions go into the window.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x6x6xf32>
+// CHECK: dnn.conv %x, %w window = <[3, 3], pad [2, 0, 0, 1]>
+func.func @main(%x: tensor<1x2x6x6xf32>, %w: tensor<4x2x3x3xf32>) -> tensor<1x4x6x5xf32> {
+  %p = dnn.pad %x before = [0, 0, 1, 0] after = [0, 0, 0, 1] : (tensor<1x2x6x6xf32>) -> tensor<1x2x7x7xf32>
+  %y = dnn.conv %p, %w window = <[3, 3], pad [1, 0, 0, 0]> : (tensor<1x2x7x7xf32>, tensor<4x2x3x3xf32>) -> tensor<1x4x6x5xf32>
+  func.return %y : tensor<1x4x6x5xf32>
+}
+
+// -----
+// Pads of another value, and pads of channels, stay.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x6x6xf32>
+// CHECK: dnn.conv {{.*}} window = <[3, 3]> :
+// CHECK: dnn.conv {{.*}} window = <[3, 3]> :
+func.func @main(%x: tensor<1x2x6x6xf32>, %w: tensor<4x2x3x3xf32>, %v: tensor<4x3x3x3xf32>)
+    -> (tensor<1x4x5x4xf32>, tensor<1x4x4x4xf32>) {
+  %p = dnn.pad %x before = [0, 0, 1, 0] after = [0, 0, 0, 0] value = 1.0 : (tensor<1x2x6x6xf32>) -> tensor<1x2x7x6xf32>
+  %y = dnn.conv %p, %w window = <[3, 3]> : (tensor<1x2x7x6xf32>, tensor<4x2x3x3xf32>) -> tensor<1x4x5x4xf32>
+  %q = dnn.pad %x before = [0, 1, 0, 0] after = [0, 0, 0, 0] : (tensor<1x2x6x6xf32>) -> tensor<1x3x6x6xf32>
+  %z = dnn.conv %q, %v window = <[3, 3]> : (tensor<1x3x6x6xf32>, tensor<4x3x3x3xf32>) -> tensor<1x4x4x4xf32>
+  func.return %y, %z : tensor<1x4x5x4xf32>, tensor<1x4x4x4xf32>
+}
+
+// -----
+// In ceil mode a window must not start in the right padding, so there the pad stays when the sizes differ.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x5x5xf32>
+// CHECK-NEXT: dnn.pad
+// CHECK-NEXT: dnn.conv
+func.func @main(%x: tensor<1x2x5x5xf32>, %w: tensor<4x2x2x2xf32>) -> tensor<1x4x4x4xf32> {
+  %p = dnn.pad %x before = [0, 0, 0, 0] after = [0, 0, 2, 2] : (tensor<1x2x5x5xf32>) -> tensor<1x2x7x7xf32>
+  %y = dnn.conv %p, %w window = <[2, 2], stride [2, 2], ceil> : (tensor<1x2x7x7xf32>, tensor<4x2x2x2xf32>) -> tensor<1x4x4x4xf32>
+  func.return %y : tensor<1x4x4x4xf32>
+}
+
+// -----
+// AddIntoBias: a constant of one value a channel becomes the bias, in whatever shape it came.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x6x6xf32>
+// CHECK: [[b:%.*]] = dnn.const value = dense<[1.000000e+00, 2.000000e+00, 3.000000e+00]> : tensor<3xf32>
+// CHECK-NEXT: [[y:%.*]] = dnn.conv %x, %w, bias([[b]]) window = <[3, 3]>
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<1x2x6x6xf32>, %w: tensor<3x2x3x3xf32>) -> tensor<1x3x4x4xf32> {
+  %c = dnn.const value = dense<[[[1.0]], [[2.0]], [[3.0]]]> : tensor<3x1x1xf32> : () -> tensor<3x1x1xf32>
+  %y = dnn.conv %x, %w window = <[3, 3]> : (tensor<1x2x6x6xf32>, tensor<3x2x3x3xf32>) -> tensor<1x3x4x4xf32>
+  %z = dnn.add %c, %y : (tensor<3x1x1xf32>, tensor<1x3x4x4xf32>) -> tensor<1x3x4x4xf32>
+  func.return %z : tensor<1x3x4x4xf32>
+}
+
+// -----
+// A matrix product takes a row; what varies along rows, a product used twice, and a product of vectors do not match.
+// CHECK-LABEL: func.func @main(%a: tensor<2x3xf32>
+// CHECK: dnn.matmul %a, %b, bias(%row) :
+// CHECK: dnn.matmul %a, %b :
+// CHECK: dnn.add
+// CHECK: dnn.matmul %b, %b :
+// CHECK: dnn.add
+// CHECK: dnn.matmul %v, %v :
+// CHECK: dnn.add
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<3x3xf32>, %v: tensor<3xf32>)
+    -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<f32>) {
+  %row = dnn.const value = dense<[1.0, 2.0, 3.0]> : tensor<3xf32> : () -> tensor<3xf32>
+  %column = dnn.const value = dense<[[1.0], [2.0]]> : tensor<2x1xf32> : () -> tensor<2x1xf32>
+  %one = dnn.const value = dense<2.0> : tensor<f32> : () -> tensor<f32>
+  %p = dnn.matmul %a, %b : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32>
+  %q = dnn.add %p, %row : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  %r = dnn.matmul %a, %b : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32>
+  %s = dnn.add %r, %column : (tensor<2x3xf32>, tensor<2x1xf32>) -> tensor<2x3xf32>
+  %t = dnn.matmul %b, %b : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  %u = dnn.add %t, %row : (tensor<3x3xf32>, tensor<3xf32>) -> tensor<3x3xf32>
+  %d = dnn.matmul %v, %v : (tensor<3xf32>, tensor<3xf32>) -> tensor<f32>
+  %e = dnn.add %d, %one : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  func.return %q, %s, %t, %u, %e : tensor<2x3xf32>, tensor<2x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<f32>
+}

@@ -1,0 +1,95 @@
+// RUN: dnnc-opt %s -p fold-batch-norm,dce --split-input-file | filecheck %s
+
+// BatchNormIntoContraction: the weights are scaled, the bias takes the shift. With f = 2 / sqrt(4) = 1 in the first
+// channel and 3 / sqrt(1) = 3 in the second: b' = (b - mean) * f + shift = (10 - 2) * 1 + 5 and (20 - 4) * 3 + 7.
+// CHECK-LABEL: func.func @main(%x: tensor<1x1x3x3xf32>)
+// CHECK-NEXT: [[w:%.*]] = dnn.const key = "weights.scaled" : () -> tensor<2x1x1x1xf32>
+// CHECK-NEXT: [[b:%.*]] = dnn.const value = dense<[1.300000e+01, 5.500000e+01]> : tensor<2xf32>
+// CHECK-NEXT: [[y:%.*]] = dnn.conv %x, [[w]], bias([[b]]) window = <[1, 1]>
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<1x1x3x3xf32>) -> tensor<1x2x3x3xf32> {
+  %w = dnn.const value = dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32> : () -> tensor<2x1x1x1xf32>
+  %b = dnn.const value = dense<[10.0, 20.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %scale = dnn.const value = dense<[2.0, 3.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %shift = dnn.const value = dense<[5.0, 7.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %mean = dnn.const value = dense<[2.0, 4.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %var = dnn.const value = dense<[4.0, 1.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.conv %x, %w, bias(%b) window = <[1, 1]> : (tensor<1x1x3x3xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x3x3xf32>
+  %z = dnn.batch_norm %y, %scale, %shift, %mean, %var epsilon = 0.0 : (tensor<1x2x3x3xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x3x3xf32>
+  func.return %z : tensor<1x2x3x3xf32>
+}
+
+// -----
+// ScaleIntoContraction: a constant factor of one value or one a channel; a product without bias needs none.
+// CHECK-LABEL: func.func @main(%x: tensor<2x2xf32>)
+// CHECK-NEXT: [[w:%.*]] = dnn.const key = "weights.scaled" : () -> tensor<2x2xf32>
+// CHECK-NEXT: [[y:%.*]] = dnn.matmul %x, [[w]] : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+// CHECK-NEXT: func.return [[y]]
+func.func @main(%x: tensor<2x2xf32>) -> tensor<2x2xf32> {
+  %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %c = dnn.const value = dense<[2.0, 0.5]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.matmul %x, %w : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %z = dnn.mul %c, %y : (tensor<2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  func.return %z : tensor<2x2xf32>
+}
+
+// -----
+// A factor for each row is not one for each channel, and a bias that varies along rows cannot be scaled by channel.
+// CHECK-LABEL: func.func @main(%x: tensor<2x2xf32>)
+// CHECK: dnn.matmul %x, %w :
+// CHECK-NEXT: dnn.mul
+// CHECK-NEXT: dnn.matmul %x, %w, bias
+// CHECK-NEXT: dnn.mul
+func.func @main(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
+  %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %c = dnn.const value = dense<[[2.0], [0.5]]> : tensor<2x1xf32> : () -> tensor<2x1xf32>
+  %d = dnn.const value = dense<[2.0, 0.5]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.matmul %x, %w : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %z = dnn.mul %y, %c : (tensor<2x2xf32>, tensor<2x1xf32>) -> tensor<2x2xf32>
+  %u = dnn.matmul %x, %w, bias(%c) : (tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x1xf32>) -> tensor<2x2xf32>
+  %v = dnn.mul %u, %d : (tensor<2x2xf32>, tensor<2xf32>) -> tensor<2x2xf32>
+  func.return %z, %v : tensor<2x2xf32>, tensor<2x2xf32>
+}
+
+// -----
+// BatchNormAsScaleAndShift: with nothing to fold into it is a product and a sum, f = 2 and shift - mean * f = 5 - 3 * 2.
+// CHECK-LABEL: func.func @main(%x: tensor<2x1x3xf32>)
+// CHECK-NEXT: [[f:%.*]] = dnn.const value = dense<2.000000e+00> : tensor<1x1xf32>
+// CHECK-NEXT: [[b:%.*]] = dnn.const value = dense<-1.000000e+00> : tensor<1x1xf32>
+// CHECK-NEXT: [[p:%.*]] = dnn.mul %x, [[f]]
+// CHECK-NEXT: dnn.add [[p]], [[b]]
+func.func @main(%x: tensor<2x1x3xf32>) -> tensor<2x1x3xf32> {
+  %scale = dnn.const value = dense<4.0> : tensor<1xf32> : () -> tensor<1xf32>
+  %shift = dnn.const value = dense<5.0> : tensor<1xf32> : () -> tensor<1xf32>
+  %mean = dnn.const value = dense<3.0> : tensor<1xf32> : () -> tensor<1xf32>
+  %var = dnn.const value = dense<4.0> : tensor<1xf32> : () -> tensor<1xf32>
+  %z = dnn.batch_norm %x, %scale, %shift, %mean, %var epsilon = 0.0 : (tensor<2x1x3xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<2x1x3xf32>
+  func.return %z : tensor<2x1x3xf32>
+}
+
+// -----
+// The channels of a matrix product of rank 3 are its last dimension, those of a batch norm the second: no fold.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x2xf32>)
+// CHECK: dnn.matmul %x, %w :
+// CHECK: dnn.mul
+// CHECK-NEXT: dnn.add
+func.func @main(%x: tensor<1x2x2xf32>) -> tensor<1x2x2xf32> {
+  %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %c = dnn.const value = dense<[2.0, 0.5]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.matmul %x, %w : (tensor<1x2x2xf32>, tensor<2x2xf32>) -> tensor<1x2x2xf32>
+  %z = dnn.batch_norm %y, %c, %c, %c, %c : (tensor<1x2x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x2xf32>
+  func.return %z : tensor<1x2x2xf32>
+}
+
+// -----
+// A contraction that someone else reads keeps its weights.
+// CHECK-LABEL: func.func @main(%x: tensor<2x2xf32>)
+// CHECK: %y = dnn.matmul %x, %w :
+// CHECK-NEXT: %z = dnn.mul %y, %c
+func.func @main(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
+  %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %c = dnn.const value = dense<[2.0, 0.5]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.matmul %x, %w : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  %z = dnn.mul %y, %c : (tensor<2x2xf32>, tensor<2xf32>) -> tensor<2x2xf32>
+  func.return %y, %z : tensor<2x2xf32>, tensor<2x2xf32>
+}
