@@ -133,7 +133,9 @@ class _Lowering:
     def real(self, value: SSAValue, at: Operation) -> SSAValue:
         """The float form of a value that is now quantized."""
         if value in self.quantized and isinstance(value.owner, Operation) and value.owner.parent is None:
-            return self.insert(DequantizeOp(self.quantized[value]), at)
+            real = self.insert(DequantizeOp(self.quantized[value]), at)
+            real.owner.location = value.owner.location  # pyright: ignore[reportAttributeAccessIssue]
+            return real
         return value
 
     def replace(self, op: DnnOp, value: SSAValue) -> None:

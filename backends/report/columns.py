@@ -56,7 +56,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "nodes", "nodes", "", "Names of all nodes fused into the layer, joined by +.", lambda r: r.layer.nodes, False
     ),
     Column("kind", "kind", "", "Operations of the layer in order, joined by +.", lambda r: r.layer.kind),
-    Column("element", "type", "", "Element type of the output.", lambda r: r.layer.element),
+    Column("element", "type", "", "Element type of the output.", lambda r: r.layer.element, False),
     Column("output", "output", "", "Shape of the output.", lambda r: "x".join(map(str, r.layer.output)) or "scalar"),
     Column(
         "dims",
@@ -99,6 +99,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "",
         "Elementary operations besides MACs: bias additions, activations, pooling steps, conversions.",
         lambda r: r.layer.ops,
+        False,
     ),
     Column(
         "weights",
@@ -122,6 +123,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "B",
         "Bytes of all constants the layer reads (weights, biases, parameters), ceil(elements * bits / 8) each.",
         lambda r: sum(c.bytes for c in r.layer.constants),
+        False,
     ),
     Column(
         "input_elements",
@@ -131,7 +133,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda r: r.layer.input_elements,
         False,
     ),
-    Column("input_bytes", "inputs", "B", "Bytes of these activations.", lambda r: r.layer.input_bytes),
+    Column("input_bytes", "inputs", "B", "Bytes of these activations.", lambda r: r.layer.input_bytes, False),
     Column(
         "output_elements", "outputs", "", "Elements of the layer's results.", lambda r: r.layer.output_elements, False
     ),
@@ -151,6 +153,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "|I| + |W| + |O|: each element the layer needs read once, each result written once; "
         "inputs no window reaches are not needed.",
         lambda r: r.layer.traffic.total,
+        False,
     ),
     Column(
         "intensity",

@@ -74,14 +74,17 @@ class Report:
         """The layers as CSV (RFC 4180, lines end in LF): a line of keys, then a line a layer; empty where no figure."""
         return render.csv_text(COLUMNS, self.rows)
 
-    def text(self) -> str:
-        """The report as plain text, every line as long as it must be."""
-        return render.plain_text(self.__rich_console__)
+    def text(self, wide: bool = False) -> str:
+        """The report as plain text, every line as long as it must be; `wide` shows every column."""
+        return render.plain_text(lambda console, options: self._parts(wide))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._parts(False)
+
+    def _parts(self, wide: bool) -> RenderResult:
         yield render.heading(self._title())
         totals = {c.key: c.show(c.of(self.network)) for c in TOTALS}
-        yield render.table(COLUMNS, self.rows, {"name": "total", **totals})
+        yield render.table(COLUMNS, self.rows, {"name": "total", **totals}, wide)
         yield render.pairs(TOTALS, self.network)
         for note in self.notes:
             yield render.line(f"note: {note}")

@@ -45,9 +45,11 @@ def heading(text: str) -> Text:
     return Text(text, style="bold")
 
 
-def table(columns: Sequence[Column[Row]], rows: Sequence[Row], total: Mapping[str, str] | None = None) -> Table:
-    """The columns for people; those without any figure are left out. `total` has the last line by key."""
-    shown = [c for c in columns if c.text and any(c.of(r) is not None for r in rows)]
+def table(
+    columns: Sequence[Column[Row]], rows: Sequence[Row], total: Mapping[str, str] | None = None, wide: bool = False
+) -> Table:
+    """The columns for people (all under `wide`); those without any figure are left out. `total` is the last line."""
+    shown = [c for c in columns if (c.text or wide) and any(c.of(r) is not None for r in rows)]
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=total is not None)
     for c in shown:
         unit = f" [{c.unit}]" if c.unit else ""

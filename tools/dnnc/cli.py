@@ -100,9 +100,10 @@ def _run(p: argparse.ArgumentParser) -> None:
 
 def _report(p: argparse.ArgumentParser) -> None:
     _model(p, required=False)
-    p.add_argument("-p", "--passes", default="simplify", help="pipeline to run first (simplify)")
+    p.add_argument("-p", "--passes", help="pipeline to run first (simplify for .onnx, none for .mlir)")
     p.add_argument("--zoo", action="store_true", help="table of the networks dnnc builds, against published counts")
     p.add_argument("--csv", action="store_true", help="print CSV")
+    p.add_argument("--wide", action="store_true", help="show every column; --json and --csv always have all of them")
     p.add_argument("-o", "--output", help="write to a file")
     _json(p)
 

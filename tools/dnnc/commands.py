@@ -210,9 +210,10 @@ def report(args: Namespace) -> None:
     if args.model is None:
         raise DnncError(Finding("dnnc report", "expected a model or --zoo, got neither."))
     network = api.load(args.model, parse_dims(args.dim))
-    api.run_passes(network, api.pipeline_passes(args.passes))
+    default = "simplify" if args.model.endswith(".onnx") else ""  # text is reported as it stands
+    api.run_passes(network, api.pipeline_passes(default if args.passes is None else args.passes))
     result = network.report(args.target)
-    _write(args.output, result.json() if args.json else result.csv() if args.csv else result.text())
+    _write(args.output, result.json() if args.json else result.csv() if args.csv else result.text(args.wide))
 
 
 def _zoo(args: Namespace) -> None:

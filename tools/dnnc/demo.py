@@ -26,7 +26,7 @@ def steps(models: Path, out: Path) -> list[str]:
         f"dnnc run {out}/lenet5.npu -i {digits} -o {out}/simulator.npz --trace {out}/lenet5.trace",
         f"dnnc compile {model} --emit ir -p int8 --calibrate {samples} -o {out}/lenet5.int8.mlir",
         f"dnnc run {out}/lenet5.int8.mlir -i {digits} -o {out}/interpreter.npz",
-        f"dnnc report {model} -t edge",
+        f"dnnc report {out}/lenet5.int8.mlir -t edge",
         f"dnnc trace {out}/lenet5.trace layers",
     ]
 
