@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
-from dnnc.backends.c.text import C_TYPES, comment, numpy_type, quoted
-from dnnc.ir.types import nbytes, shape_of, type_name
+from dnnc.backends.c.text import C_TYPES, bytes_of, comment, numpy_type, quoted
+from dnnc.ir.types import shape_of, type_name
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class Port:
     def of(value: SSAValue, parameter: str, name: str) -> Port:
         """The port of a value."""
         element = value.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
-        return Port(
-            parameter, name, shape_of(value.type), type_name(element), numpy_type(value).name, nbytes(value.type)
-        )
+        return Port(parameter, name, shape_of(value.type), type_name(element), numpy_type(value).name, bytes_of(value))
 
     @property
     def c_type(self) -> str:

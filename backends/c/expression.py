@@ -17,9 +17,23 @@ def element_text(op: Elementwise, args: Sequence[str]) -> str:
     source, result = arithmetic_type(op), numpy_type(op.results[0])
     if isinstance(op, CastOp):
         return cast_text(args[0], numpy_type(op.operands[0]), result)
+    expression = op.expression()
+    if _leaves_integers(expression, source):
+        source = np.dtype(np.float64)
     texts = [operand_text(a, numpy_type(v), source) for a, v in zip(args, op.operands)]
-    text = expression_text(op.expression(), texts, source)
-    return text if kind_of(source) == kind_of(result) != "int" else f"({C_TYPES[result.name]}){text}"
+    text = expression_text(expression, texts, source)
+    return (
+        text if kind_of(source) == kind_of(result) != "int" and source == result else f"({C_TYPES[result.name]}){text}"
+    )
+
+
+def _leaves_integers(expression: Any, source: np.dtype) -> bool:
+    """Whether integers meet a number outside their type, so that the arithmetic is that of reals, as in numpy."""
+    if kind_of(source) != "int" or isinstance(expression, S.Arg):
+        return False
+    if isinstance(expression, S.Expr):
+        return any(_leaves_integers(a, source) for a in expression.args)
+    return not float(expression).is_integer() or (expression < 0 and source == np.uint64)
 
 
 def arithmetic_type(op: Elementwise) -> np.dtype:

@@ -226,3 +226,10 @@ static double dnnc_var(const double *x, int32_t n, ptrdiff_t stride, double mean
     }
     return a;
 }
+/*== dnnc_place ==*/
+/* An index of a dimension of `size` > 0 counted from its start: negative ones from the end, others moved inside. */
+static int64_t dnnc_place(int64_t i, int64_t size)
+{
+    const int64_t p = i < 0 ? i + size : i;
+    return p < 0 ? 0 : p < size ? p : size - 1;
+}

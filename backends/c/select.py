@@ -8,14 +8,27 @@ import numpy as np
 
 from dnnc.backends.c.expression import element_text
 from dnnc.backends.c.kernel import Kernel
-from dnnc.backends.c.kernels import convolution, elementwise, matmul, movement, normalize, plain, pool, reduction
+from dnnc.backends.c.kernels import (
+    convolution,
+    elementwise,
+    indexing,
+    matmul,
+    movement,
+    normalize,
+    plain,
+    pool,
+    reduction,
+    resample,
+)
 from dnnc.backends.c.text import C_TYPES
 from dnnc.backends.c.units import Graph, Unit
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn import composite as C
 from dnnc.ir.dnn import contraction as K
+from dnnc.ir.dnn import indexing as I
 from dnnc.ir.dnn import movement as M
 from dnnc.ir.dnn import reduction as R
+from dnnc.ir.dnn import resampling as P
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.types import F32, QuantType, dtype, is_float, type_name
@@ -44,7 +57,21 @@ def emitter(op: DnnOp) -> Emit | None:
         case R.CumSumOp():
             return lambda k: reduction.emit_cum_sum(k, op)
         case M.GatherOp():
-            return lambda k: movement.emit_gather(k, op)
+            return lambda k: indexing.emit_gather(k, op)
+        case I.GatherElementsOp():
+            return lambda k: indexing.emit_gather_elements(k, op)
+        case I.GatherNDOp():
+            return lambda k: indexing.emit_gather_nd(k, op)
+        case I.ScatterElementsOp():
+            return lambda k: indexing.emit_scatter_elements(k, op)
+        case I.ScatterNDOp():
+            return lambda k: indexing.emit_scatter_nd(k, op)
+        case I.TopKOp():
+            return lambda k: indexing.emit_top_k(k, op)
+        case P.BorderPadOp():
+            return lambda k: resample.emit_border_pad(k, op)
+        case P.ResizeOp():
+            return lambda k: resample.emit_resize(k, op)
         case M.Movement():
             return lambda k: movement.emit_movement(k, op)
         case C.SoftmaxOp() | C.LogSoftmaxOp():
@@ -118,7 +145,9 @@ def _check_body(found: Collector, op: Elementwise) -> None:
     try:
         element_text(op, ["x"] * len(op.operands))
     except NotImplementedError as error:
-        found.refuse(where(op.location, op.name), f"expected '{op.name}' on a type that has its C form: {error}.")
+        types = ", ".join(_type_of(v) for v in op.operands)
+        message = f"expected '{op.name}' on types it has a C form for, not ({types}): {error}. Cast the operands first."
+        found.refuse(where(op.location, op.name), message)
 
 
 def kernels_of(

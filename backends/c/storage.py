@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from xdsl.ir import SSAValue
 
 from dnnc.backends.c.kernel import Kernel
-from dnnc.backends.c.text import numpy_type
+from dnnc.backends.c.text import bytes_of, numpy_type
 from dnnc.backends.c.units import Graph, Unit
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Strided
-from dnnc.ir.types import nbytes, shape_of
+from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.allocation import Buffer, MemPlan, plan
 
 
@@ -115,7 +115,7 @@ def assign(graph: Graph, sharing: Sharing, kernels: dict[int, Kernel], align: in
         if number in kernels and unit.elementwise:
             _reuse_operand(sharing, uses, unit, number, fixed)
     buffers = [
-        Buffer(root, nbytes(root.type), start, end + 1, align)
+        Buffer(root, bytes_of(root), start, end + 1, align)
         for root, (start, end) in uses.spans().items()
         if root not in fixed
     ]
@@ -130,7 +130,7 @@ def _output_roots(graph: Graph, sharing: Sharing) -> dict[SSAValue, int]:
     out: dict[SSAValue, int] = {}
     for i, value in enumerate(graph.outputs):
         root = sharing.place(value).root
-        if root in made and root not in out and nbytes(root.type) == nbytes(value.type):
+        if root in made and root not in out and bytes_of(root) == bytes_of(value):
             out[root] = i
     return out
 
@@ -173,9 +173,9 @@ def _reuse_operand(sharing: Sharing, uses: _Uses, unit: Unit, number: int, fixed
         place = sharing.place(value)
         root = place.root
         dies = root not in fixed and uses.last[root] == number
-        whole = place.offset == 0 and nbytes(root.type) == nbytes(result.type)
+        whole = place.offset == 0 and bytes_of(root) == bytes_of(result)
         alone = all(_same_walk(v, result) for v in unit.inputs if sharing.place(v).root is root)
-        if dies and whole and alone and nbytes(result.type):
+        if dies and whole and alone and bytes_of(result):
             sharing.inside[result] = (root, 0)
             uses.merge(result, root)
             return

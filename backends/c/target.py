@@ -20,13 +20,13 @@ from dnnc.backends.c.program import CProgram, write
 from dnnc.backends.c.runtime import runtime_for
 from dnnc.backends.c.select import check_supported, kernels_of
 from dnnc.backends.c.storage import Memory, assign, share
-from dnnc.backends.c.text import c_type, identifier
+from dnnc.backends.c.text import bytes_of, c_type, identifier
 from dnnc.backends.c.units import Graph, Unit, graph_of
 from dnnc.ir.diagnostics import where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import nbytes, tensor_text
+from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import WeightStore, store_of
 
 __all__ = ["CProgram", "Compiled", "Options", "compile_and_load", "emit", "write"]
@@ -157,7 +157,7 @@ class _Writer:
         """Copies into the outputs that are not written in place."""
         lines = []
         for i, value in enumerate(self.graph.outputs):
-            size = nbytes(value.type)
+            size = bytes_of(value)
             if self.memory.outputs.get(self.sharing.place(value).root) != i and size:
                 lines.append(f"    memcpy(out{i}, {self._pointer(value, 'const ')}, {size}u);")
         return lines

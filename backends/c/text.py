@@ -45,6 +45,11 @@ def size_of(type_: Attribute) -> int:
     return prod(shape_of(type_))
 
 
+def bytes_of(value: SSAValue) -> int:
+    """Bytes of a tensor in C, where a boolean takes one."""
+    return size_of(value.type) * numpy_type(value).itemsize
+
+
 def identifier(text: str) -> str:
     """A C identifier made of a name: letters, digits and underscores, not starting with a digit."""
     word = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()

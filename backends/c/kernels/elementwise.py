@@ -67,6 +67,6 @@ def emit_walk(
         for n, op in enumerate(ops):
             final = element_text(op, [texts[v] for v in op.operands])
             if n + 1 < len(ops):
-                code.add(f"const {c_type(op.results[0])} e{n} = {final};")
-                texts[op.results[0]] = f"e{n}"
+                code.add(f"const {c_type(op.results[0])} v{n} = {final};")
+                texts[op.results[0]] = f"v{n}"
         code.add(f"{at[y]} = {final};")

@@ -1,15 +1,12 @@
-"""Movement: strided copies, with memcpy where both sides are contiguous; gather by index."""
+"""Movement: strided copies, with memcpy where both sides are contiguous."""
 
 from __future__ import annotations
-
-from math import prod
 
 import numpy as np
 
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.text import c_type, collapse, index, kind_of, numpy_type, shifted, size_of
-from dnnc.ir.dnn.attributes import normal_axis
-from dnnc.ir.dnn.movement import GatherOp, Movement, Part
+from dnnc.ir.dnn.movement import Movement, Part
 from dnnc.ir.scalar import c_literal
 
 
@@ -46,17 +43,3 @@ def _emit_copy(kernel: Kernel, op: Movement, part: Part) -> None:
             kernel.code.add(f"memcpy({shifted(y, target)}, {shifted(x, source)}, {size});")
         else:
             kernel.code.add(f"{y}[{target}] = {x}[{source}];")
-
-
-def emit_gather(kernel: Kernel, op: GatherOp) -> None:
-    """y[a][i][b] = x[a][index[i]][b], an index out of range clamped to it after counting negatives from the end."""
-    shape = op.shape()
-    axis = normal_axis(op.axis.data, len(shape))
-    outer, size, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
-    count = prod(op.shape(1))
-    x, places, y, code = kernel.x(op.x), kernel.x(op.indices), kernel.y(), kernel.code
-    with code.loop("a", outer), code.loop("i", count):
-        code.add(f"int64_t at = {places}[i];", f"at = at < 0 ? at + {size} : at;")
-        code.add(f"at = at < 0 ? 0 : at < {size} ? at : {size - 1};")
-        bytes_ = f"{inner}u * sizeof({c_type(op.result)})"
-        code.add(f"memcpy({y} + (a * {count} + i) * {inner}, {x} + (a * {size} + at) * {inner}, {bytes_});")
