@@ -22,7 +22,8 @@ from dnnc.backends.npu.trace import Trace
 from dnnc.backends.npu.verify import check
 from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.context import make_context
-from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.diagnostics import Collector, DnncError, Finding, where
+from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import run_block
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import dtype, tensor
@@ -39,7 +40,7 @@ def assemble(module: ModuleOp, ctx: Context) -> Program:
     synchronise(selection.rows)
     buffers = [op for op in module.walk() if isinstance(op, BufferOp) and not op.on_chip]
     sizes = [_region_bytes(buffers, name) for name in REGIONS]
-    host = {name: str(f) for name in HOST if (f := _function(module, name)) is not None}
+    host = {name: _host_text(f) for name in HOST if (f := _function(module, name)) is not None}
     program = Program(
         arch.name,
         arch.digest,
@@ -57,6 +58,18 @@ def assemble(module: ModuleOp, ctx: Context) -> Program:
 
 def _function(module: ModuleOp, name: str) -> FuncOp | None:
     return next((op for op in module.body.block.ops if isinstance(op, FuncOp) and op.sym_name.data == name), None)
+
+
+def _host_text(function: FuncOp) -> str:
+    """The text of a host function, which the program file carries; constants outside the text have no place there."""
+    problems = Collector()
+    for op in function.walk():
+        if isinstance(op, ConstOp) and op.key is not None:
+            uses = ", ".join(dict.fromkeys(where(u.operation.location, u.operation.name) for u in op.result.uses))
+            text = f"a float island without weights was expected, not one with '{op.key.data}'"
+            problems.refuse(uses, f"{text}. Quantize it or use the c target.")
+    problems.raise_if_any()
+    return str(function)
 
 
 def encode_rows(rows: Sequence[Row]) -> Words:

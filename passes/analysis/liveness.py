@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
 
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of
@@ -28,8 +27,3 @@ def _touch(copy: CopyOp, chip: dict[BufferOp, int], live: dict[BufferOp, tuple[i
     step = chip[inside]
     first, end = live.get(outside, (step, step + 1))
     live[outside] = min(first, step), max(end, step + 1)
-
-
-def layers(module: ModuleOp) -> list[Operation]:
-    """The compute of every layer, in order: step i is the i-th."""
-    return [op for op in main_function(module).walk() if isinstance(op, ComputeOp)]

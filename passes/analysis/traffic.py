@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import CopyOp, buffer_of, loops_around
+from dnnc.ir.sched import CopyOp, loops_around
 from dnnc.ir.types import bits
 
 
@@ -49,13 +49,3 @@ def traffic(module: ModuleOp) -> Traffic:
     """The traffic of the whole schedule."""
     copies = (op for op in main_function(module).walk() if isinstance(op, CopyOp))
     return sum((copy_traffic(c) for c in copies), Traffic())
-
-
-def by_space(module: ModuleOp) -> dict[str, int]:
-    """Bytes moved by the DRAM space they come from or go to."""
-    found: dict[str, int] = {}
-    for op in main_function(module).walk():
-        if isinstance(op, CopyOp):
-            space = buffer_of(op.source if op.loads else op.target).space.data
-            found[space] = found.get(space, 0) + copy_bytes(op)
-    return found

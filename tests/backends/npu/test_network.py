@@ -11,8 +11,10 @@ from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.composite import SoftmaxOp
+from dnnc.ir.dnn.contraction import MatmulOp
 from dnnc.ir.dnn.elementwise import AbsOp
 from dnnc.ir.dnn.movement import TransposeOp
+from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import shape_of
 from dnnc.ir.weights import store_of
@@ -144,6 +146,19 @@ def test_lenet_macs_are_the_published_ones(nets, built):
     _, run = Executable(assemble(nets.schedule(module, ctx, load_target()), ctx)).run([x])
     assert run.total["macs"] == 2_293_000
     assert {r["layer"] for r in run.trace.summary()} == {"layer0", "layer1", "layer2", "layer3"}
+
+
+def test_a_float_island_with_weights_is_refused(nets):
+    weights = np.ones((10, 40), np.float32)
+
+    def island(v):
+        store = store_of(net.ctx)
+        return MatmulOp(v, net.add(ConstOp.of(weights, store, "head")))
+
+    net = nets.Net((2, 40)).fc(10)
+    module, ctx = net.done(island)
+    with pytest.raises(UnsupportedError, match="a float island without weights was expected, not one with 'head'"):
+        assemble(nets.schedule(module, ctx, load_target()), ctx)
 
 
 def test_what_has_no_place_on_the_accelerator_is_listed(nets):

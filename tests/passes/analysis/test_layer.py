@@ -1,0 +1,124 @@
+import pytest
+from xdsl.dialects.builtin import UNKNOWN_LOC
+from xdsl.ir import Block
+
+from dnnc.ir.diagnostics import UnsupportedError
+from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
+from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.elementwise import AbsOp, ClipOp
+from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
+from dnnc.ir.dnn.quantize import RequantizeOp
+from dnnc.ir.dnn.reduction import MaxPoolOp
+from dnnc.ir.dnn.structure import YieldOp
+from dnnc.ir.types import F32, I8, I32, QuantType, tensor
+from dnnc.passes.analysis.layer import group_of
+
+Q = QuantType.per_tensor(I8, 0.1, 3)
+W = QuantType.per_channel(I8, [0.5, 0.25], 0)
+
+
+class Body:
+    """A group's body, operation by operation."""
+
+    def __init__(self, *types):
+        self.block = Block(arg_types=types)
+        self.v = self.block.args[0]
+
+    def add(self, op):
+        self.block.add_op(op)
+        self.v = op.results[0]
+        return self
+
+    def conv(self, **window):
+        args = self.block.args
+        bias = args[2] if len(args) > 2 else None
+        return self.add(ConvOp(args[0], args[1], bias, window=Window.of((3, 3), **window)))
+
+    def group(self):
+        self.block.add_op(YieldOp.create(operands=[self.v]))
+        return group_of(self.block, "layer", UNKNOWN_LOC)
+
+
+def conv(x=(1, 4, 9, 9), w=(2, 4, 3, 3)):
+    return Body(tensor(Q, x), tensor(W, w), tensor(I32, (w[0],)))
+
+
+def requantize(body, zero=3):
+    return body.add(RequantizeOp(body.v, to=QuantType.per_tensor(I8, 0.1, zero)))
+
+
+def refusal(body):
+    with pytest.raises(UnsupportedError) as caught:
+        body.group()
+    return str(caught.value)
+
+
+def test_a_convolution_in_the_letters_of_the_field():
+    group = requantize(conv().conv(stride=(2, 2), pad=(1, 0, 1, 1))).group()
+    layer = group.layer
+    assert (layer.kind, layer.N, layer.groups, layer.M, layer.C, layer.H, layer.W) == ("dense", 1, 1, 2, 4, 9, 9)
+    assert layer.sums == layer.out == (5, 4)
+    assert layer.macs == 2 * 5 * 4 * 4 * 9
+    assert (group.x, group.weights, group.bias) == (0, 1, 2)
+
+
+def test_relu_and_clip_become_bounds():
+    body = requantize(conv().conv())
+    body.add(ReluOp(body.v)).add(ClipOp(body.v, high=6.0))
+    post = body.group().post
+    assert (post.zero, post.low, post.high, post.table) == (3, 3, 63, None)
+
+
+def test_other_activations_become_a_table():
+    body = requantize(conv().conv())
+    post = body.add(SigmoidOp(body.v)).group().post
+    assert (post.low, post.high) == (-128, 127)
+    assert post.table is not None
+    assert len(post.table) == 256
+
+
+def test_rows_of_a_tile_through_pool_and_window():
+    body = requantize(conv((1, 4, 12, 12)).conv(pad=(1, 1, 1, 1)))
+    layer = body.add(MaxPoolOp(body.v, window=Window.of((3, 3), (2, 2), (1, 1, 1, 1)))).group().layer
+    assert layer.out == (6, 6)
+    first, middle, last = layer.rows(0, 2), layer.rows(2, 2), layer.rows(4, 2)
+    assert (first.sums, first.input, first.pad, first.pool_pad) == ((0, 4), (0, 5), (1, 0), (1, 0))
+    assert (middle.sums, middle.input, middle.pad, middle.pool_pad) == ((3, 5), (2, 7), (0, 0), (0, 0))
+    assert (last.sums, last.input, last.pad, last.pool_pad) == ((7, 5), (6, 6), (0, 1), (0, 0))
+
+
+def test_views_in_front_are_looked_through():
+    body = Body(tensor(Q, (1, 4, 2, 2)), tensor(QuantType.per_tensor(I8, 0.5), (5, 16)))
+    body.add(ReshapeOp(body.v, shape=(1, 16)))
+    group = requantize(body.add(MatmulOp(body.v, body.block.args[1], trans_b=True))).group()
+    assert (group.x, group.layer.matrix, group.layer.M, group.layer.C) == (0, True, 5, 16)
+
+
+def test_sums_that_stay_sums_are_refused():
+    assert "not sums that are not requantized to 8 bits" in refusal(conv().conv())
+
+
+def test_floats_are_refused():
+    body = Body(tensor(F32, (1, 2, 8, 8)))
+    assert "a value of type f32" in refusal(body.add(MaxPoolOp(body.v, window=Window.of((2, 2)))))
+
+
+def test_what_follows_a_pool_must_be_monotonic():
+    body = requantize(conv().conv())
+    body.add(MaxPoolOp(body.v, window=Window.of((2, 2))))
+    assert "'dnn.abs', which is not monotonic, after a pool" in refusal(body.add(AbsOp(body.v)))
+
+
+def test_movement_is_refused_with_its_name():
+    body = Body(tensor(Q, (1, 2, 8, 8)))
+    message = refusal(body.add(TransposeOp(body.v, perm=(0, 2, 1, 3))))
+    assert message == (
+        "layer: a quantized convolution, matrix product, pool or activation was expected, not 'dnn.transpose'. "
+        "Mark it as a float island or choose the c target."
+    )
+
+
+def test_three_dimensions_are_refused():
+    body = Body(tensor(Q, (1, 2, 8, 8, 8)))
+    assert "3 spatial dimensions" in refusal(body.add(MaxPoolOp(body.v, window=Window.of((2, 2, 2)))))
