@@ -399,7 +399,7 @@ class DivOp(Binary):
     name = "dnn.div"
 
     def scalar(self, a, b):
-        return a / b
+        return S.div(a, b)
 
 
 @irdl_op_definition
