@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import ml_dtypes
 import numpy as np
@@ -193,11 +193,12 @@ def storable(element: Attribute) -> bool:
     return storage_type(element) in _DTYPE
 
 
+@lru_cache(4096)  # verifiers name types in messages they seldom raise
 def type_name(element: Attribute) -> str:
     """Short name for messages: f32, i8, ui8, or q<i8>."""
     if isinstance(element, QuantType):
         return f"q<{type_name(element.storage)}>"
-    return _NAME.get(element, str(element))  # pyright: ignore[reportArgumentType]
+    return _NAME[element] if element in _NAME else str(element)  # pyright: ignore[reportArgumentType]
 
 
 def is_float(element: Attribute) -> bool:
@@ -252,6 +253,7 @@ def nbytes(type_: Attribute) -> int:
     return -(-n * bits(type_.element_type) // 8)
 
 
+@lru_cache(4096)
 def tensor_text(type_: Attribute) -> str:
     """Short text of a tensor type for messages and tables: `1x64x56x56 f32`, `scalar f32`."""
     assert isinstance(type_, TensorType)
