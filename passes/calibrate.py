@@ -63,8 +63,9 @@ def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sequence[n
 
 
 def widened(extremes: tuple[float, float], x: np.ndarray) -> tuple[float, float]:
-    """The range that also holds x."""
-    return min(extremes[0], float(x.min(initial=np.inf))), max(extremes[1], float(x.max(initial=-np.inf)))
+    """The range that also holds x; NaN once a value is."""
+    low, high = np.minimum(extremes[0], x.min(initial=np.inf)), np.maximum(extremes[1], x.max(initial=-np.inf))
+    return float(low), float(high)
 
 
 def _annotate_inputs(function: FuncOp, inputs: Sequence[tuple[float, float]]) -> None:
@@ -116,4 +117,7 @@ def cut_samples(arrays: Sequence[np.ndarray], types: Sequence[Attribute], where:
             raise DnncError(
                 Finding(where, f"expected samples of {tensor_text(type_)} stacked along a first axis, not {got}.")
             )
+    counts = [len(column) for column in columns]
+    if len(set(counts)) > 1:
+        raise DnncError(Finding(where, f"expected as many samples for every input, not {counts}."))
     return [list(row) for row in zip(*columns)]

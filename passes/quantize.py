@@ -90,8 +90,11 @@ class _Lowering:
         last = max((i for i, op in enumerate(ops) if contraction(op)), default=-1)
         for i, op in enumerate(ops):
             place = where(op.location, op.name)
-            if contraction(op) and not all(range_of(v) for v in (op.operands[0], op.results[0])):
+            ranges = [range_of(v) for v in (op.operands[0], op.results[0])] if contraction(op) else []
+            if None in ranges:
                 report.error(place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.")
+            elif not np.isfinite(ranges).all():
+                report.error(place, f"expected finite operands and results on the samples, not {ranges}.")
             if i < last and not self.options.islands and not integer_form(op):
                 kind = type_name(op.results[0].type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
                 report.refuse(

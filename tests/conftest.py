@@ -10,7 +10,7 @@ import contextlib
 import io
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,17 @@ from filecheck.finput import FInput
 from filecheck.matcher import Matcher
 from filecheck.options import parse_argv_options
 from filecheck.parser import Parser
+from hypothesis import settings
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
 
 from dnnc import opt
+from dnnc.ir.context import make_context
+from dnnc.ir.text import parse
+from dnnc.ir.weights import WeightStore
+
+settings.register_profile("dnnc", derandomize=True, deadline=None)
+settings.load_profile("dnnc")
 
 TESTS = Path(__file__).parent
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -145,3 +154,29 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     """Golden files of this test: `golden.check("lenet.txt", text)` reads tests/golden/<test path>/lenet.txt."""
     here = Path(request.path).relative_to(TESTS).with_suffix("")
     return Golden(TESTS / "golden" / here, request.config.getoption("--bless"))
+
+
+Program = tuple[ModuleOp, Context]
+
+
+@pytest.fixture
+def program() -> Callable[..., Program]:
+    """A function that parses a program: `module, ctx = program(text, store)`."""
+
+    def make(text: str, store: WeightStore | None = None) -> Program:
+        ctx = make_context(store)
+        return parse(ctx, text, "test.mlir"), ctx
+
+    return make
+
+
+@pytest.fixture
+def main_program(program: Callable[..., Program]) -> Callable[..., Program]:
+    """A function that makes @main of a line: `main_program("dnn.relu %a", "tensor<2xf32>", result="tensor<2xf32>")`."""
+
+    def make(line: str, *operands: str, result: str, store: WeightStore | None = None) -> Program:
+        arguments = ", ".join(f"%{n}: {t}" for n, t in zip("abcdefgh", operands))
+        body = f"%y = {line} : ({', '.join(operands)}) -> {result}\n  func.return %y : {result}"
+        return program(f"func.func @main({arguments}) -> {result} {{\n  {body}\n}}", store)
+
+    return make

@@ -1,0 +1,83 @@
+"""Samples from .npz files: how they are cut, what is refused, which ranges they give."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.interpret import main_function
+from dnnc.ir.weights import store_of
+from dnnc.passes.calibrate import calibrate, cut_samples, load_samples, range_of
+
+
+@pytest.fixture
+def relu(main_program):
+    return main_program("dnn.relu %a", "tensor<1x2x3xf32>", result="tensor<1x2x3xf32>")
+
+
+def input_types(module):
+    return [a.type for a in main_function(module).body.block.args]
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 3), (5, 1, 2, 3)])
+def test_samples_are_cut_along_the_first_axis(relu, shape):
+    x = np.arange(30, dtype=np.float32).reshape(shape)
+    samples = cut_samples([x], input_types(relu[0]), "s.npz")
+    assert len(samples) == 5
+    assert all(one[0].shape == (1, 2, 3) for one in samples)
+    np.testing.assert_array_equal(np.concatenate([s[0] for s in samples]).ravel(), np.arange(30))
+
+
+def test_an_array_of_the_inputs_shape_is_one_sample(relu):
+    assert len(cut_samples([np.zeros((1, 2, 3), np.float32)], input_types(relu[0]), "s.npz")) == 1
+
+
+def test_ranges_hold_every_sample(relu):
+    module, ctx = relu
+    samples = [[np.full((1, 2, 3), v, np.float32)] for v in (-2.0, 0.5, 3.0)]
+    assert calibrate(module, store_of(ctx), samples) == 3
+    block = main_function(module).body.block
+    assert range_of(block.args[0]) == (-2.0, 3.0)
+    assert range_of(block.first_op.results[0]) == (0.0, 3.0)
+
+
+def test_what_is_not_finite_shows_in_the_range(relu):
+    module, ctx = relu
+    calibrate(module, store_of(ctx), [[np.full((1, 2, 3), v, np.float32)] for v in (1.0, -np.inf, np.nan, 0.0)])
+    assert np.isnan(range_of(main_function(module).body.block.args[0])).all()
+
+
+def test_inputs_have_as_many_samples(main_program):
+    module, _ = main_program("dnn.add %a, %b", *["tensor<1x2xf32>"] * 2, result="tensor<1x2xf32>")
+    with pytest.raises(DnncError, match=r"s.npz: expected as many samples for every input, not \[3, 4\]."):
+        cut_samples([np.zeros((3, 2)), np.zeros((4, 2))], input_types(module), "s.npz")
+
+
+def refused(relu, path: Path) -> str:
+    with pytest.raises(DnncError) as e:
+        load_samples(path, main_function(relu[0]))
+    return str(e.value).replace(str(path), path.name)
+
+
+def test_what_is_no_sample_file_is_refused(relu, tmp_path: Path):
+    missing = tmp_path / "missing.npz"
+    assert refused(relu, missing) == "missing.npz: expected an .npz file with samples, found nothing there."
+    text = tmp_path / "text.npz"
+    text.write_text("hello")
+    assert re.match(r"text.npz: expected an .npz file with numeric arrays, not this \(.*\).", refused(relu, text))
+    empty = tmp_path / "empty.npz"
+    np.savez(empty)
+    assert refused(relu, empty) == "empty.npz: expected 1 arrays, one for each input of the network, not 0."
+    objects = tmp_path / "objects.npz"
+    np.savez(objects, x=np.array([{}], object))
+    assert refused(relu, objects).startswith("objects.npz: expected an .npz file with numeric arrays, not this (")
+    wrong = tmp_path / "wrong.npz"
+    np.savez(wrong, x=np.zeros((4, 5), np.float32))
+    assert refused(relu, wrong) == "wrong.npz: expected samples of 1x2x3 f32 stacked along a first axis, not 4x5."
+
+
+def test_no_samples_are_refused(relu):
+    with pytest.raises(DnncError, match=r"calibration: expected at least one sample, not none. Give an .npz"):
+        calibrate(relu[0], store_of(relu[1]), [])
