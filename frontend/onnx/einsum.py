@@ -8,9 +8,9 @@ from math import prod
 from xdsl.ir import SSAValue
 
 from dnnc.frontend.onnx.movement import reshaped
-from dnnc.frontend.onnx.site import Mistake, Refused, Site
+from dnnc.frontend.onnx.site import Mistake, Site
 from dnnc.ir.dnn.contraction import MatmulOp
-from dnnc.ir.dnn.movement import TransposeOp
+from dnnc.ir.dnn.movement import SliceOp, TransposeOp
 from dnnc.ir.dnn.reduction import ReduceSumOp
 from dnnc.ir.types import shape_of
 
@@ -55,14 +55,32 @@ def _parse(site: Site) -> tuple[list[Term], str]:
         dots = "".join(spare[:extra])[::-1]  # aligned at the right, as broadcasting is
         widest = max(widest, dots, key=len)
         terms.append(Term(value, letters.replace("...", dots)))
-    if any(len(set(t.letters)) != len(t.letters) for t in terms):
-        raise Refused(f"a diagonal, as in '{equation}', is not supported.")
+    terms = [_diagonal(site, t) for t in terms]
     if not arrow:
         every = "".join(t.letters for t in terms)
         output = "..." + "".join(sorted(c for c in set(every) if every.count(c) == 1 and c not in widest))
     output = output.replace("...", widest)
     _check_sizes(terms)
     return terms, output
+
+
+def _diagonal(site: Site, term: Term) -> Term:
+    """The term with each letter once: of dimensions with one letter the diagonal, every (n + 1)-th element of n * n."""
+    twice = next((c for c in term.letters if term.letters.count(c) > 1), None)
+    if twice is None:
+        return term
+    at = [k for k, c in enumerate(term.letters) if c == twice][:2]
+    rest = [k for k in range(len(term.letters)) if k not in at]
+    shape = shape_of(term.value.type)
+    n = shape[at[0]]
+    if shape[at[1]] != n:
+        raise Mistake(f"expected one size for each letter, not {n} and {shape[at[1]]} for '{twice}'.")
+    lead = [shape[k] for k in rest]
+    value = site.emit(TransposeOp, term.value, perm=(*rest, *at))
+    value = reshaped(site, value, [*lead, n * n])
+    start, step = (0,) * (len(lead) + 1), (*(1,) * len(lead), n + 1)
+    value = site.emit(SliceOp, value, start=start, size=(*lead, n), step=step)
+    return _diagonal(site, Term(value, "".join(term.letters[k] for k in rest) + twice))
 
 
 def _check_sizes(terms: list[Term]) -> None:

@@ -89,6 +89,11 @@ def _node(p: NodeProto, versions: Versions) -> Node:
     return Node(p.op_type, domain, versions.get(domain, 0), p.name, tuple(p.input), tuple(p.output), attributes)
 
 
+def node_proto(node: Node) -> NodeProto:
+    """A node as ONNX writes it."""
+    return helper.make_node(node.op, node.inputs, node.outputs, name=node.name, domain=node.domain, **node.attributes)
+
+
 def attribute_value(a: AttributeProto) -> Any:
     """The value of an attribute: numbers, text, lists of them; tensors and graphs as they are, not copied."""
     if a.ref_attr_name:

@@ -6,6 +6,7 @@ import os
 import re
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from xdsl.ir import Block, Region, SSAValue
 from dnnc.frontend.onnx import load
 from dnnc.frontend.onnx.graph import Node, Versions, function_body, nodes_of, opset_versions
 from dnnc.frontend.onnx.schema_functions import has_function, schema_function
-from dnnc.frontend.onnx.signature import Signature, placeholder_types
+from dnnc.frontend.onnx.signature import Signature, declared_types, inferred_types, real_inputs
 from dnnc.frontend.onnx.site import Mistake, Refused, Site, Unknown, named
 from dnnc.frontend.onnx.table import TABLE
 from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, dense, literal
@@ -72,7 +73,7 @@ class Importer:
         self.guessed: set[SSAValue] = set()  # values that depend on a refused node
         self.functions: dict[tuple[str, str], FunctionProto] = {(f.domain, f.name): f for f in model.functions}
         self.serial = 0
-        self._types: dict[str, TensorType] | None = None
+        self.declared = declared_types(model.graph)
         self._reads: Counter[str] | None = None
 
     def run(self, dims: Mapping[str, int]) -> ModuleOp:
@@ -82,6 +83,8 @@ class Importer:
         signature = Signature.of(graph, dims, self.findings)
         for name, type_ in signature.inputs:
             self.define(name, self.block.insert_arg(type_, len(self.block.args)))
+        for i in real_inputs(graph):
+            self.scope.setdefault(i.name, None)  # an input whose type is not supported
         self.constants(graph)
         self.walk(nodes_of(graph.node, versions))
         outputs = [self.output(o.name) for o in graph.output]
@@ -235,24 +238,28 @@ class Importer:
             self.refuse(node, self.no_such_operator(node))
 
     def give_up(self, node: Node) -> None:
-        """Stand-ins for the outputs of a node that could not be imported."""
-        for name in node.outputs:
-            if name and not isinstance(self.scope.get(name), SSAValue):
-                type_ = self.declared_types().get(name)
-                self.scope[name] = None if type_ is None else self.stand_in(type_)
+        """Stand-ins for the outputs of a node that could not be imported, by the types ONNX infers or the model states."""
+        open_ = [name for name in node.outputs if name and not isinstance(self.scope.get(name), SSAValue)]
+        types = {**self.declared, **self.inferred(node)} if open_ else {}
+        for name in open_:
+            self.scope[name] = self.stand_in(types[name]) if name in types else None
+
+    def inferred(self, node: Node) -> dict[str, TensorType]:
+        """Types ONNX infers for a node's outputs, when those of all its operands are known."""
+        names = [i for i in node.inputs if i]
+        operands = [self.scope.get(i) for i in names]
+        if any(v is None for v in operands):
+            return {}
+        types = {name: self.type(name) for name in names}
+        small = [n for n, v in zip(names, operands) if v not in self.guessed and prod(types[n].get_shape()) <= _INLINE]
+        values = {name: self.values(name) for name in small}
+        return inferred_types(node, types, {name: v for name, v in values.items() if v is not None})
 
     def stand_in(self, type_: TensorType) -> SSAValue:
         """A value of a type that no operation makes; it never reaches a finished program."""
         value = Block(arg_types=[type_]).args[0]
         self.guessed.add(value)
         return value
-
-    def declared_types(self) -> dict[str, TensorType]:
-        """Types of the model's tensors as ONNX infers them, for what follows a refused node."""
-        if self._types is None:
-            inputs = {n: v.type for n, v in self.scope.items() if isinstance(v, SSAValue) and v in self.block.args}
-            self._types = placeholder_types(self.model, inputs)  # pyright: ignore[reportArgumentType]
-        return self._types
 
     def raise_findings(self) -> None:
         """Raise what was found, the count of each refused operator first."""
@@ -327,7 +334,7 @@ class Importer:
 
     def emit_literal(self, constant: Literal, location: LocationAttr | None = None) -> SSAValue:
         """Make a constant part of the program: a few values in the text, others by key, unread."""
-        if 0 < int(np.prod(constant.type.get_shape())) <= _INLINE:
+        if 0 < prod(constant.type.get_shape()) <= _INLINE:
             op = ConstOp.of(constant.load(), self.store, constant.name, constant.type, location)
         else:
             op = ConstOp.keyed(self.store.add(constant.name, constant.load), constant.type, location)

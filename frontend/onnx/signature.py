@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
+import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import AttributeProto, GraphProto, numpy_helper
 from xdsl.dialects.builtin import TensorType
 
+from dnnc.frontend.onnx.graph import Node, node_proto
+from dnnc.frontend.onnx.schema_functions import type_proto
 from dnnc.frontend.onnx.tensors import UnsupportedType, dimensions, value_type
 from dnnc.ir.diagnostics import Collector
-from dnnc.ir.types import dtype, element_type, shape_of, tensor
-
-_SMALL = 1024  # elements up to which a tensor is kept for shape inference
+from dnnc.ir.types import element_type, tensor
 
 
 @dataclass(frozen=True)
@@ -72,37 +72,35 @@ def symbols(graph: GraphProto) -> list[list[int | str]]:
     ]
 
 
-def placeholder_types(model: ModelProto, inputs: Mapping[str, TensorType]) -> dict[str, TensorType]:
-    """Static types that ONNX's shape inference gives a model's tensors, its large weights left out."""
-    light = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
-    graph, source = light.graph, model.graph
-    graph.name = "types"
-    graph.node.extend(source.node)
-    graph.value_info.extend(source.value_info)
-    graph.output.extend(source.output)
-    for name, type_ in inputs.items():
-        number = onnx.helper.np_dtype_to_tensor_dtype(dtype(type_.element_type))
-        graph.input.append(onnx.helper.make_tensor_value_info(name, number, shape_of(type_)))
-    for t in source.initializer:
-        if t.data_location != TensorProto.EXTERNAL and prod(t.dims) <= _SMALL:
-            graph.initializer.append(t)
-        else:
-            graph.input.append(onnx.helper.make_tensor_value_info(t.name, t.data_type, t.dims))
+def declared_types(graph: GraphProto) -> dict[str, TensorType]:
+    """Static types that a graph states for its tensors."""
+    return static_types({v.name: v.type for v in [*graph.value_info, *graph.output]})
+
+
+def inferred_types(
+    node: Node, types: Mapping[str, TensorType], values: Mapping[str, np.ndarray]
+) -> dict[str, TensorType]:
+    """Static types ONNX infers for the outputs of a node whose operands have these types, some of them known values."""
+    proto = node_proto(node)
+    if any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in proto.attribute):
+        return {}
     try:
-        inferred = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, RuntimeError):  # what it cannot read stays unknown
-        inferred = graph
-    return _static_types([*inferred.value_info, *inferred.output])
+        schema = onnx.defs.get_schema(node.op, node.version, node.domain)
+        operands = {name: onnx.TypeProto.FromString(type_proto(type_)) for name, type_ in types.items()}
+        known = {name: numpy_helper.from_array(np.ascontiguousarray(v)) for name, v in values.items()}
+        return static_types(onnx.shape_inference.infer_node_outputs(schema, proto, operands, known))
+    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError):
+        return {}
 
 
-def _static_types(values: list[onnx.ValueInfoProto]) -> dict[str, TensorType]:
+def static_types(values: Mapping[str, onnx.TypeProto]) -> dict[str, TensorType]:
+    """Those types among ONNX's that are tensors of static shape, by name."""
     types: dict[str, TensorType] = {}
-    for v in values:
+    for name, proto in values.items():
         try:
-            kind, shape = value_type(v.type)
+            kind, shape = value_type(proto)
         except UnsupportedType:
             continue
-        ranked = v.type.tensor_type.HasField("shape")
-        if ranked and all(isinstance(d, int) for d in shape):
-            types[v.name] = tensor(element_type(kind), tuple(d for d in shape if isinstance(d, int)))
+        if proto.tensor_type.HasField("shape") and all(isinstance(d, int) for d in shape):
+            types[name] = tensor(element_type(kind), tuple(d for d in shape if isinstance(d, int)))
     return types

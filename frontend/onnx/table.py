@@ -187,6 +187,7 @@ TABLE: dict[str, Rule] = {
     # known at import
     "Constant": constants.constant,
     "ConstantOfShape": constants.constant_of_shape,
+    "DequantizeLinear": constants.dequantize_linear,
     "Dropout": constants.dropout,
     "EyeLike": constants.eye_like,
     "If": control.if_,

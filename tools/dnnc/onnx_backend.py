@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 from onnx.backend.base import Backend, BackendRep
 
+from dnnc.backends.c.target import compile_and_load, emit
 from dnnc.frontend.onnx import import_onnx
 from dnnc.frontend.onnx.signature import symbols
 from dnnc.ir.context import make_context
 from dnnc.ir.interpret import evaluate
 from dnnc.ir.weights import store_of
+from dnnc.passes import pipeline
 
 Run = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
@@ -34,6 +36,22 @@ def _interpreter(model: onnx.ModelProto, dims: dict[str, int]) -> Run:
     return lambda inputs: evaluate(module, [np.asarray(x) for x in inputs], store_of(ctx))
 
 
+def prepare_c(model: onnx.ModelProto) -> Run:
+    """Outputs of a model by generated C, compiled with the system's compiler, as a function of its inputs.
+
+    Open dimensions as for `prepare`. UnsupportedError carries everything that cannot be imported or written as C.
+    """
+    return specialized(model, _compiled)
+
+
+def _compiled(model: onnx.ModelProto, dims: dict[str, int]) -> Run:
+    ctx = make_context()
+    module = import_onnx(model, ctx, dims)
+    pipeline.run(pipeline.parse("fuse"), module, ctx)
+    program = compile_and_load(emit(module, ctx, "model"), flags=("-O2", "-march=native"))
+    return lambda inputs: program(*map(np.asarray, inputs))
+
+
 def specialized(model: onnx.ModelProto, build: Callable[[onnx.ModelProto, dict[str, int]], Run]) -> Run:
     """What `build` makes of a model: at once when all its dimensions are known, else for each set of sizes given."""
     shapes = symbols(model.graph)
@@ -42,7 +60,7 @@ def specialized(model: onnx.ModelProto, build: Callable[[onnx.ModelProto, dict[s
     ready: dict[tuple[tuple[str, int], ...], Run] = {}
 
     def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        dims = {d: n for shape, x in zip(shapes, inputs) for d, n in zip(shape, np.shape(x)) if isinstance(d, str)}
+        dims = {d: n for shape, x in zip(shapes, inputs) for d, n in zip(shape, getattr(x, "shape", ())) if isinstance(d, str)}
         key = tuple(sorted(dims.items()))
         if key not in ready:
             ready[key] = build(model, dims)
