@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.utils.arg_spec import ArgSpec
 from xdsl.utils.arg_spec import parse_pipeline as parse_specs
 from xdsl.utils.exceptions import ArgSpecParseError
 
@@ -33,14 +35,29 @@ def parse(text: str) -> list[ModulePass]:
             passes.extend(p() for p in PIPELINES[spec.name])
         elif spec.name in PASSES:
             try:
-                passes.append(PASSES[spec.name].from_pass_spec(spec))
-            except Exception as e:
+                passes.append(made(PASSES[spec.name], spec))
+            except ValueError as e:
                 findings.append(Finding(f"pass '{spec.name}'", f"{e} {options_text(PASSES[spec.name])}"))
         else:
             findings.append(Finding("pipeline", unknown(spec.name)))
     if findings:
         raise DnncError(findings)
     return passes
+
+
+def made(kind: type[ModulePass], spec: ArgSpec) -> ModulePass:
+    """The pass with the options of a spec; ValueError says what is wrong with them."""
+    given = spec.normalize_parameter_names().parameters
+    for name in given:
+        if name not in options(kind):
+            raise ValueError(f"expected no option {name.replace('_', '-')}.")
+    for name in sorted(kind.required_fields() - {"name"} - set(given)):
+        raise ValueError(f"expected the option {name.replace('_', '-')}, not none.")
+    try:
+        return kind.from_pass_spec(spec)
+    except ValueError as e:
+        values = ", ".join(f"{name.replace('_', '-')}={','.join(map(str, v))}" for name, v in given.items())
+        raise ValueError(f"expected values of the options' types, not {values}.") from e
 
 
 def unknown(name: str) -> str:
@@ -52,9 +69,13 @@ def unknown(name: str) -> str:
 
 def options_text(kind: type[ModulePass]) -> str:
     """The options of a pass, for messages and pages."""
-    fields = getattr(kind, "__dataclass_fields__", {})
-    names = [f"{name.replace('_', '-')} ({f.type})" for name, f in fields.items() if name != "name"]
+    names = [f"{name.replace('_', '-')} ({kind})" for name, kind in options(kind).items()]
     return f"Options: {', '.join(names)}." if names else "It has no options."
+
+
+def options(kind: type[ModulePass]) -> dict[str, str]:
+    """Names and types of a pass's options."""
+    return {f.name: str(f.type) for f in fields(kind) if f.name != "name"}  # pyright: ignore[reportArgumentType]
 
 
 def run(passes: Sequence[ModulePass], module: ModuleOp, ctx: Context, after: AfterPass | None = None) -> None:
