@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, MemRefType, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -14,7 +14,7 @@ from xdsl.utils.exceptions import ParseError, VerifyException
 
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding, where
-from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.types import QuantType
 from dnnc.ir.weights import WeightStore, atomic_file, store_of
 
@@ -112,7 +112,7 @@ def _per_channel_types(module: ModuleOp) -> list[QuantType]:
     for op in module.walk():
         values = [*op.results, *(a for r in op.regions for b in r.blocks for a in b.args)]
         for v in values:
-            element = v.type.element_type if isinstance(v.type, TensorType) else None
+            element = v.type.element_type if isinstance(v.type, TensorType | MemRefType) else None
             if isinstance(element, QuantType) and element.axis is not None:
                 found[element] = None
     return list(found)
@@ -120,7 +120,7 @@ def _per_channel_types(module: ModuleOp) -> list[QuantType]:
 
 def weight_keys(module: ModuleOp) -> list[str]:
     """Keys of the weight store that the module refers to, in order of their text."""
-    keys = (op.key.data for op in module.walk() if isinstance(op, ConstOp) and op.key is not None)
+    keys = (p.data for op in module.walk() for p in op.properties.values() if isinstance(p, Key))
     return list(dict.fromkeys(keys))
 
 

@@ -7,6 +7,7 @@ from dnnc.backends.npu.catalog import bundled, load_target
 from dnnc.backends.npu.program import from_bytes
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
+from dnnc.ir import text
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
@@ -139,6 +140,15 @@ def test_compilation_repeats_byte_for_byte(nets):
         module, ctx = nets.lenet()
         files.append(assemble(nets.schedule(module, ctx, load_target()), ctx).to_bytes())
     assert files[0] == files[1]
+
+
+def test_a_schedule_can_be_saved_and_assembled_later(nets, built, tmp_path):
+    module, ctx, x, expected = built("relu and pool")
+    scheduled = nets.schedule(module, ctx, load_target())
+    text.save(scheduled, ctx, tmp_path / "net.mlir")
+    again = assemble(*text.load(tmp_path / "net.mlir"))
+    assert again.to_bytes() == assemble(scheduled, ctx).to_bytes()
+    np.testing.assert_array_equal(Executable(again).run([x])[0][0], expected[0])
 
 
 def test_lenet_macs_are_the_published_ones(nets, built):
