@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -126,19 +128,26 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
             if size < 8 or length > size - 8:
                 raise ValueError(f"header of {length} bytes in a file of {size}")
             header = json.loads(f.read(length))
-        meta = header.pop("__metadata__", {})
+        meta = header.pop("__metadata__", {}) if isinstance(header, dict) else None
+        if not isinstance(meta, dict):
+            raise ValueError("no table of tensors in its header")
         raw = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else np.empty(0, np.uint8)
-        arrays = {}
-        for name, entry in header.items():
-            begin, end = entry["data_offsets"]
-            kind = np.dtype(_AS_BYTES.get(meta.get(f"dtype:{name}", ""), _TAG[entry["dtype"]]))
-            if end > raw.size:
-                raise ValueError(f"tensor '{name}' ends at byte {end}, the data at {raw.size}")
-            arrays[name] = np.ndarray(entry["shape"], kind, raw[begin:end].data)
+        arrays = {name: _mapped(name, entry, meta, raw) for name, entry in header.items()}
         return arrays, {k: v for k, v in meta.items() if not k.startswith("dtype:")}
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         message = f"expected a whole safetensors file, not a damaged one ({e}). Write it again."
         raise DnncError(Finding(str(path), message)) from e
+
+
+def _mapped(name: str, entry: dict[str, Any], meta: dict[str, str], raw: np.ndarray) -> np.ndarray:
+    """One tensor of a file's data, as a view; errors when its entry does not describe exactly its bytes."""
+    tag, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    kind = _AS_BYTES[meta[f"dtype:{name}"]] if f"dtype:{name}" in meta and tag == "U8" else np.dtype(_TAG[tag])
+    if not 0 <= begin <= end <= raw.size:
+        raise ValueError(f"tensor '{name}' at bytes {begin} to {end} of {raw.size}")
+    if math.prod(shape) * kind.itemsize != end - begin or min(shape, default=0) < 0:
+        raise ValueError(f"tensor '{name}' of shape {shape} and type {kind} in {end - begin} bytes")
+    return np.ndarray(shape, kind, raw[begin:end].data)
 
 
 class atomic_file:
