@@ -82,6 +82,12 @@ def expect(holds: bool, expected: str, got: object, todo: str = "") -> None:
         raise VerifyException(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""))
 
 
+def support(holds: bool, expected: str, got: object, todo: str = "") -> None:
+    """Raise like `expect`, for what makes sense but the dialect does not have."""
+    if not holds:
+        raise BeyondDialect(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""))
+
+
 def where(location: LocationAttr, fallback: str = "") -> str:
     """Text of a location: `node 'conv1'`, `file.mlir:3:5`, or the fallback when unknown."""
     if isinstance(location, NameLoc):

@@ -35,6 +35,12 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    overload: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a model's own functions are found by."""
+        return self.domain, self.op, self.overload
 
     def input(self, i: int) -> str:
         """Name of the i-th input, "" when absent."""
@@ -86,7 +92,9 @@ def first_output(node: Node) -> str:
 def _node(p: NodeProto, versions: Versions) -> Node:
     domain = "" if p.domain in DEFAULT_DOMAINS else p.domain
     attributes = {a.name: attribute_value(a) for a in p.attribute}
-    return Node(p.op_type, domain, versions.get(domain, 0), p.name, tuple(p.input), tuple(p.output), attributes)
+    return Node(
+        p.op_type, domain, versions.get(domain, 0), p.name, tuple(p.input), tuple(p.output), attributes, p.overload
+    )
 
 
 def node_proto(node: Node) -> NodeProto:
@@ -174,11 +182,13 @@ def _cycle(nodes: list[Node]) -> None:
 
 
 def function_body(function: FunctionProto, call: Node) -> list[Node]:
-    """The nodes of a function with the call's attributes in place, named `call/node`."""
+    """The nodes of a function with the call's attributes in place, named `call/node`; inputs the call leaves out are ""."""
     defaults = {a.name: attribute_value(a) for a in function.attribute_proto}
     given = {**defaults, **call.attributes}
     nodes = nodes_of(function.node, opset_versions(function.opset_import), prefix=f"{call.name}/")
-    return [replace(n, attributes=_bound(n.attributes, given)) for n in nodes]
+    absent = {name for k, name in enumerate(function.input) if not call.input(k)}
+    present = lambda names: tuple("" if i in absent else i for i in names)  # noqa: E731
+    return [replace(n, inputs=present(n.inputs), attributes=_bound(n.attributes, given)) for n in nodes]
 
 
 def _bound(attributes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

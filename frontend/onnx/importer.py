@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
@@ -13,19 +12,12 @@ import numpy as np
 import onnx
 from onnx import FunctionProto, GraphProto
 from xdsl.context import Context
-from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DictionaryAttr,
-    LocationAttr,
-    ModuleOp,
-    StringAttr,
-    TensorType,
-)
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects.builtin import LocationAttr, ModuleOp, TensorType
+from xdsl.ir import SSAValue
 
 from dnnc.frontend.onnx import load
 from dnnc.frontend.onnx.graph import Node, Versions, function_body, nodes_of, opset_versions
+from dnnc.frontend.onnx.program import INLINE, Program, sanitized
 from dnnc.frontend.onnx.schema_functions import has_function, schema_function
 from dnnc.frontend.onnx.signature import Signature, declared_types, inferred_types, real_inputs
 from dnnc.frontend.onnx.site import Mistake, Refused, Site, Unknown, named
@@ -33,13 +25,9 @@ from dnnc.frontend.onnx.table import TABLE
 from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, dense, literal
 from dnnc.frontend.onnx.upgrade import upgraded
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
-from dnnc.ir.dnn.base import DnnOp
-from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.interpret import run_op
 from dnnc.ir.types import dtype, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 
-_INLINE = 16  # constants of up to this many elements are read at once and written in the text
 Value = SSAValue | Literal | None  # None: made by a node that was refused, type unknown
 
 
@@ -57,21 +45,19 @@ def import_onnx(
 
 
 class Importer:
-    """One import: names to values, the block that grows, the findings."""
+    """One import: what names stand for, the program that grows, the findings."""
 
     def __init__(self, model: onnx.ModelProto, path: Path | None, store: WeightStore):
         self.model = model
         self.path = path
         self.folder = path.parent if path is not None else None
-        self.store = store
-        self.block = Block()
+        self.program = Program(store)
         self.scope: ChainMap[str, Value] = ChainMap()
         self.findings = Collector()
         self.refused: list[str] = []  # operators, one entry a node
-        self.static: set[SSAValue] = set()  # values that depend on constants alone
-        self.evaluated: dict[SSAValue, np.ndarray] = {}
-        self.guessed: set[SSAValue] = set()  # values that depend on a refused node
-        self.functions: dict[tuple[str, str], FunctionProto] = {(f.domain, f.name): f for f in model.functions}
+        self.functions = {(f.domain, f.name, f.overload): f for f in model.functions}
+        self.calls: list[tuple[str, str, str]] = []  # functions being imported, outermost first
+        self.count = 0  # nodes seen
         self.serial = 0
         self.declared = declared_types(model.graph)
         self._reads: Counter[str] | None = None
@@ -82,35 +68,22 @@ class Importer:
         versions = self.versions()
         signature = Signature.of(graph, dims, self.findings)
         for name, type_ in signature.inputs:
-            self.define(name, self.block.insert_arg(type_, len(self.block.args)))
+            value = self.scope[name] = self.program.argument(type_)
+            value.name_hint = sanitized(name)
         for i in real_inputs(graph):
             self.scope.setdefault(i.name, None)  # an input whose type is not supported
         self.constants(graph)
         self.walk(nodes_of(graph.node, versions))
         outputs = [self.output(o.name) for o in graph.output]
         self.raise_findings()
-        results = [v for v in outputs if v is not None]
-        self.block.add_op(ReturnOp(*results))
-        self.erase_dead()
-        return self.program(signature, results)
+        names = [name for name, _ in signature.inputs], [o.name for o in graph.output]
+        return self.program.module([v for v in outputs if v is not None], *names)
 
     def versions(self) -> Versions:
         """Opset versions of the model, verified."""
         versions = opset_versions(self.model.opset_import)
         load.check_versions(self.model, versions)
         return versions or {"": 1}
-
-    def program(self, signature: Signature, results: Sequence[SSAValue]) -> ModuleOp:
-        """The module around the block, with the names of inputs and outputs."""
-        named = lambda names: ArrayAttr([DictionaryAttr({"dnn.name": StringAttr(n)}) for n in names])  # noqa: E731
-        function = FuncOp(
-            "main",
-            ([a.type for a in self.block.args], [r.type for r in results]),
-            Region(self.block),
-            arg_attrs=named([name for name, _ in signature.inputs]),
-            res_attrs=named([o.name for o in self.model.graph.output]),
-        )
-        return ModuleOp([function])
 
     # Walking
 
@@ -136,6 +109,7 @@ class Importer:
     def walk(self, nodes: Iterable[Node]) -> None:
         """Import nodes in order."""
         for node in nodes:
+            self.count += 1
             try:
                 for part in upgraded(node, Around(self)):
                     self.node(part)
@@ -144,6 +118,9 @@ class Importer:
             except Mistake as e:
                 self.findings.error(self.place(f"node '{node.name}'"), f"{node.operator()}: {e}")
                 self.give_up(node)
+            except DnncError as e:  # a constant that cannot be read or evaluated
+                self.findings.errors += [Finding(self.place(f.where), f.message) for f in e.findings]
+                self.give_up(node)
             except Unknown:
                 self.check_support(node)
                 self.give_up(node)
@@ -151,7 +128,9 @@ class Importer:
     def node(self, node: Node) -> None:
         """Import one node of today's operators."""
         rule = TABLE.get(node.op) if not node.domain else None
-        function = self.functions.get((node.domain, node.op))
+        function = self.functions.get(node.key)
+        if function is None:
+            check_arity(node)
         if function is None and rule is None:
             function = schema_function(node, self.type)
         if function is not None:
@@ -179,35 +158,34 @@ class Importer:
 
     def define(self, name: str, value: SSAValue | Literal) -> None:
         """Give a value its name; a name is given once."""
-        if name in self.scope and not isinstance(value, Literal) and not isinstance(self.scope[name], Literal):
-            raise Mistake(f"expected a new name for its output, not '{name}', which another node has.")
+        if self.scope.get(name) is not None:
+            raise Mistake(f"expected a new name for its output, not '{name}', which another tensor has.")
         self.scope[name] = value
         if isinstance(value, SSAValue) and value.name_hint is None:
             value.name_hint = sanitized(name)
 
     def call(self, function: FunctionProto, node: Node) -> list[Value]:
         """Import a function's nodes in place of a call; returns its outputs."""
+        if node.key in self.calls:
+            raise Mistake("expected a function that does not call itself.")
         outer = self.scope
-        formal = dict.fromkeys(function.input)
-        inner: dict[str, Value] = {}
-        for name, actual in zip(formal, node.inputs):
-            if actual:
-                inner[name] = self.lookup(actual)
-        absent = [name for name in formal if name not in inner]
+        inner = {name: self.lookup(actual) for name, actual in zip(function.input, node.inputs) if actual}
         self.scope = ChainMap(inner)
+        self.calls.append(node.key)
         try:
-            body = function_body(function, node)
-            self.walk(_without(body, absent))
+            self.walk(function_body(function, node))
             return [self.scope.get(name) for name in function.output]
         finally:
             self.scope = outer
+            self.calls.pop()
 
     def branch(self, graph: GraphProto, node: Node) -> list[Value]:
         """Import a subgraph's nodes in place; returns its outputs."""
         self.scope = self.scope.new_child()
         try:
             self.constants(graph)
-            self.walk(nodes_of(graph.node, self.versions(), prefix=f"{node.name}/"))
+            versions = {**self.versions(), "": node.version}
+            self.walk(nodes_of(graph.node, versions, prefix=f"{node.name}/"))
             return [self.lookup(o.name) for o in graph.output]
         finally:
             self.scope = self.scope.parents
@@ -234,7 +212,7 @@ class Importer:
     def check_support(self, node: Node) -> None:
         """Note an operator that is not supported although its operands are unknown."""
         known = node.domain == "" and (node.op in TABLE or has_function(node))
-        if not known and (node.domain, node.op) not in self.functions:
+        if not known and node.key not in self.functions:
             self.refuse(node, self.no_such_operator(node))
 
     def give_up(self, node: Node) -> None:
@@ -242,7 +220,7 @@ class Importer:
         open_ = [name for name in node.outputs if name and not isinstance(self.scope.get(name), SSAValue)]
         types = {**self.declared, **self.inferred(node)} if open_ else {}
         for name in open_:
-            self.scope[name] = self.stand_in(types[name]) if name in types else None
+            self.scope[name] = self.program.stand_in(types[name]) if name in types else None
 
     def inferred(self, node: Node) -> dict[str, TensorType]:
         """Types ONNX infers for a node's outputs, when those of all its operands are known."""
@@ -251,21 +229,17 @@ class Importer:
         if any(v is None for v in operands):
             return {}
         types = {name: self.type(name) for name in names}
-        small = [n for n, v in zip(names, operands) if v not in self.guessed and prod(types[n].get_shape()) <= _INLINE]
+        small = [
+            n for n, v in zip(names, operands) if v not in self.program.guessed and prod(types[n].get_shape()) <= INLINE
+        ]
         values = {name: self.values(name) for name in small}
         return inferred_types(node, types, {name: v for name, v in values.items() if v is not None})
-
-    def stand_in(self, type_: TensorType) -> SSAValue:
-        """A value of a type that no operation makes; it never reaches a finished program."""
-        value = Block(arg_types=[type_]).args[0]
-        self.guessed.add(value)
-        return value
 
     def raise_findings(self) -> None:
         """Raise what was found, the count of each refused operator first."""
         if self.refused:
-            total = len(self.model.graph.node)
-            summary = Finding(self.place("model"), f"{len(self.refused)} of {total} nodes: {counted(self.refused)}")
+            message = f"{len(self.refused)} of {self.count} nodes are not supported: {counted(self.refused)}."
+            summary = Finding(self.place("model"), message)
             self.findings.unsupported.insert(0, summary)
         self.findings.raise_if_any()
 
@@ -283,7 +257,7 @@ class Importer:
         if found is None:
             raise Unknown
         if isinstance(found, Literal):
-            found = self.emit_literal(found, location)
+            found = self.program.emit_literal(found, location)
             self.replace(name, found)
         return found
 
@@ -303,44 +277,11 @@ class Importer:
     def values(self, name: str) -> np.ndarray | None:
         """Values of a name when they are known now, evaluated exactly as the program would."""
         found = self.lookup(name)
-        if found is None or found in self.guessed:
+        if found is None or found in self.program.guessed:
             raise Unknown
         if isinstance(found, Literal):
             return found.load()
-        return self.evaluate(found) if found in self.static else None
-
-    def evaluate(self, value: SSAValue) -> np.ndarray:
-        """Evaluate the operations behind a constant value, each once."""
-        stack = [value]
-        while stack:
-            op = stack[-1].owner
-            assert isinstance(op, DnnOp)
-            pending = [v for v in op.operands if v not in self.evaluated]
-            if pending:
-                stack += pending
-                continue
-            self.evaluated.update(zip(op.results, run_op(op, [self.evaluated[v] for v in op.operands], self.store)))
-            stack.pop()
-        return self.evaluated[value]
-
-    def append(self, op: DnnOp) -> Sequence[SSAValue]:
-        """Add an operation to the program; returns its results."""
-        self.block.add_op(op)
-        if any(v in self.guessed for v in op.operands):
-            self.guessed.update(op.results)
-        elif all(v in self.static for v in op.operands):
-            self.static.update(op.results)
-        return op.results
-
-    def emit_literal(self, constant: Literal, location: LocationAttr | None = None) -> SSAValue:
-        """Make a constant part of the program: a few values in the text, others by key, unread."""
-        if 0 < prod(constant.type.get_shape()) <= _INLINE:
-            op = ConstOp.of(constant.load(), self.store, constant.name, constant.type, location)
-        else:
-            op = ConstOp.keyed(self.store.add(constant.name, constant.load), constant.type, location)
-        (value,) = self.append(op)
-        value.name_hint = sanitized(constant.name)
-        return value
+        return self.program.values(found)
 
     def output(self, name: str) -> SSAValue | None:
         """The value of a graph output; None when unknown."""
@@ -362,12 +303,6 @@ class Importer:
                 for n in f.node:
                     self._reads.update(n.input)
         return name in self._reads
-
-    def erase_dead(self) -> None:
-        """Take away operations nobody uses: what shapes were computed from."""
-        for op in reversed(list(self.block.ops)):
-            if isinstance(op, DnnOp) and not any(r.uses for r in op.results):
-                self.block.erase_op(op)
 
 
 class Around:
@@ -412,21 +347,12 @@ def _count_reads(graph: GraphProto, reads: Counter[str]) -> None:
                 _count_reads(g, reads)
 
 
-def _without(nodes: list[Node], absent: Sequence[str]) -> list[Node]:
-    """Nodes with the names of absent inputs replaced by ""."""
-    if not absent:
-        return nodes
-    gone = set(absent)
-    return [
-        Node(
-            n.op, n.domain, n.version, n.name, tuple("" if i in gone else i for i in n.inputs), n.outputs, n.attributes
-        )
-        for n in nodes
-    ]
-
-
-def sanitized(name: str) -> str | None:
-    """A tensor name as xDSL accepts it for a value; None when nothing is left."""
-    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-    text = re.sub(r"_(\d+)$", r"n\1", text)
-    return (f"v{text}" if text[:1].isdigit() else text) or None
+def check_arity(node: Node) -> None:
+    """Verify the number of operands of an ONNX operator, as its newest version takes them."""
+    if node.domain or not onnx.defs.has(node.op):
+        return
+    schema = onnx.defs.get_schema(node.op)
+    given, least, most = len(node.inputs), schema.min_input, schema.max_input
+    if not least <= given <= most:
+        expected = f"{least} inputs" if least == most else f"{least} to {most} inputs"
+        raise Mistake(f"expected {expected}, not {given}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import onnx
 from onnx import FunctionProto, helper
@@ -12,7 +13,7 @@ from dnnc.frontend.onnx.graph import Node, node_proto
 from dnnc.ir.types import dtype, shape_of
 
 
-def schema_of(node: Node) -> onnx.defs.OpSchema | None:
+def schema_of(node: Node) -> Any:
     """ONNX's description of an operator at the node's opset, None when it has none."""
     try:
         return onnx.defs.get_schema(node.op, node.version, node.domain)

@@ -239,7 +239,7 @@ class Site:
             raise Refused(str(e)) from e
         except VerifyException as e:
             raise Mistake(str(e)) from e
-        return self.importer.append(op)
+        return self.importer.program.append(op)
 
     def by_definition(self) -> list[SSAValue]:
         """The results by the function with which ONNX defines the operator."""
@@ -249,7 +249,9 @@ class Site:
         values = self.importer.call(function, self.node)
         if None in values:
             raise Unknown
-        return [v if isinstance(v, SSAValue) else self.importer.emit_literal(v) for v in values if v is not None]
+        return [
+            v if isinstance(v, SSAValue) else self.importer.program.emit_literal(v) for v in values if v is not None
+        ]
 
     def emit(self, kind: type[DnnOp], *operands: Any, **params: Any) -> SSAValue:
         """Append an operation with one result."""
@@ -257,7 +259,9 @@ class Site:
 
     def const(self, array: np.ndarray) -> SSAValue:
         """Append a constant."""
-        return self.importer.emit_literal(Literal.of(np.asarray(array), f"{self.node.name}.const"), self.location)
+        return self.importer.program.emit_literal(
+            Literal.of(np.asarray(array), f"{self.node.name}.const"), self.location
+        )
 
     def like(self, value: float, i: int = 0) -> SSAValue:
         """A rank-0 constant of the element type of the i-th input."""

@@ -155,7 +155,7 @@ def _batch_norm(node: Node, around: Surroundings) -> list[Node]:
 def _cast(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 6: the type by its name."""
     to = node.attributes.get("to")
-    if isinstance(to, str) and to.upper() in TensorProto.DataType:
+    if isinstance(to, str) and to.upper() in TensorProto.DataType.keys():  # noqa: SIM118
         node = node.with_attributes(to=TensorProto.DataType.Value(to.upper()))
     return [node]
 

@@ -10,7 +10,7 @@ from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
 
 from dnnc.ir import scalar as S
-from dnnc.ir.diagnostics import expect
+from dnnc.ir.diagnostics import expect, support
 from dnnc.ir.dnn.attributes import Real
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.types import I1, QuantType, bits, dtype, integer_range, is_float, shape_of, tensor, tensor_text, type_name
@@ -53,7 +53,7 @@ class Elementwise(DnnOp):
             self.check_table(first)
         else:
             allowed = self.FLOATS if is_float(first) else self.INTEGERS or first == I1
-            expect(allowed, "floats" if self.FLOATS else "integers", type_name(first), "Cast the operand first.")
+            support(allowed, "floats" if self.FLOATS else "integers", type_name(first), "Cast the operand first.")
         shape = broadcast(*(o.type for o in self.operands))
         return tensor(I1 if self.COMPARES else first, shape)
 

@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import TensorType, UnitAttr
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
 
-from dnnc.ir.diagnostics import BeyondDialect, expect
+from dnnc.ir.diagnostics import expect, support
 from dnnc.ir.dnn.attributes import Ints, Real, Reals, Word
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.types import is_float, tensor, tensor_text, type_name
@@ -97,8 +97,8 @@ class ResizeOp(DnnOp):
         crop = self.coordinates.data == "tf_crop_and_resize"
         given = self.region is not None and len(self.region.data) == 2 * rank
         expect(given or not crop, f"a region of {2 * rank} values", f"{self.region}")
-        if self.mode.data != "nearest" and not is_float(self.element()):
-            raise BeyondDialect(f"expected a float input for mode {self.mode.data}, not {type_name(self.element())}.")
+        plain = self.mode.data == "nearest" or is_float(self.element())
+        support(plain, f"a float input for mode {self.mode.data}", type_name(self.element()))
         return tensor(self.element(), size)
 
     def scales(self) -> tuple[float, ...]:
