@@ -20,7 +20,14 @@ from dnnc.ir.weights import WeightStore, atomic_file, store_of
 
 
 class LocatingParser(Parser):
-    """xDSL's parser, giving each operation without a location that of its text."""
+    """xDSL's parser, giving each operation without a location that of its text, and each refusal a place."""
+
+    def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
+        try:
+            return super().parse_module(allow_implicit_module)
+        except VerifyException as e:  # an attribute refused while it was built: it ends before the token read next
+            end = len(self.lexer.input.content[: self.pos].rstrip())
+            self.raise_error(str(e), end - 1, end)
 
     def parse_operation(self) -> Operation:
         start = self._current_token.span
@@ -33,14 +40,10 @@ class LocatingParser(Parser):
 
 def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     """Parse and verify a module; every failure is a located DnncError."""
-    parser = LocatingParser(ctx, text, name)
     try:
-        module = parser.parse_module()
+        module = LocatingParser(ctx, text, name).parse_module()
     except ParseError as e:
         raise DnncError(Finding(_place(name, e.span.input.content, e.span.start), e.msg)) from e
-    except VerifyException as e:  # an attribute refused while it was built: it ends before the token read next
-        end = len(text[: parser.pos].rstrip()) - 1
-        raise DnncError(Finding(_place(name, text, end), str(e))) from e
     verify(module)
     return module
 
