@@ -9,7 +9,7 @@ from dnnc.backends.npu.catalog import load_target
 from dnnc.ir import arch
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.context import make_context
-from dnnc.ir.dnn.activation import ReluOp
+from dnnc.ir.dnn.activation import ReluOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.movement import ReshapeOp
@@ -164,3 +164,25 @@ def lenet(seed=0, storage=I8):
     two = Window.of((2, 2), (2, 2))
     net.conv(20, 5, pool=two).conv(50, 5, pool=two).flatten().fc(500, relu=ReluOp).fc(10, trans_b=False)
     return net.done()
+
+
+def random(seed):
+    """A random network of one to three convolutions, sometimes a classifier, and an input for it."""
+    rng = np.random.default_rng(seed)
+    pick = lambda low, high: int(rng.integers(low, high))  # noqa: E731
+    shape = (pick(1, 3), pick(1, 20), pick(9, 20), pick(9, 20))
+    net = Net(shape, seed, UI8 if rng.random() < 0.3 else I8)
+    for _ in range(pick(1, 4)):
+        k, channels = pick(1, 4), shape_of(net.v.type)[1]
+        if min(shape_of(net.v.type)[2:]) < 5:
+            break
+        groups, m = [(1, pick(1, 30)), (channels, channels)][pick(0, 4) == 0]
+        size = pick(1, 3)
+        pool = Window.of((size, size), (pick(1, 3),) * 2, rng.integers(0, size, 4).tolist(), ceil=rng.random() < 0.5)
+        net.conv(
+            m, k, pick(1, 3), rng.integers(0, k, 4).tolist(), groups=groups, bias=rng.random() < 0.8,
+            relu=[None, ReluOp, TanhOp][pick(0, 3)], pool=pool if rng.random() < 0.5 else None,
+        )  # fmt: skip
+    if rng.random() < 0.4:
+        net.flatten().fc(pick(1, 60), trans_b=rng.random() < 0.5).fc(7)
+    return *net.done(), rng.normal(0, 1.5, shape).astype(np.float32)

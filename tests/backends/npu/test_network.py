@@ -110,6 +110,23 @@ def test_bits_and_bytes(nets, built, name, target):
     assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
 
 
+@pytest.mark.parametrize("count", [6, pytest.param(150, marks=pytest.mark.full)])
+def test_random_networks(nets, count):
+    for seed in range(count):
+        module, ctx, x = nets.random(seed)
+        expected = evaluate(module, [x], store_of(ctx))
+        for arch in (nets.small(), load_target("tiny"), load_target()):
+            try:
+                scheduled = nets.schedule(module, ctx, arch, slack=seed % 3 * 20)
+            except UnsupportedError as error:
+                assert "for its smallest tile" in str(error)
+                continue
+            outputs, run = Executable(assemble(scheduled, ctx), arch).run([x], seed=seed)
+            np.testing.assert_array_equal(outputs[0], expected[0])
+            moved = traffic(scheduled)
+            assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
+
+
 @pytest.mark.parametrize("mode", ["f32_half_even", "half_up", "half_away", "tflite_double", "trunc"])
 def test_every_rounding_mode(nets, mode):
     module, ctx = nets.Net((1, 3, 12, 12)).conv(8, 3, rounding=mode).done()

@@ -119,6 +119,11 @@ def test_movement_is_refused_with_its_name():
     )
 
 
+def test_windows_that_see_padding_only_are_refused():
+    message = refusal(requantize(conv().conv(pad=(3, 0, 0, 0))))
+    assert "a window of extent [3, 3] padded by [3, 0, 0, 0], more than it reaches" in message
+
+
 def test_three_dimensions_are_refused():
     body = Body(tensor(Q, (1, 2, 8, 8, 8)))
     assert "3 spatial dimensions" in refusal(body.add(MaxPoolOp(body.v, window=Window.of((2, 2, 2)))))
