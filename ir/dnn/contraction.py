@@ -65,15 +65,20 @@ def exact_matmul(a: np.ndarray, b: np.ndarray, out: np.dtype) -> np.ndarray:
     """A @ b. Floats accumulate in the next wider type, so that the result does not depend on the order of the sum.
 
     Integers go through floating-point BLAS where every sum is exact, else through int64: K * max|a| * max|b| must stay
-    below 2^24 (float32) or 2^53 (float64).
+    below 2^24 (float32) or 2^53 (float64). They wrap when a sum leaves the type `out`.
     """
     if not np.issubdtype(a.dtype, np.integer):
         return _wide_matmul(a, b, np.dtype(np.float32 if a.dtype.itemsize < 4 else np.float64), out)
     if not a.size or not b.size:
         return np.zeros(np.matmul(a, b).shape, out)
-    bound = a.shape[-1] * int(np.abs(a.astype(np.int64)).max()) * int(np.abs(b.astype(np.int64)).max())
+    bound = a.shape[-1] * _largest(a) * _largest(b)
     kind = np.float32 if bound < 2**24 else np.float64 if bound < 2**53 else np.int64
-    return np.matmul(a.astype(kind), b.astype(kind)).astype(out)
+    # By way of int64: a float beyond the range of `out` has no integer, an integer wraps.
+    return np.matmul(a.astype(kind), b.astype(kind)).astype(np.int64, copy=False).astype(out, copy=False)
+
+
+def _largest(x: np.ndarray) -> int:
+    return max(-int(x.min()), int(x.max()))
 
 
 def _wide_matmul(a: np.ndarray, b: np.ndarray, kind: np.dtype, out: np.dtype) -> np.ndarray:
