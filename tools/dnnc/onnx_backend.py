@@ -9,10 +9,12 @@ import numpy as np
 import onnx
 from onnx.backend.base import Backend, BackendRep
 
+from dnnc import api
 from dnnc.backends.c.target import compile_and_load, emit
 from dnnc.frontend.onnx import import_onnx
 from dnnc.frontend.onnx.signature import symbols
 from dnnc.ir.context import make_context
+from dnnc.ir.diagnostics import DnncError, UnsupportedError
 from dnnc.ir.interpret import evaluate
 from dnnc.ir.weights import store_of
 from dnnc.passes import pipeline
@@ -50,6 +52,26 @@ def _compiled(model: onnx.ModelProto, dims: dict[str, int]) -> Run:
     pipeline.run(pipeline.parse("fuse"), module, ctx)
     program = compile_and_load(emit(module, ctx, "model"), flags=("-O2", "-march=native"))
     return lambda inputs: program(*map(np.asarray, inputs))
+
+
+def prepare_npu(model: onnx.ModelProto, calibrate: api.Samples | None = None, target: str = api.DEFAULT_TARGET) -> Run:
+    """Outputs of a model as a program on the simulator of a target, as a function of its inputs.
+
+    A float model is quantized to int8 with the ranges of `calibrate`, unlabelled samples; without them it is refused, as
+    is everything else the NPU does not run, by an UnsupportedError with all of it.
+    """
+    return specialized(model, lambda m, dims: _simulated(m, dims, calibrate, target))
+
+
+def _simulated(model: onnx.ModelProto, dims: dict[str, int], calibrate: api.Samples | None, target: str) -> Run:
+    network = api.load(model, dims)
+    try:
+        program = api.compile(network, target, "npu", calibrate=calibrate)
+    except UnsupportedError:
+        raise
+    except DnncError as e:  # a network this backend cannot take as it is: not calibrated, or too large for the target
+        raise UnsupportedError(e.findings) from e
+    return lambda inputs: program.run(*map(np.asarray, inputs))
 
 
 def specialized(model: onnx.ModelProto, build: Callable[[onnx.ModelProto, dict[str, int]], Run]) -> Run:
