@@ -729,6 +729,198 @@ func.func @main(%a: tensor<2x3xf32>) {
 
 // -----
 
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.gather_elements' expected i32 or i64 indices, not f32.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<2x2xf32>) {
+  %y = dnn.gather_elements %a, %b : (tensor<2x3xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.gather_elements' expected indices within 2x3 f32 but for axis 1, not 3x2 i64.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<3x2xi64>) {
+  %y = dnn.gather_elements %a, %b axis = 1 : (tensor<2x3xf32>, tensor<3x2xi64>) -> tensor<3x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.gather_nd' expected places of at most 2 indices, not 3.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<2x3xi64>) {
+  %y = dnn.gather_nd %a, %b : (tensor<2x3xf32>, tensor<2x3xi64>) -> tensor<2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.gather_nd' expected 1 leading dimensions in common, not (2, 3) and (3, 1).
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<3x1xi64>) {
+  %y = dnn.gather_nd %a, %b batch = 1 : (tensor<2x3xf32>, tensor<3x1xi64>) -> tensor<3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.gather_nd' expected operands of rank 1 or more, not 1 i64.
+func.func @main(%a: tensor<f32>, %b: tensor<1xi64>) {
+  %y = dnn.gather_nd %a, %b : (tensor<f32>, tensor<1xi64>) -> tensor<f32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scatter_elements' expected indices within 2x3 f32 but for axis 0, not 2x4 i64.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<2x4xi64>, %c: tensor<2x4xf32>) {
+  %y = dnn.scatter_elements %a, %b, %c : (tensor<2x3xf32>, tensor<2x4xi64>, tensor<2x4xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scatter_elements' expected updates of 2x2 f32, not 2x3 f32.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<2x2xi64>, %c: tensor<2x3xf32>) {
+  %y = dnn.scatter_elements %a, %b, %c : (tensor<2x3xf32>, tensor<2x2xi64>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scatter_elements' expected a reduction of none, add, mul, max, min, not or.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<2x2xi64>, %c: tensor<2x2xf32>) {
+  %y = dnn.scatter_elements %a, %b, %c reduction = or : (tensor<2x3xf32>, tensor<2x2xi64>, tensor<2x2xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scatter_nd' expected places of at most 2 indices, not 3.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<5x3xi64>, %c: tensor<5xf32>) {
+  %y = dnn.scatter_nd %a, %b, %c : (tensor<2x3xf32>, tensor<5x3xi64>, tensor<5xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scatter_nd' expected updates of 5x3 f32, not 5x2 f32.
+func.func @main(%a: tensor<2x3xf32>, %b: tensor<5x1xi64>, %c: tensor<5x2xf32>) {
+  %y = dnn.scatter_nd %a, %b, %c : (tensor<2x3xf32>, tensor<5x1xi64>, tensor<5x2xf32>) -> tensor<2x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.top_k' expected k of at most 3, not 4.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y, %z = dnn.top_k %a k = 4 : (tensor<2x3xf32>) -> (tensor<2x4xf32>, tensor<2x4xf32>)
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.border_pad' expected a mode of reflect, edge, wrap, not mirror.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.border_pad %a before = [1, 0] after = [0, 0] mode = mirror : (tensor<2x3xf32>) -> tensor<3x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.border_pad' expected pads of 2 dimensions, not 1.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.border_pad %a before = [1] after = [0] mode = edge : (tensor<2x3xf32>) -> tensor<3x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.border_pad' expected pads of at least 0, not [1, 0], [-1, 0].
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.border_pad %a before = [1, 0] after = [-1, 0] mode = edge : (tensor<2x3xf32>) -> tensor<3x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.border_pad' expected padded dimensions with elements, not 0x3 f32.
+func.func @main(%a: tensor<0x3xf32>) {
+  %y = dnn.border_pad %a before = [1, 0] after = [0, 0] mode = edge : (tensor<0x3xf32>) -> tensor<1x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected a size of 2 dimensions, not [4].
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4] mode = nearest : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected a size that the input can fill, not [4, 3].
+func.func @main(%a: tensor<0x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = nearest : (tensor<0x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected 2 scales, not #dnn.reals<[2.0]>.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = nearest scale = [2.0] : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected positive scales, not [2.0, 0.0].
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = nearest scale = [2.0, 0.0] : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected mode of nearest, linear, cubic, not area.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = area : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected coordinates of half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric, tf_half_pixel_for_nn, tf_crop_and_resize, not pixel.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = nearest coordinates = pixel : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected rounding of round_prefer_floor, round_prefer_ceil, floor, ceil, not up.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = nearest rounding = up : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected a region of 4 values, not None.
+func.func @main(%a: tensor<2x3xf32>) {
+  %y = dnn.resize %a size = [4, 3] mode = nearest coordinates = tf_crop_and_resize : (tensor<2x3xf32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.resize' expected a float input for mode linear, not i32.
+func.func @main(%a: tensor<2x3xi32>) {
+  %y = dnn.resize %a size = [4, 3] mode = linear : (tensor<2x3xi32>) -> tensor<4x3xi32>
+  func.return
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.quantize' expected an f32 operand, not f64.
 func.func @main(%a: tensor<2xf64>) {
   %y = dnn.quantize %a to = !dnn.q<i8, 0.1, 0> : (tensor<2xf64>) -> tensor<2x!dnn.q<i8, 0.1, 0>>

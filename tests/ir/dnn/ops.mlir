@@ -377,6 +377,58 @@ func.func @movement(
   func.return
 }
 
+// CHECK-LABEL: func.func @indexing
+func.func @indexing(
+  %a: tensor<2x3xf32>,
+  %b: tensor<2x2xi64>,
+  %c: tensor<5x2xi64>,
+  %d: tensor<2x1xi32>,
+  %e: tensor<2x2xf32>,
+  %f: tensor<5x1xi64>,
+  %g: tensor<5x3xf32>,
+  %h: tensor<5xf32>
+) {
+  // CHECK-NEXT: %gather_elements = dnn.gather_elements %a, %b axis = 1 : (tensor<2x3xf32>, tensor<2x2xi64>) -> tensor<2x2xf32>
+  %gather_elements = dnn.gather_elements %a, %b axis = 1 : (tensor<2x3xf32>, tensor<2x2xi64>) -> tensor<2x2xf32>
+  // CHECK-NEXT: %gather_nd = dnn.gather_nd %a, %c : (tensor<2x3xf32>, tensor<5x2xi64>) -> tensor<5xf32>
+  %gather_nd = dnn.gather_nd %a, %c : (tensor<2x3xf32>, tensor<5x2xi64>) -> tensor<5xf32>
+  // CHECK-NEXT: %gather_nd_b = dnn.gather_nd %a, %d batch = 1 : (tensor<2x3xf32>, tensor<2x1xi32>) -> tensor<2xf32>
+  %gather_nd_b = dnn.gather_nd %a, %d batch = 1 : (tensor<2x3xf32>, tensor<2x1xi32>) -> tensor<2xf32>
+  // CHECK-NEXT: %scatter_elements = dnn.scatter_elements %a, %b, %e : (tensor<2x3xf32>, tensor<2x2xi64>, tensor<2x2xf32>) -> tensor<2x3xf32>
+  %scatter_elements = dnn.scatter_elements %a, %b, %e : (tensor<2x3xf32>, tensor<2x2xi64>, tensor<2x2xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT: %scatter_elements_b = dnn.scatter_elements %a, %b, %e axis = 1 reduction = add : (tensor<2x3xf32>, tensor<2x2xi64>, tensor<2x2xf32>) -> tensor<2x3xf32>
+  %scatter_elements_b = dnn.scatter_elements %a, %b, %e axis = 1 reduction = add : (tensor<2x3xf32>, tensor<2x2xi64>, tensor<2x2xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT: %scatter_nd = dnn.scatter_nd %a, %f, %g : (tensor<2x3xf32>, tensor<5x1xi64>, tensor<5x3xf32>) -> tensor<2x3xf32>
+  %scatter_nd = dnn.scatter_nd %a, %f, %g : (tensor<2x3xf32>, tensor<5x1xi64>, tensor<5x3xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT: %scatter_nd_b = dnn.scatter_nd %a, %c, %h reduction = max : (tensor<2x3xf32>, tensor<5x2xi64>, tensor<5xf32>) -> tensor<2x3xf32>
+  %scatter_nd_b = dnn.scatter_nd %a, %c, %h reduction = max : (tensor<2x3xf32>, tensor<5x2xi64>, tensor<5xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT: %top_k, %top_k_i = dnn.top_k %a k = 2 : (tensor<2x3xf32>) -> (tensor<2x2xf32>, tensor<2x2xi64>)
+  %top_k, %top_k_i = dnn.top_k %a k = 2 : (tensor<2x3xf32>) -> (tensor<2x2xf32>, tensor<2x2xi64>)
+  // CHECK-NEXT: %top_k_b, %top_k_bi = dnn.top_k %a k = 1 axis = 0 smallest : (tensor<2x3xf32>) -> (tensor<1x3xf32>, tensor<1x3xi64>)
+  %top_k_b, %top_k_bi = dnn.top_k %a k = 1 axis = 0 smallest : (tensor<2x3xf32>) -> (tensor<1x3xf32>, tensor<1x3xi64>)
+  // CHECK-NEXT: func.return
+  func.return
+}
+
+// CHECK-LABEL: func.func @resampling
+func.func @resampling(
+  %a: tensor<2x3xf32>,
+  %b: tensor<1x4x8x8xf32>
+) {
+  // CHECK-NEXT: %border_pad = dnn.border_pad %a before = [1, 0] after = [0, 2] mode = reflect : (tensor<2x3xf32>) -> tensor<3x5xf32>
+  %border_pad = dnn.border_pad %a before = [1, 0] after = [0, 2] mode = reflect : (tensor<2x3xf32>) -> tensor<3x5xf32>
+  // CHECK-NEXT: %resize = dnn.resize %b size = [1, 4, 16, 16] mode = nearest : (tensor<1x4x8x8xf32>) -> tensor<1x4x16x16xf32>
+  %resize = dnn.resize %b size = [1, 4, 16, 16] mode = nearest : (tensor<1x4x8x8xf32>) -> tensor<1x4x16x16xf32>
+  // CHECK-NEXT: %resize_b = dnn.resize %b size = [1, 4, 12, 9] mode = linear scale = [1.0, 1.0, 1.5, 1.2] coordinates = align_corners antialias : (tensor<1x4x8x8xf32>) -> tensor<1x4x12x9xf32>
+  %resize_b = dnn.resize %b size = [1, 4, 12, 9] mode = linear scale = [1.0, 1.0, 1.5, 1.2] coordinates = align_corners antialias : (tensor<1x4x8x8xf32>) -> tensor<1x4x12x9xf32>
+  // CHECK-NEXT: %resize_c = dnn.resize %b size = [1, 4, 4, 4] mode = cubic cubic = -0.5 exclude_outside : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  %resize_c = dnn.resize %b size = [1, 4, 4, 4] mode = cubic cubic = -0.5 exclude_outside : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  // CHECK-NEXT: %resize_d = dnn.resize %b size = [1, 4, 4, 4] mode = nearest coordinates = tf_crop_and_resize rounding = floor region = [0.0, 0.0, 0.25, 0.25, 1.0, 1.0, 0.75, 1.25] extrapolation = -1.0 : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  %resize_d = dnn.resize %b size = [1, 4, 4, 4] mode = nearest coordinates = tf_crop_and_resize rounding = floor region = [0.0, 0.0, 0.25, 0.25, 1.0, 1.0, 0.75, 1.25] extrapolation = -1.0 : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  // CHECK-NEXT: func.return
+  func.return
+}
+
 // CHECK-LABEL: func.func @composite
 func.func @composite(
   %a: tensor<2x3xf32>,
