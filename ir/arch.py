@@ -25,6 +25,9 @@ from dnnc.ir.diagnostics import Collector, DnncError
 ROLES = ("input", "weight", "output", "accumulator", "parameter")
 """What an on-chip memory may hold; each role lives in exactly one memory."""
 
+DECODERS = ("dense", "bitmask", "rle", "csr", "csc", "n:m", "packed", "rice", "huffman")
+"""Storage encodings by the numbers of the instruction set's decoder field."""
+
 DATAFLOWS = ("weight-stationary", "output-stationary")
 
 MODULE_ATTRIBUTE = "arch.target"
@@ -72,18 +75,7 @@ class Dma:
     setup_cycles: int = number("cycles before the first byte of a transfer", 0, 1 << 16)
     burst_bytes: int = number("each contiguous run occupies whole bursts of this size", 1, 1 << 16)
     bytes_per_cycle: int = number("bandwidth", 1, 1 << 16)
-    decoders: tuple[str, ...] = choice(
-        "storage encodings a load can expand",
-        "dense",
-        "bitmask",
-        "rle",
-        "csr",
-        "csc",
-        "n:m",
-        "packed",
-        "rice",
-        "huffman",
-    )
+    decoders: tuple[str, ...] = choice("storage encodings a load can expand", *DECODERS)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 Int = NDArray[np.int64]
 
+RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("shift", "u1")])
+"""A channel's requantize constants as the accelerator reads them: y = round((acc + bias) * multiplier * 2**-shift)."""
+
+TABLE_BYTES = 256
+"""Size of a table of a function of one 8-bit value."""
+
 MAX_SHIFT = 63
 """A larger shift gives the same results: `|acc * q| < 2**62`."""
 

@@ -26,6 +26,7 @@ from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, UnsupportedError, where
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
+from dnnc.ir.fixed import RECORD, TABLE_BYTES
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
 from dnnc.ir.stages import ISLAND
@@ -35,7 +36,6 @@ from dnnc.passes.analysis.layer import Group, group_of
 from dnnc.passes.analysis.tiling import ORDERS, SLACK_PERCENT, Tile, search
 
 BYTE = IntegerType(8, Signedness.UNSIGNED)
-RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("shift", "u1")])
 
 
 @dataclass(frozen=True)
@@ -328,7 +328,7 @@ class _Nest:
             records = (layer.groups * layer.M if tile.parameters_resident else tile.channels, RECORD.itemsize)
             shapes["parameter"] = (BYTE, records, 1 if tile.parameters_resident else tile.copies)
         if self.group.post.table is not None:
-            shapes["table"] = (BYTE, (256,), 1)
+            shapes["table"] = (BYTE, (TABLE_BYTES,), 1)
         roles = {"table": "parameter"}
         return {
             role: BufferOp(f"{layer.name}.{role}", roles.get(role, role), element, shape, copies)
@@ -387,7 +387,7 @@ class _Nest:
         if role == "output":
             return [n, g, z, self._slice("s", tile.rows, layer.out[0]), whole(layer.out[1])]
         if role == "table":
-            return [whole(256)]
+            return [whole(TABLE_BYTES)]
         resident = tile.weights_resident if role == "weight" else tile.parameters_resident
         outer = [whole(layer.groups), whole(layer.M)] if resident else [g, z]
         if role == "parameter":

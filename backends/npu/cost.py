@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dnnc.backends.npu.encoding import Column, Decoded
-from dnnc.backends.npu.footprint import RECORD_BYTES, TABLE_BYTES
+from dnnc.backends.npu.footprint import RECORD_BYTES
 from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.operands import Operands, box, dram_runs, operands, pooled, product_shape
 from dnnc.ir.arch import ROLES, Accelerator
+from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis import timing
 
 DRAM_COLUMNS = ("dram_read", "dram_write")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Decoded, Words, reserved_bits, unknown
 from dnnc.backends.npu.footprint import Memories, accesses
-from dnnc.backends.npu.isa import DECODERS, INSTRUCTIONS, POOLS, ROUNDINGS, Engine
+from dnnc.backends.npu.isa import INSTRUCTIONS, POOLS, ROUNDINGS, Engine
 from dnnc.backends.npu.operands import Operands, operands, pooled
 from dnnc.backends.npu.program import REGIONS
-from dnnc.ir.arch import ROLES
+from dnnc.ir.arch import DECODERS, ROLES
 
 Faults = dict[int, str]
 READ_ONLY = (REGIONS.index("weights"), REGIONS.index("parameters"))

@@ -11,11 +11,9 @@ from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import ROLES, Accelerator
+from dnnc.ir.fixed import RECORD, TABLE_BYTES
 
-RECORD_BYTES = 9
-"""A channel's parameters: bias i32, multiplier i32, shift u8."""
-
-TABLE_BYTES = 256
+RECORD_BYTES = RECORD.itemsize
 
 
 @dataclass(frozen=True)

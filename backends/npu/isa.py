@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
-from dnnc.ir.arch import ROLES
+from dnnc.ir.arch import DECODERS, ROLES
 from dnnc.ir.fixed import Rounding
 
 
@@ -97,7 +97,6 @@ REGISTER = Field("register", 5, "which state")
 PAYLOAD_BITS = 96
 OP_SET = 5
 
-DECODERS = ("dense", "bitmask", "rle", "csr", "csc", "n:m", "packed", "rice", "huffman")
 POOLS = ("none", "max", "sum")
 ROUNDINGS = tuple(Rounding)
 

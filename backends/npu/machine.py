@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Decoded
-from dnnc.backends.npu.footprint import TABLE_BYTES, Memories
+from dnnc.backends.npu.footprint import Memories
 from dnnc.backends.npu.isa import ROUNDINGS, Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
 from dnnc.ir.arch import ROLES
-
-RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("shift", "u1")])
+from dnnc.ir.fixed import RECORD, TABLE_BYTES
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
 _REACH = (255, 128)

@@ -13,6 +13,7 @@ import numpy as np
 from dnnc.backends.npu.encoding import Words
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
+from dnnc.ir.sched import DRAM
 
 # as in PNG: a text-mode copy or a cut high bit breaks the magic
 MAGIC = b"\x89NPU\r\n\x1a\n"
@@ -25,7 +26,7 @@ _HEAD = struct.Struct("<8sII")
 _ENTRY = struct.Struct("<16sQQI4x")
 _CRC = struct.Struct("<I")
 
-REGIONS = ("weights", "parameters", "inputs", "outputs", "arena")
+REGIONS = DRAM
 """The DRAM regions of a compiled program, in the order of their numbers; the first two come filled from the file."""
 
 

@@ -10,12 +10,13 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import BlockArgument, Operation
 
 from dnnc.backends.npu import isa
-from dnnc.backends.npu.footprint import RECORD_BYTES, TABLE_BYTES
+from dnnc.backends.npu.footprint import RECORD_BYTES
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
+from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, buffer_of
 from dnnc.ir.types import QuantType, integer_range

@@ -160,7 +160,9 @@ def _take_apart(body: Block, name: str) -> Group:
     bias = _argument(head.bias) if contraction and head.bias is not None else None
     for window in (layer.window, layer.pool):
         if any(pad >= extent for pads, extent in zip(window.pads, window.extent) for pad in pads):
-            raise _Refusal(f"a window of extent {list(window.extent)} padded by {list(window.pad)}, more than it reaches")
+            raise _Refusal(
+                f"a window of extent {list(window.extent)} padded by {list(window.pad)}, more than it reaches"
+            )
     source, result = _quantized(body.args[x]), _quantized(results[0])
     if weights is not None:
         _quantized_weights(body.args[weights])

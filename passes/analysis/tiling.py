@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Finding, UnsupportedError
+from dnnc.ir.fixed import RECORD, TABLE_BYTES
 from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.layer import Layer
 
 Int = NDArray[np.int64]
 
-RECORD_BYTES = 9
-"""A channel's parameters: bias i32, multiplier i32, shift u8."""
-
-TABLE_BYTES = 256
+RECORD_BYTES = RECORD.itemsize
 
 ALIGN = 16
 """Every buffer starts at a multiple of this many bytes."""

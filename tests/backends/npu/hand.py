@@ -5,9 +5,9 @@ import numpy as np
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.encoding import encode, mask
 from dnnc.backends.npu.isa import BY_NAME, Engine
-from dnnc.backends.npu.machine import RECORD
 from dnnc.backends.npu.program import Program, Region, Symbol, Tag
 from dnnc.ir import fixed
+from dnnc.ir.fixed import RECORD
 
 LD, MM, PPU, ST = Engine.LD, Engine.MM, Engine.PPU, Engine.ST
 

@@ -9,9 +9,9 @@ from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.encoding import encode
 from dnnc.backends.npu.isa import BY_NAME, ROUNDINGS, Engine
 from dnnc.backends.npu.iss import Simulator
-from dnnc.backends.npu.machine import RECORD
 from dnnc.backends.npu.program import Program, Region
 from dnnc.ir import fixed
+from dnnc.ir.fixed import RECORD
 
 EDGE = load_target()
 REGIONS = tuple(Region(n, 4096) for n in ("weights", "parameters", "inputs", "outputs", "arena"))
