@@ -23,6 +23,7 @@ from dnnc.passes import PIPELINES, pipeline
 from dnnc.passes.calibrate import calibrate as record_ranges
 from dnnc.passes.calibrate import cut_samples, load_samples
 from dnnc.passes.quantize import QuantizePass
+from dnnc.passes.tile import TilePass
 
 if TYPE_CHECKING:
     import onnx
@@ -126,6 +127,7 @@ class Program:
     network: Network
     emit: str
     target: str = DEFAULT_TARGET
+    graph: Network | None = None  # the network before it was tiled, for the report
     c: CProgram | None = None
     npu: NpuFile | None = None
     _trace: Trace | None = field(default=None, repr=False)
@@ -148,7 +150,7 @@ class Program:
 
     def report(self) -> Report:
         """The analytical cost report on the target."""
-        return self.network.report(self.target)
+        return (self.graph or self.network).report(self.target)
 
     def trace(self) -> Trace:
         """The trace of the last simulator run."""
@@ -191,8 +193,12 @@ def compile(
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'."))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    run_passes(network, pipeline_passes(pipeline or DEFAULT_PIPELINE[emit]), calibrate, after)
-    program = Program(network, emit, target)
+    passes = pipeline_passes(pipeline or DEFAULT_PIPELINE[emit])
+    cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
+    run_passes(network, passes[:cut], calibrate, after)
+    graph = network.clone()
+    run_passes(network, passes[cut:], after=after)
+    program = Program(network, emit, target, graph)
     if emit == "c":
         from dnnc.backends.c.target import emit as emit_c
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dnnc import api
+from dnnc.ir.arch import to_mapping
 from dnnc.ir.diagnostics import DnncError, Finding, UnsupportedError
 from dnnc.ir.interpret import main_function
 from dnnc.ir.text import text_of, weight_keys
@@ -280,12 +281,15 @@ def targets(args: Namespace) -> None:
     """`dnnc targets`."""
     from dnnc.backends.npu.catalog import bundled
 
-    rows = [(n, a.array.rows, a.array.cols, a.array.dataflow) for n in bundled() for a in [api.load_target(n)]]
+    found = {n: api.load_target(n) for n in bundled()}
     if args.json:
-        print(json.dumps([dict(zip(("name", "rows", "cols", "dataflow"), r)) for r in rows], indent=2))
+        print(json.dumps([to_mapping(a) for a in found.values()], indent=2))
         return
-    for name, r, c, flow in rows:
-        print(f"{name:12}{r}x{c} {flow}")
+    for name, a in found.items():
+        chip = sum(m.bytes for m in a.memories)
+        print(
+            f"{name:12}{a.array.rows}x{a.array.columns} {a.array.data_type} {a.array.dataflow}, {chip:,} bytes on chip"
+        )
 
 
 def passes(args: Namespace) -> None:

@@ -82,7 +82,12 @@ def specialized(model: onnx.ModelProto, build: Callable[[onnx.ModelProto, dict[s
     ready: dict[tuple[tuple[str, int], ...], Run] = {}
 
     def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        dims = {d: n for shape, x in zip(shapes, inputs) for d, n in zip(shape, getattr(x, "shape", ())) if isinstance(d, str)}
+        dims = {
+            d: n
+            for shape, x in zip(shapes, inputs)
+            for d, n in zip(shape, getattr(x, "shape", ()))
+            if isinstance(d, str)
+        }
         key = tuple(sorted(dims.items()))
         if key not in ready:
             ready[key] = build(model, dims)

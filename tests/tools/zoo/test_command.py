@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+
 from dnnc.zoo import PUBLISHED, ZOO
 from dnnc.zoo.__main__ import main
 

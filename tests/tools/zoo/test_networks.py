@@ -7,8 +7,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from dnnc.zoo import PUBLISHED, ZOO, with_weights
 from onnx import ModelProto, numpy_helper
+
+from dnnc.zoo import PUBLISHED, ZOO, with_weights
 
 SMALL = ["lenet5", "lenet_300_100", "resnet8", "ds_cnn", "mobilenet_v1_025", "toyadmos_autoencoder"]
 LARGE = [name for name in ZOO if name not in SMALL]

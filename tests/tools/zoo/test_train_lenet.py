@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
+
 from dnnc.zoo import ZOO, train_lenet
 from dnnc.zoo.digits import enlarge
-from onnx import numpy_helper
 
 MODELS = Path(__file__).parents[2] / "models"
 

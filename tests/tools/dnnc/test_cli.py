@@ -1,0 +1,189 @@
+"""The `dnnc` command as a user meets it: what it writes, what it says, and how it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from dnnc import cli
+
+MODELS = Path(__file__).parents[2] / "models"
+LENET, DIGITS, SAMPLES = (str(MODELS / n) for n in ("lenet5.onnx", "digits_test.npz", "digits_calibration.npz"))
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> str:
+    """Twenty held-out digits: enough to run, few enough for the suite."""
+    with np.load(DIGITS) as d:
+        np.savez(tmp_path / "few.npz", x=d["x"][:20], labels=d["labels"][:20])
+    return str(tmp_path / "few.npz")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.run(arguments)
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return code, out, err
+
+
+def small(path: Path, *nodes: onnx.NodeProto, shape: tuple[int | str, ...] = (1, 4)) -> str:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(list(nodes), "small", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("on", ["reference", "c", "npu"])
+def test_three_executors_agree_on_the_digits(on, few, capsys):
+    code, out, _ = run(capsys, "run", LENET, "-i", few, "--on", on, "--calibrate", SAMPLES, "--json")
+    assert code == 0
+    assert json.loads(out) == {"on": on, "samples": 20, "correct": 20, "accuracy": 1.0}
+
+
+def test_program_runs_like_the_interpreter_and_leaves_a_trace(few, tmp_path, capsys):
+    npu, ir = str(tmp_path / "l.npu"), str(tmp_path / "l.mlir")
+    assert run(capsys, "compile", LENET, "--calibrate", SAMPLES, "-o", npu)[0] == 0
+    assert run(capsys, "compile", LENET, "--emit", "ir", "-p", "int8", "--calibrate", SAMPLES, "-o", ir)[0] == 0
+    assert run(capsys, "run", npu, "-i", few, "-o", str(tmp_path / "a.npz"), "--trace", str(tmp_path / "t"))[0] == 0
+    assert run(capsys, "run", ir, "-i", few, "-o", str(tmp_path / "b.npz"))[0] == 0
+    a, b = np.load(tmp_path / "a.npz"), np.load(tmp_path / "b.npz")
+    assert a[a.files[0]].shape == (20, 10)
+    assert a[a.files[0]].tobytes() == b[b.files[0]].tobytes()
+    code, out, _ = run(capsys, "trace", str(tmp_path / "t"), "layers", "--json")
+    layers = {row["layer"]: row for row in json.loads(out)}
+    assert code == 0
+    assert {n: r["macs"] for n, r in layers.items()} == {"conv1": 288000, "conv2": 1600000, "ip1": 400000, "ip2": 5000}
+    total = json.loads(run(capsys, "trace", str(tmp_path / "t"), "summary", "--json")[1])[0]
+    assert total["bytes"] == sum(r["bytes"] for r in layers.values())
+    assert total["macs"] == 2_293_000
+    part = json.loads(
+        run(capsys, "trace", str(tmp_path / "t"), "list", "--layer", "ip2", "--engine", "mm", "--json")[1]
+    )
+    assert part and {(r["layer"], r["engine"]) for r in part} == {("ip2", "mm")}
+    assert run(capsys, "trace", str(tmp_path / "t"), "export", "-o", str(tmp_path / "p.json"))[0] == 0
+    events = json.loads((tmp_path / "p.json").read_text())["traceEvents"]
+    assert sum(e["ph"] == "X" for e in events) == total["instructions"]
+
+
+def test_compile_writes_the_same_bytes_twice(tmp_path, capsys):
+    for name in ("a", "b"):
+        for emit, ending in (("npu", "npu"), ("c", "c"), ("ir", "mlir")):
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            args = ("compile", LENET, "--emit", emit, "--calibrate", SAMPLES, "-o", str(folder / f"lenet5.{ending}"))
+            assert run(capsys, *args)[0] == 0
+    files = sorted(f.name for f in (tmp_path / "a").iterdir())
+    assert files == ["lenet5.c", "lenet5.h", "lenet5.mlir", "lenet5.npu", "lenet5.safetensors"]
+    for f in files:
+        assert (tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes(), f
+
+
+def test_report_in_its_three_forms(capsys):
+    code, out, _ = run(capsys, "report", LENET, "--json")
+    assert code == 0 and json.loads(out)["totals"]["macs"] == 2_293_000
+    assert run(capsys, "report", LENET, "--csv")[1].splitlines()[1].startswith("conv1,")
+    assert "2,293,000" in run(capsys, "report", LENET)[1]
+    rows = {r["network"]: r for r in json.loads(run(capsys, "report", "--zoo", "--json")[1])["networks"]}
+    assert (rows["lenet5"]["weights"], rows["lenet5"]["macs"]) == (431_080, 2_293_000)
+    assert all(r["match"] for r in rows.values())
+
+
+def test_check_says_who_takes_the_network(capsys):
+    code, out, _ = run(capsys, "check", LENET, "--calibrate", SAMPLES, "--json")
+    backends = json.loads(out)["backends"]
+    assert code == 0 and all(v["supported"] for v in backends.values())
+    code, out, _ = run(capsys, "check", LENET)
+    assert code == 0
+    assert "node 'conv1': expected a calibrated range, not none. Give samples with --calibrate X.npz." in out
+
+
+def test_dump_after_prints_the_module_to_stderr(tmp_path, capsys):
+    out = str(tmp_path / "l.mlir")
+    _, _, err = run(
+        capsys, "compile", LENET, "--emit", "ir", "-o", out, "-p", "simplify,fuse-groups", "--dump-after", "fuse-groups"
+    )
+    assert err.count("// after fuse-groups") == 1 and "dnn.group" in err
+
+
+@pytest.mark.parametrize("command", ["targets", "passes", "ops"])
+def test_lists_have_a_json_form(command, capsys):
+    code, out, _ = run(capsys, command)
+    assert code == 0 and len(out.splitlines()) > 1
+    assert json.loads(run(capsys, command, "--json")[1])
+
+
+def test_wrong_command_line_is_exit_code_2(capsys):
+    assert run(capsys)[0] == 2
+    assert run(capsys, "compile")[0] == 2
+    assert run(capsys, "compile", LENET, "--emit", "verilog")[0] == 2
+
+
+def test_nothing_supported_is_exit_code_3_with_the_whole_report(tmp_path, capsys):
+    bad = [helper.make_node("NoSuchOp", ["x"], ["a"], "n1"), helper.make_node("AlsoNone", ["a"], ["y"], "n2")]
+    code, _, err = run(capsys, "check", small(tmp_path / "bad.onnx", *bad))
+    assert code == 3
+    assert "node 'n1'" in err and "node 'n2'" in err
+
+
+BAD = {
+    "missing model": (
+        ("compile", "none.onnx"),
+        "none.onnx: expected a model file, found nothing there. Check the path.",
+    ),
+    "wrong kind": (("compile", SAMPLES), ": expected a model as .onnx or .mlir, not '.npz'."),
+    "dimension": (("compile", LENET, "--dim", "N"), "--dim: expected NAME=VALUE with a whole number, not 'N'."),
+    "target": (("compile", LENET, "-t", "edgy"), "Did you mean edge?"),
+    "pass": (
+        ("compile", LENET, "-p", "simplfy"),
+        "pipeline: expected a pass or a pipeline, not 'simplfy'. Did you mean simplify",
+    ),
+    "uncalibrated": (
+        ("compile", LENET),
+        "node 'ip2': expected a calibrated range, not none. Give samples with --calibrate X.npz.",
+    ),
+    "samples": (("compile", LENET, "--calibrate", LENET), ": expected an .npz file with numeric arrays, not this"),
+    "folder": (
+        ("compile", LENET, "--emit", "ir", "-o", "no/such/l.mlir"),
+        "expected a folder 'no/such', which does not exist. Create it first.",
+    ),
+    "inputs": (
+        ("run", LENET, "-i", "none.npz"),
+        "none.npz: expected an .npz file with inputs, found nothing there. Check the path.",
+    ),
+    "not a program": (("run", str(MODELS / "README.npu"), "-i", DIGITS), "README.npu"),
+    "trace of reference": (
+        ("run", LENET, "-i", DIGITS, "--trace", "t"),
+        "--trace: expected the simulator, not --on reference. Add --on npu.",
+    ),
+    "not a trace": (("trace", SAMPLES), "trace written by dnnc"),
+    "report of nothing": (("report",), "dnnc report: expected a model or --zoo, got neither."),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_exit_code_1_and_one_message(case, capsys):
+    arguments, message = BAD[case]
+    code, _, err = run(capsys, *arguments)
+    assert code == 1
+    assert message in err
+
+
+def test_inputs_of_the_wrong_type_and_shape_are_told(tmp_path, capsys):
+    np.savez(tmp_path / "wide.npz", x=np.zeros((2, 1, 28, 28)))
+    np.savez(tmp_path / "small.npz", x=np.zeros((2, 1, 8, 8), np.float32))
+    code, _, err = run(capsys, "run", LENET, "-i", str(tmp_path / "wide.npz"))
+    assert code == 1 and "expected 'data' as float32, not float64. Convert it with .astype()." in err
+    code, _, err = run(capsys, "run", LENET, "-i", str(tmp_path / "small.npz"))
+    assert code == 1 and "expected samples of 1x1x28x28 f32 stacked along a first axis, not 2x1x8x8." in err
+
+
+def test_nothing_half_written_is_left_behind(tmp_path, capsys):
+    code, _, _ = run(capsys, "compile", LENET, "-o", str(tmp_path / "l.npu"))
+    assert code == 1
+    assert list(tmp_path.iterdir()) == []
