@@ -89,7 +89,7 @@ def inferred_types(
         operands = {name: onnx.TypeProto.FromString(type_proto(type_)) for name, type_ in types.items()}
         known = {name: numpy_helper.from_array(np.ascontiguousarray(v)) for name, v in values.items()}
         return static_types(onnx.shape_inference.infer_node_outputs(schema, proto, operands, known))
-    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError):
+    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
         return {}
 
 

@@ -85,7 +85,7 @@ def conv(site: Site) -> SSAValue:
 
 
 def conv_transpose(site: Site) -> SSAValue:
-    """ConvTranspose: `output_shape` and `auto_pad` fix the pads, the odd one after the input unless SAME_LOWER."""
+    """ConvTranspose: `output_shape` and `auto_pad` fix the pads, the odd one before the input unless SAME_UPPER."""
     kernel, size = kernel_shape(site), spatial(site)
     n = len(kernel)
     stride, dilation = per_dimension(site, "strides", n), per_dimension(site, "dilations", n)
@@ -101,7 +101,7 @@ def conv_transpose(site: Site) -> SSAValue:
         extra = tuple(e + max(0, -t) for e, t in zip(extra, totals))
         less = [max(0, t) // 2 for t in totals]
         more = [max(0, t) - a for t, a in zip(totals, less)]
-        pads = [*less, *more] if auto != "SAME_LOWER" else [*more, *less]
+        pads = [*less, *more] if auto == "SAME_UPPER" else [*more, *less]
     elif auto == "VALID":
         pads = [0] * (2 * n)
     win = Window.of(kernel, stride, pads, dilation)
