@@ -91,7 +91,7 @@ static int64_t dnnc_pow_int(int64_t a, int64_t b)
 /*== dnnc_shl ==*/
 static int64_t dnnc_shl(int64_t a, int64_t b, int64_t width)
 {
-    return b < width ? (int64_t)((uint64_t)a << b) : 0;
+    return b >= 0 && b < width ? (int64_t)((uint64_t)a << b) : 0;
 }
 /*== dnnc_shl_u64 ==*/
 static uint64_t dnnc_shl_u64(uint64_t a, uint64_t b, uint64_t width)
@@ -101,7 +101,7 @@ static uint64_t dnnc_shl_u64(uint64_t a, uint64_t b, uint64_t width)
 /*== dnnc_shr ==*/
 static int64_t dnnc_shr(int64_t a, int64_t b, int64_t width)
 {
-    return b < width ? a >> b : 0;
+    return b >= 0 && b < width ? a >> b : a < 0 ? -1 : 0;
 }
 /*== dnnc_shr_u64 ==*/
 static uint64_t dnnc_shr_u64(uint64_t a, uint64_t b, uint64_t width)

@@ -286,10 +286,7 @@ def targets(args: Namespace) -> None:
         print(json.dumps([to_mapping(a) for a in found.values()], indent=2))
         return
     for name, a in found.items():
-        chip = sum(m.bytes for m in a.memories)
-        print(
-            f"{name:12}{a.array.rows}x{a.array.columns} {a.array.data_type} {a.array.dataflow}, {chip:,} bytes on chip"
-        )
+        print(f"{name:12}{a.description}")
 
 
 def passes(args: Namespace) -> None:
