@@ -20,7 +20,7 @@ from dnnc.backends.c.kernels import (
     reduction,
     resample,
 )
-from dnnc.backends.c.text import C_TYPES
+from dnnc.backends.c.text import C_TYPES, size_of
 from dnnc.backends.c.units import Graph, Unit
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn import composite as C
@@ -103,6 +103,9 @@ def check_supported(graph: Graph) -> None:
     found = Collector()
     for i, value in enumerate(graph.inputs):
         _check_type(found, f"input {i}", "the network", value)
+    for i, value in enumerate(graph.outputs):
+        if value in graph.constants:  # no operation names its type
+            _check_type(found, f"output {i}", "the network", value)
     for unit in graph.units:
         for op in unit.ops:
             _check_op(found, op)
@@ -153,10 +156,10 @@ def _check_body(found: Collector, op: Elementwise) -> None:
 def kernels_of(
     graph: Graph, skip: set[int], slabs: dict[int, frozenset[int]], array: Callable[..., np.ndarray | None]
 ) -> dict[int, Kernel]:
-    """The kernel of each unit but those to skip, by number; `slabs` are the parts of concats already in place."""
+    """The kernel of each unit but those to skip and those that make nothing; `slabs`: parts of concats already in place."""
     kernels: dict[int, Kernel] = {}
     for number, unit in enumerate(graph.units):
-        if number not in skip:
+        if number not in skip and any(size_of(v.type) for v in unit.outputs):
             kernels[number] = _written(graph, unit, array, slabs.get(number))
     return kernels
 

@@ -129,6 +129,8 @@ class _Writer:
         return f"    {function}({', '.join(arguments)});"
 
     def _pointer(self, value: SSAValue, const: str) -> str:
+        if not bytes_of(value):
+            return "NULL"
         place = self.sharing.place(value)
         root, element = place.root, c_type(value)
         if root in self.graph.constants:

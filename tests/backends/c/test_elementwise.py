@@ -109,6 +109,15 @@ def test_parameters_and_mixed_types(net, rng):
     net.check()
 
 
+def test_shifts_beyond_the_width(net):
+    for dtype in (np.int8, np.int32, np.uint64):
+        x = net.input(np.array([-1, 5, 9, -7]).astype(dtype))
+        amount = net.input(np.array([8, 31, 64, 100]).astype(dtype))
+        net.output(f"left {dtype}", net.add(ShiftLeftOp(x, amount)))
+        net.output(f"right {dtype}", net.add(ShiftRightOp(x, amount)))
+    net.check()
+
+
 def test_casts(net, rng):
     for source in KINDS:
         for target in KINDS:
