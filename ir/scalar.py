@@ -96,7 +96,7 @@ def _shift(x: Any, y: Any, ufunc: Any) -> Any:
     """X shifted by y bits; by its width or more, what is left is 0 (-1 for a negative x shifted right)."""
     x = np.asarray(x)
     width = x.dtype.itemsize * 8
-    rest = np.where(x < 0, -1, 0) if ufunc is np.right_shift else 0
+    rest = np.where(x < 0, -1, 0).astype(x.dtype) if ufunc is np.right_shift else 0
     return np.where(np.less(y, width), ufunc(x, np.minimum(y, width - 1)), rest).astype(x.dtype)
 
 
