@@ -16,6 +16,7 @@ from dnnc.ir.dnn.movement import Movement, ShapeOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp
 from dnnc.ir.types import QuantType, is_float
 
 Rule = Callable[[Operation], str | None]  # what is wrong with an operation, or None
@@ -58,6 +59,16 @@ def _grouped(op: Operation) -> str | None:
     return f"expected '{op.name}' inside a dnn.group." if isinstance(op, DnnOp) else None
 
 
+def _scheduled(op: Operation) -> str | None:
+    legal = (BufferOp, LoopOp, CopyOp, ComputeOp, ReturnOp)
+    return None if isinstance(op, legal) else f"expected operations of the sched dialect, not '{op.name}'."
+
+
+def _placed(op: Operation) -> str | None:
+    open_ = isinstance(op, BufferOp) and op.offset is None
+    return f"expected an offset for buffer {op.label}, none is planned." if open_ else None  # pyright: ignore
+
+
 @dataclass(frozen=True)
 class Stage:
     """A point on the way of the data: its name, what it promises, and the rules that check the promise."""
@@ -72,6 +83,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("simplified", "shapes and batch norms folded", (_in_dnn, _static, _plain)),
     Stage("quantized", "no floats but declared islands and the boundary", (_in_dnn, _static, _integer)),
     Stage("fused", "everything that computes is in a group", (_in_dnn, _static, _grouped)),
+    Stage("tiled", "buffers, loops, copies and compute on tiles", (_scheduled,)),
+    Stage("placed", "every buffer has an offset", (_scheduled, _placed)),
 )
 BY_NAME = {s.name: s for s in STAGES}
 

@@ -41,3 +41,11 @@ OPTIONAL: tuple[type[ModulePass], ...] = (CalibratePass, DecomposePass)
 PASSES: dict[str, type[ModulePass]] = {
     p.name: p for p in sorted({*OPTIONAL, *(p for ps in PIPELINES.values() for p in ps)}, key=lambda p: p.name)
 }
+
+# The stage (`dnnc.ir.stages`) a module has reached after a pass; checked whenever the pass has run.
+REACHES: dict[type[ModulePass], str] = {
+    QuantizePass: "quantized",
+    FuseGroupsPass: "fused",
+    TilePass: "tiled",
+    PlanMemoryPass: "placed",
+}

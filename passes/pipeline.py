@@ -14,8 +14,9 @@ from xdsl.utils.arg_spec import parse_pipeline as parse_specs
 from xdsl.utils.exceptions import ArgSpecParseError
 
 from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.stages import check
 from dnnc.ir.text import verify
-from dnnc.passes import PASSES, PIPELINES
+from dnnc.passes import PASSES, PIPELINES, REACHES
 
 AfterPass = Callable[[ModulePass, ModuleOp], None]
 
@@ -79,10 +80,12 @@ def options(kind: type[ModulePass]) -> dict[str, str]:
 
 
 def run(passes: Sequence[ModulePass], module: ModuleOp, ctx: Context, after: AfterPass | None = None) -> None:
-    """Apply passes in order, verifying the module after each; `after` is called with each pass and the module."""
+    """Apply passes in order; after each, verify the module and check the stage it has reached, then call `after`."""
     for one in passes:
         one.apply(ctx, module)
         verify(module)
+        if type(one) in REACHES:
+            check(module, REACHES[type(one)])
         if after is not None:
             after(one, module)
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.stages import BY_NAME, STAGES, check
+from dnnc.ir.text import parse
 
 F = "tensor<1x2x4x4xf32>"
 Q = "tensor<2x!dnn.q<i8, 0.5, 0>>"
@@ -17,7 +19,7 @@ def refused(module, stage: str) -> list[str]:
 
 
 def test_stages_are_known_by_name():
-    assert list(BY_NAME) == ["imported", "simplified", "quantized", "fused"] == [s.name for s in STAGES]
+    assert list(BY_NAME) == ["imported", "simplified", "quantized", "fused", "tiled", "placed"] == [s.name for s in STAGES]
     assert all(s.promise and s.rules for s in STAGES)
 
 
@@ -79,3 +81,17 @@ def test_other_dialects_are_refused(program):
 def test_a_program_has_a_main(program):
     module, _ = program("func.func @other() {\n  func.return\n}")
     assert refused(module, "imported") == ["module: expected a function @main, found none."]
+
+
+def test_tiled_and_placed_say_what_is_missing():
+    text = """
+    func.func @main() {
+      %0 = sched.buffer "x" in <input> : memref<4xi8>
+      %1 = dnn.const value = dense<1.0> : tensor<1xf32> : () -> tensor<1xf32>
+      func.return
+    }"""
+    module = parse(make_context(), text, "test.mlir")
+    assert refused(module, "tiled") == [
+        "test.mlir:4:7: after stage 'tiled' expected operations of the sched dialect, not 'dnn.const'.",
+    ]
+    assert refused(module, "placed")[0].endswith("expected an offset for buffer \"x\", none is planned.")
