@@ -1,0 +1,103 @@
+"""`python -m tools.bench`: dnnc against peers on the networks of the zoo. One thread each; ratios below 1 mean dnnc is faster."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx.reference import ReferenceEvaluator
+from rich.console import Console
+from rich.table import Table
+
+from dnnc import api
+from dnnc.backends.c.target import compile_and_load, emit
+from dnnc.zoo import ZOO
+from tools.bench.paired import Pair, compare
+
+SMALL = ("lenet5", "resnet8", "ds_cnn", "mobilenet_v1_025", "toyadmos_autoencoder")
+LARGE = ("googlenet", "resnet50")
+FLAGS = ("-O3", "-march=native")
+
+
+def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on the CPU with one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def sample(model: onnx.ModelProto) -> np.ndarray:
+    """A seeded input of the model's shape."""
+    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def c_against_onnxruntime(name: str) -> tuple[Pair, float]:
+    """Generated C (gcc -O3 -march=native) against ONNX Runtime, both called from Python; and their relative difference."""
+    model = ZOO[name]()
+    x, peer = sample(model), session(model)
+    network = api.compile(model, emit="ir", pipeline="fuse").network
+    program = compile_and_load(emit(network.module, network.ctx, name), flags=FLAGS)
+    feed = {model.graph.input[0].name: x}
+    (want,), (got,) = peer.run(None, feed), program(x)
+    difference = float(np.abs(got - want).max() / np.abs(want).max())
+    return compare(lambda: program(x), lambda: peer.run(None, feed)), difference
+
+
+def interpreter_against_reference(name: str) -> Pair:
+    """The reference interpreter against onnx.reference, on the network as imported."""
+    model = ZOO[name]()
+    x, network, peer = sample(model), api.load(model), ReferenceEvaluator(model)
+    return compare(lambda: network.run(x), lambda: peer.run(None, {model.graph.input[0].name: x}), rounds=3)
+
+
+def simulator(name: str) -> tuple[float, int, int]:
+    """(seconds a run, cycles, MACs) of the int8 network on the simulator of `edge`, with its trace."""
+    model = ZOO[name]()
+    x = sample(model)
+    program = api.compile(model, calibrate=[x])
+    program.run(x)
+    pair = compare(lambda: program.run(x), lambda: None, rounds=3)
+    return pair.a, program.trace().cycles, int(program.report().to_dict()["totals"]["macs"])
+
+
+def table(title: str, *headers: str) -> Table:
+    """An empty table."""
+    out = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for i, h in enumerate(headers):
+        out.add_column(h, justify="right" if i else "left", no_wrap=True)
+    return out
+
+
+def main() -> None:
+    """Entry point."""
+    p = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    p.add_argument("--large", action="store_true", help=f"also {', '.join(LARGE)}")
+    names = SMALL + (LARGE if p.parse_args().large else ())
+    console = Console()
+    t = table("C against onnxruntime, one thread", "network", "C us", "onnxruntime us", "ratio", "difference")
+    for name in names:
+        pair, difference = c_against_onnxruntime(name)
+        t.add_row(name, f"{pair.a * 1e6:,.1f}", f"{pair.b * 1e6:,.1f}", f"{pair.ratio:.2f}", f"{difference:.1e}")
+    console.print(t)
+    t = table("interpreter against onnx.reference", "network", "dnnc ms", "onnx.reference ms", "ratio")
+    for name in SMALL:
+        pair = interpreter_against_reference(name)
+        t.add_row(name, f"{pair.a * 1e3:,.2f}", f"{pair.b * 1e3:,.2f}", f"{pair.ratio:.2f}")
+    console.print(t)
+    t = table("simulator, int8 on edge, functional and timed with trace", "network", "ms", "cycles", "GMAC/s")
+    for name in ("lenet5", "lenet_300_100", "toyadmos_autoencoder"):
+        s, cycles, macs = simulator(name)
+        t.add_row(name, f"{s * 1e3:,.2f}", f"{cycles:,}", f"{macs / s / 1e9:.2f}")
+    console.print(t)
+
+
+if __name__ == "__main__":
+    main()
