@@ -19,5 +19,5 @@ def make_context(store: WeightStore | None = None) -> Context:
     for dialect in (Builtin, Func, Arch, Sched):
         ctx.load_dialect(dialect)
     # Stateful dialects are made anew for each context: a shared one would share its weights.
-    ctx.load_dialect(Dialect("dnn", OPS, ATTRIBUTES, [store if store is not None else WeightStore()]))
+    ctx.load_dialect(Dialect("dnn", list(OPS), ATTRIBUTES, [store if store is not None else WeightStore()]))
     return ctx

@@ -95,7 +95,8 @@ def where(location: LocationAttr, fallback: str = "") -> str:
     if isinstance(location, FileLineColLoc):
         return f"{location.filename.data}:{location.line.data}:{location.column.data}"
     if isinstance(location, FusedLoc):
-        return " + ".join(where(part) for part in location.locations if where(part)) or fallback
+        parts = (where(part) for part in location.locations)  # pyright: ignore[reportGeneralTypeIssues]
+        return " + ".join(filter(None, parts)) or fallback
     return fallback
 
 

@@ -35,8 +35,9 @@ def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = S
     Raises InternalError naming the laws that still fire after the bound: two of them undo each other.
     """
     total: Counter[str] = Counter()
+    pattern = _FirstMatch(laws)
     for _ in range(sweeps):
-        pattern = _FirstMatch(laws)
+        pattern.fired.clear()
         walker = PatternRewriteWalker(pattern, apply_recursively=False, listener=note_keeper())
         if not walker.rewrite_module(module):
             return total

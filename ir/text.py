@@ -43,7 +43,7 @@ def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     try:
         module = LocatingParser(ctx, text, name).parse_module()
     except ParseError as e:
-        raise DnncError(Finding(_place(name, e.span.input.content, e.span.start), e.msg)) from e
+        raise DnncError(Finding(_place(name, text, e.span.start), e.msg)) from e
     verify(module)
     return module
 

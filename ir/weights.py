@@ -116,7 +116,7 @@ def write_safetensors(
         for a in arrays.values():
             # A broadcast array is written row by row so that it is never materialised whole.
             for part in a if a.ndim and not a.flags.c_contiguous else (a,):
-                f.write(memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8)))
+                f.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:

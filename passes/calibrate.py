@@ -82,7 +82,7 @@ def range_of(value: SSAValue) -> tuple[float, float] | None:
         function = value.owner.parent_op()  # pyright: ignore[reportAttributeAccessIssue]
         known = isinstance(function, FuncOp) and function.arg_attrs is not None
         attribute = function.arg_attrs.data[value.index].data.get(RANGE) if known else None  # pyright: ignore
-    return attribute.data if isinstance(attribute, Reals) else None
+    return (attribute.data[0], attribute.data[1]) if isinstance(attribute, Reals) else None
 
 
 def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:

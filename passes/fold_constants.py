@@ -58,9 +58,9 @@ def fold(op: DnnOp, store: WeightStore) -> None:
         new: list[Operation] = [ConstOp.of(values[0], store, location=op.location)]
     elif sum(prod(shape_of(r.type)) for r in op.results) <= _EAGER:
         values = op.run([v.owner.array(store) for v in op.operands])  # pyright: ignore[reportAttributeAccessIssue]
-        new = [
-            ConstOp.of(v, store, hint_of(op), r.type, op.location)
-            for v, r in zip(values, op.results)  # pyright: ignore
+        new = [  # pyright: ignore[reportAssignmentType]
+            ConstOp.of(v, store, hint_of(op), r.type, op.location)  # pyright: ignore[reportArgumentType]
+            for v, r in zip(values, op.results)
         ]
     else:
         new = [_lazy(op, i, store) for i in range(len(op.results))]

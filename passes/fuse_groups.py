@@ -79,7 +79,7 @@ def only_user(value: SSAValue) -> DnnOp | None:
 def _replace(chain: list[DnnOp]) -> None:
     # The last operation sees every operand of the chain already made, so the group stands there.
     locations = list(dict.fromkeys(op.location for op in chain))
-    location = locations[0] if len(locations) == 1 else FusedLoc(locations, NoneAttr())
+    location = locations[0] if len(locations) == 1 else FusedLoc(tuple(locations), NoneAttr())
     group, replaced = GroupOp.of(chain, location)
     Rewriter.insert_op(group, InsertPoint.before(chain[-1]))
     for old, new in zip(replaced, group.results):

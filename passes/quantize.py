@@ -93,7 +93,7 @@ class _Lowering:
             ranges = [range_of(v) for v in (op.operands[0], op.results[0])] if contraction(op) else []
             if None in ranges:
                 report.error(place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.")
-            elif not np.isfinite(ranges).all():
+            elif not np.isfinite([r for r in ranges if r]).all():
                 report.error(place, f"expected finite operands and results on the samples, not {ranges}.")
             if i < last and not self.options.islands and not integer_form(op):
                 kind = type_name(op.results[0].type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
@@ -178,7 +178,7 @@ class _Lowering:
             operands.append(self.insert(bq, op))
         self.check_accumulator(op, np.moveaxis(q, axis, 0), x_type, bias)
         properties = {k: v for k, v in op.properties.items() if k != "operandSegmentSizes"}
-        total = self.insert(type(op)(*operands, **properties), op)
+        total = self.insert(type(op)(*operands, **properties), op)  # pyright: ignore[reportArgumentType]
         target = activation_type(self.output_range(op))
         self.replace(op, self.insert(RequantizeOp(total, to=target, rounding=self.options.rounding), op))
 

@@ -34,7 +34,7 @@ class Blob:
             if at > end:
                 yield memoryview(bytes(at - end))
             plain = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-            yield memoryview(plain.reshape(-1).view(np.uint8))
+            yield plain.reshape(-1).view(np.uint8).data
             end = at + array.size * array.dtype.itemsize
 
     def __bytes__(self) -> bytes:

@@ -1,6 +1,7 @@
 """The graph dialect: tensors, value semantics, one operation per layer."""
 
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute
+from xdsl.irdl import IRDLOperation
 
 from dnnc.ir.dnn import (
     activation,
@@ -32,10 +33,10 @@ FAMILIES = (
 )
 
 
-def _concrete(module: object) -> list[type[Operation]]:
+def _concrete(module: object) -> list[type[IRDLOperation]]:
     """The operations a module defines, in order of their text."""
     return [
-        v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Operation) and _defined(v, module)
+        v for v in vars(module).values() if isinstance(v, type) and issubclass(v, IRDLOperation) and _defined(v, module)
     ]
 
 
@@ -43,7 +44,7 @@ def _defined(cls: type, module: object) -> bool:
     return cls.__module__ == module.__name__ and isinstance(vars(cls).get("name"), str)  # pyright: ignore
 
 
-OPS: list[type[Operation]] = [op for family in FAMILIES for op in _concrete(family)]
+OPS: list[type[IRDLOperation]] = [op for family in FAMILIES for op in _concrete(family)]
 ATTRIBUTES: list[type[Attribute]] = [
     QuantType,
     attributes.Int,

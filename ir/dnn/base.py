@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.dialects.builtin import DenseArrayBase, LocationAttr, TensorType, UnitAttr, i32
 from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 from xdsl.irdl import IRDLOperation, OptOperandDef, VarOperandDef, traits_def
-from xdsl.irdl.operations import SSAValues
+from xdsl.irdl.operations import SSAValues  # pyright: ignore[reportPrivateImportUsage]
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
@@ -57,7 +57,7 @@ class DnnOp(IRDLOperation):
         sizes: list[int] = []
         given = list(operands) + [None] * (len(definition.operands) - len(operands))
         for value in given:
-            group = () if value is None else value if isinstance(value, (list, tuple)) else (SSAValue.get(value),)
+            group = () if value is None else value if isinstance(value, (list, tuple)) else (SSAValue.get(value),)  # pyright: ignore
             flat.extend(group)
             sizes.append(len(group))
         properties: dict[str, Attribute] = {}

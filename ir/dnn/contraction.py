@@ -58,7 +58,7 @@ def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
     expect(x.axis is None, "one scale for the input", f"{x}")
     expect(not np.any(w.zero), "weights with zero point 0", f"{w}", "Quantize weights symmetrically.")
     scale = (x.scale * w.scale).astype(np.float32)
-    return QuantType.per_tensor(I32, scale) if w.axis is None else QuantType.per_channel(I32, scale, axis)
+    return QuantType.per_tensor(I32, float(scale)) if w.axis is None else QuantType.per_channel(I32, scale, axis)
 
 
 def exact_matmul(a: np.ndarray, b: np.ndarray, out: np.dtype) -> np.ndarray:

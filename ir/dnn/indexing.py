@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType, UnitAttr
@@ -57,7 +58,7 @@ class GatherElementsOp(Indexed):
 
 def _grid(indices: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     """Index arrays that place each element of `indices` at itself, but for the axis, where it is its value."""
-    at = list(np.indices(indices.shape, sparse=True))
+    at: list[np.ndarray] = list(np.indices(indices.shape, sparse=True))  # pyright: ignore
     at[axis] = indices
     return tuple(at)
 
@@ -85,7 +86,8 @@ class GatherNDOp(Indexed):
 
     def evaluate(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         b = self.batch.data
-        lead = [g.reshape(*g.shape, *(1,) * (indices.ndim - 1 - b)) for g in np.indices(x.shape[:b], sparse=True)]
+        grid: Any = np.indices(x.shape[:b], sparse=True)
+        lead = [g.reshape(*g.shape, *(1,) * (indices.ndim - 1 - b)) for g in grid]
         return x[(*lead, *_places(indices, x.shape[b:]))]
 
 

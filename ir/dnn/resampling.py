@@ -188,7 +188,7 @@ class ResizeOp(DnnOp):
             parts = [np.take(y, index, axis) for index in taps.index.T]
             if self.mode.data != "nearest":
                 parts = [p * w.astype(kind).reshape(along) for p, w in zip(parts, taps.weight.T)]
-            y = sum(parts[1:], parts[0])
+            y = np.asarray(sum(parts[1:], parts[0]))
             outside = outside | taps.outside.reshape(along)
         if outside.any():
             y = np.where(outside, np.asarray(self.extrapolation.data, kind), y)

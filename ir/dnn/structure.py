@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, TensorType
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -103,7 +103,7 @@ def _inline(array: np.ndarray, type_: TensorType) -> DenseIntOrFPElementsAttr | 
         return None
     if is_float(type_.element_type) and not (np.isfinite(array).all() and not np.signbit(array[array == 0]).any()):
         return None
-    return DenseIntOrFPElementsAttr.from_list(type_, [v.item() for v in array.reshape(-1)])
+    return DenseIntOrFPElementsAttr.from_list(type_, [v.item() for v in array.reshape(-1)])  # pyright: ignore
 
 
 def texts(types: Sequence[Attribute]) -> str:
@@ -132,7 +132,7 @@ class GroupOp(DnnOp):
     traits = traits_def(Pure(), IsolatedFromAbove())
 
     @staticmethod
-    def of(ops: Sequence[Operation], location: LocationAttr | None = None) -> tuple[GroupOp, list[SSAValue]]:
+    def of(ops: Sequence[Operation], location: LocationAttr | None = None) -> tuple[GroupOp, list[OpResult]]:
         """A group with clones of consecutive operations; returns it with the values its results replace.
 
         Operands are the values used but not made by the operations, in order of first use; results are the values

@@ -82,7 +82,7 @@ def run(args: Namespace) -> None:
         result |= accuracy(next(iter(stacked.values())), labels, args.input)
     if args.output:
         with atomic_file(args.output) as f:
-            np.savez(f, **{n: a[:, 0] if a.ndim > 1 and a.shape[1] == 1 else a for n, a in stacked.items()})
+            np.savez(f, **{n: a[:, 0] if a.ndim > 1 and a.shape[1] == 1 else a for n, a in stacked.items()})  # pyright: ignore
         result["output"] = args.output
     if args.trace:
         executor.trace(args.trace)

@@ -82,7 +82,7 @@ def specialized(model: onnx.ModelProto, build: Callable[[onnx.ModelProto, dict[s
     ready: dict[tuple[tuple[str, int], ...], Run] = {}
 
     def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        dims = {
+        dims: dict[str, int] = {
             d: n
             for shape, x in zip(shapes, inputs)
             for d, n in zip(shape, getattr(x, "shape", ()))

@@ -46,18 +46,18 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str], stdin: TextIO | None = None, out: TextIO | None = None) -> int:
     """The command on given streams; returns its exit code."""
     args = parser().parse_args(arguments)
-    out = out or sys.stdout
+    sink: TextIO = out or sys.stdout
     chunks = _chunks(args, stdin or sys.stdin)
     for i, chunk in enumerate(chunks):
         if i:
-            print("// -----", file=out)
+            print("// -----", file=sink)
         try:
-            _one(args, chunk, out)
+            _one(args, chunk, sink)
         except DnncError as e:
             if not args.verify_diagnostics:
                 print(e, file=sys.stderr)
                 return 1
-            print(e, file=out)
+            print(e, file=sink)
     return 0
 
 

@@ -44,7 +44,7 @@ def emit_elementwise(kernel: Kernel) -> None:
     shape = shape_of(kernel.unit.outputs[0].type)
     walk = Walk(shape, (0,) * len(shape), shape)
     y = walk.array(kernel.y(), strides_to(shape, shape))  # dimensions of size 1 are dropped, whatever their stride
-    emit_walk(kernel, walk, y, kernel.unit.ops, {})
+    emit_walk(kernel, walk, y, kernel.unit.ops, {})  # pyright: ignore[reportArgumentType]
 
 
 def emit_walk(

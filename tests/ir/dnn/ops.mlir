@@ -278,24 +278,40 @@ func.func @reduction(
 ) {
   // CHECK-NEXT: %reduce_sum = dnn.reduce_sum %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
   %reduce_sum = dnn.reduce_sum %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_mean = dnn.reduce_mean %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_mean = dnn.reduce_mean %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_max = dnn.reduce_max %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_max = dnn.reduce_max %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_min = dnn.reduce_min %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_min = dnn.reduce_min %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_prod = dnn.reduce_prod %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_prod = dnn.reduce_prod %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_l1 = dnn.reduce_l1 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_l1 = dnn.reduce_l1 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_l2 = dnn.reduce_l2 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_l2 = dnn.reduce_l2 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_sum_square = dnn.reduce_sum_square %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_sum_square = dnn.reduce_sum_square %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  // CHECK-NEXT: %reduce_log_sum = dnn.reduce_log_sum %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
-  %reduce_log_sum = dnn.reduce_log_sum %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
   // CHECK-NEXT: %reduce_sum_b = dnn.reduce_sum %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
   %reduce_sum_b = dnn.reduce_sum %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_mean = dnn.reduce_mean %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_mean = dnn.reduce_mean %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_mean_b = dnn.reduce_mean %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_mean_b = dnn.reduce_mean %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_max = dnn.reduce_max %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_max = dnn.reduce_max %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_max_b = dnn.reduce_max %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_max_b = dnn.reduce_max %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_min = dnn.reduce_min %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_min = dnn.reduce_min %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_min_b = dnn.reduce_min %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_min_b = dnn.reduce_min %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_prod = dnn.reduce_prod %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_prod = dnn.reduce_prod %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_prod_b = dnn.reduce_prod %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_prod_b = dnn.reduce_prod %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_l1 = dnn.reduce_l1 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_l1 = dnn.reduce_l1 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_l1_b = dnn.reduce_l1 %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_l1_b = dnn.reduce_l1 %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_l2 = dnn.reduce_l2 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_l2 = dnn.reduce_l2 %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_l2_b = dnn.reduce_l2 %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_l2_b = dnn.reduce_l2 %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_sum_square = dnn.reduce_sum_square %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_sum_square = dnn.reduce_sum_square %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_sum_square_b = dnn.reduce_sum_square %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_sum_square_b = dnn.reduce_sum_square %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  // CHECK-NEXT: %reduce_log_sum = dnn.reduce_log_sum %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  %reduce_log_sum = dnn.reduce_log_sum %a axes = [1] : (tensor<2x3xf32>) -> tensor<2xf32>
+  // CHECK-NEXT: %reduce_log_sum_b = dnn.reduce_log_sum %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
+  %reduce_log_sum_b = dnn.reduce_log_sum %a axes = [0, 1] keepdims : (tensor<2x3xf32>) -> tensor<1x1xf32>
   // CHECK-NEXT: %arg_max = dnn.arg_max %a axis = 0 : (tensor<2x3xf32>) -> tensor<3xi64>
   %arg_max = dnn.arg_max %a axis = 0 : (tensor<2x3xf32>) -> tensor<3xi64>
   // CHECK-NEXT: %arg_max_b = dnn.arg_max %a axis = -1 keepdims last : (tensor<2x3xf32>) -> tensor<2x1xi64>
@@ -359,6 +375,8 @@ func.func @movement(
   %depth_to_space_b = dnn.depth_to_space %e block = 2 mode = crd : (tensor<1x4x8x8xf32>) -> tensor<1x1x16x16xf32>
   // CHECK-NEXT: %space_to_depth = dnn.space_to_depth %e block = 2 : (tensor<1x4x8x8xf32>) -> tensor<1x16x4x4xf32>
   %space_to_depth = dnn.space_to_depth %e block = 2 : (tensor<1x4x8x8xf32>) -> tensor<1x16x4x4xf32>
+  // CHECK-NEXT: %space_to_depth_b = dnn.space_to_depth %e block = 2 mode = crd : (tensor<1x4x8x8xf32>) -> tensor<1x16x4x4xf32>
+  %space_to_depth_b = dnn.space_to_depth %e block = 2 mode = crd : (tensor<1x4x8x8xf32>) -> tensor<1x16x4x4xf32>
   // CHECK-NEXT: %concat = dnn.concat [%a, %f] axis = 1 : (tensor<2x3xf32>, tensor<2x1xf32>) -> tensor<2x4xf32>
   %concat = dnn.concat [%a, %f] axis = 1 : (tensor<2x3xf32>, tensor<2x1xf32>) -> tensor<2x4xf32>
   // CHECK-NEXT: %pad = dnn.pad %a before = [0, 1] after = [2, 0] : (tensor<2x3xf32>) -> tensor<4x4xf32>
@@ -459,8 +477,12 @@ func.func @composite(
   %layer_norm_b = dnn.layer_norm %a, %h, shift(%i) axis = 0 epsilon = 1.0e-12 : (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
   // CHECK-NEXT: %rms_norm = dnn.rms_norm %a, %g : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
   %rms_norm = dnn.rms_norm %a, %g : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT: %rms_norm_b = dnn.rms_norm %a, %h axis = 0 epsilon = 1.0e-06 : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %rms_norm_b = dnn.rms_norm %a, %h axis = 0 epsilon = 1.0e-06 : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
   // CHECK-NEXT: %group_norm = dnn.group_norm %b, %c, %d groups = 2 : (tensor<1x4x8x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x8x8xf32>
   %group_norm = dnn.group_norm %b, %c, %d groups = 2 : (tensor<1x4x8x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x8x8xf32>
+  // CHECK-NEXT: %group_norm_b = dnn.group_norm %b, %c, %d groups = 4 epsilon = 0.001 : (tensor<1x4x8x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x8x8xf32>
+  %group_norm_b = dnn.group_norm %b, %c, %d groups = 4 epsilon = 0.001 : (tensor<1x4x8x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x8x8xf32>
   // CHECK-NEXT: %mean_variance_norm = dnn.mean_variance_norm %b axes = [0, 2, 3] : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   %mean_variance_norm = dnn.mean_variance_norm %b axes = [0, 2, 3] : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   // CHECK-NEXT: %lp_norm = dnn.lp_norm %a : (tensor<2x3xf32>) -> tensor<2x3xf32>

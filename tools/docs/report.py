@@ -1,0 +1,34 @@
+"""The page of the report's figures, from its columns and totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dnnc.backends.report.column import Column
+from dnnc.backends.report.columns import COLUMNS
+from dnnc.backends.report.totals import TOTALS
+from dnnc.backends.report.zoo import ZOO_COLUMNS
+from tools.docs.markdown import literal, page, table
+
+
+def columns(declared: Sequence[Column[Any]]) -> str:
+    """A row for each figure."""
+    return table(
+        ["key", "heading", "unit", "definition"], ([literal(c.key), c.header, c.unit or "", c.doc] for c in declared)
+    )
+
+
+def text() -> str:
+    """The page."""
+    return page(
+        "Report",
+        "`backends/report/columns.py`, `totals.py` and `zoo.py`",
+        "`dnnc report MODEL` prints the figures of each layer and of the network; `--json` and `--csv` have all of them.",
+        "## Of a layer",
+        columns(COLUMNS),
+        "## Of a network",
+        columns(TOTALS),
+        "## Of the example networks (`dnnc report --zoo`)",
+        columns(ZOO_COLUMNS),
+    )
