@@ -19,7 +19,9 @@ def refused(module, stage: str) -> list[str]:
 
 
 def test_stages_are_known_by_name():
-    assert list(BY_NAME) == ["imported", "simplified", "quantized", "fused", "tiled", "placed"] == [s.name for s in STAGES]
+    assert (
+        list(BY_NAME) == ["imported", "simplified", "quantized", "fused", "tiled", "placed"] == [s.name for s in STAGES]
+    )
     assert all(s.promise and s.rules for s in STAGES)
 
 
@@ -94,4 +96,4 @@ def test_tiled_and_placed_say_what_is_missing():
     assert refused(module, "tiled") == [
         "test.mlir:4:7: after stage 'tiled' expected operations of the sched dialect, not 'dnn.const'.",
     ]
-    assert refused(module, "placed")[0].endswith("expected an offset for buffer \"x\", none is planned.")
+    assert refused(module, "placed")[0].endswith('expected an offset for buffer "x", none is planned.')
