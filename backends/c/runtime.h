@@ -2,22 +2,26 @@
 /*== dnnc_maxf ==*/
 static float dnnc_maxf(float a, float b)
 {
-    return (a >= b || a != a) ? a : b;
+    const float m = a > b ? a : b; /* b when either is NaN: one instruction on most machines */
+    return a != a ? a : m;
 }
 /*== dnnc_max ==*/
 static double dnnc_max(double a, double b)
 {
-    return (a >= b || a != a) ? a : b;
+    const double m = a > b ? a : b; /* b when either is NaN: one instruction on most machines */
+    return a != a ? a : m;
 }
 /*== dnnc_minf ==*/
 static float dnnc_minf(float a, float b)
 {
-    return (a <= b || a != a) ? a : b;
+    const float m = a < b ? a : b; /* b when either is NaN: one instruction on most machines */
+    return a != a ? a : m;
 }
 /*== dnnc_min ==*/
 static double dnnc_min(double a, double b)
 {
-    return (a <= b || a != a) ? a : b;
+    const double m = a < b ? a : b; /* b when either is NaN: one instruction on most machines */
+    return a != a ? a : m;
 }
 /*== dnnc_signf ==*/
 static float dnnc_signf(float x)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.kernels.elementwise import Walk, emit_walk
 from dnnc.backends.c.kernels.planes import MIN_RUN, Planes, emit_load
-from dnnc.backends.c.kernels.tiles import ROWS
+from dnnc.backends.c.kernels.tiles import ROWS, packed
 from dnnc.backends.c.text import Bound, Code, index, shifted, table
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
@@ -18,7 +20,10 @@ from dnnc.ir.types import shape_of
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution reduced to planes and weight strides: M filters a group, weight (m, c, t) at m * wm + c * wc + t."""
+    """A convolution reduced to planes and weight strides: M filters a group, weight (m, c, t) at m * wm + c * wc + t.
+
+    `weights` are the constant weights as [groups, M, C, taps], None when they are computed.
+    """
 
     planes: Planes
     N: int
@@ -26,19 +31,27 @@ class Layer:
     M: int
     wm: int
     wc: int
+    weights: np.ndarray | None
+
+    @property
+    def taps(self) -> int:
+        """Taps of the window."""
+        return prod(len(s) for s in self.planes.steps)
 
     @property
     def group_weights(self) -> int:
         """Weights of one group."""
-        return self.M * self.planes.C * prod(len(s) for s in self.planes.steps)
+        return self.M * self.planes.C * self.taps
 
 
 def emit_conv(kernel: Kernel, op: ConvOp) -> None:
     """O[n][m] = bias + sum over channels and taps, then the elementwise operations of the unit."""
     d = op.dims()
     planes = Planes.of(*_two_dimensional(op.window.data, d.C // d.groups, d.HW, d.EF))
-    taps = prod(d.RS)
-    _Writer(kernel, op, Layer(planes, d.N, d.groups, d.M // d.groups, planes.C * taps, taps)).emit()
+    m, taps = d.M // d.groups, prod(d.RS)
+    w = kernel.value(op.w)
+    w = w if w is None else w.reshape(d.groups, m, planes.C, taps)
+    _Writer(kernel, op, Layer(planes, d.N, d.groups, m, planes.C * taps, taps, w)).emit()
 
 
 def emit_conv_transpose(kernel: Kernel, op: ConvTransposeOp) -> None:
@@ -47,7 +60,9 @@ def emit_conv_transpose(kernel: Kernel, op: ConvTransposeOp) -> None:
     m, taps, groups = op.shape(1)[1], prod(op.window.data.kernel), op.groups.data
     ef = shape_of(op.result.type)[2:]
     planes = Planes.transposed(*_two_dimensional(op.window.data, c // groups, tuple(hw), ef))
-    _Writer(kernel, op, Layer(planes, n, groups, m, taps, m * taps)).emit()
+    w = kernel.value(op.w)
+    w = w if w is None else w.reshape(groups, c // groups, m, taps).swapaxes(1, 2)
+    _Writer(kernel, op, Layer(planes, n, groups, m, taps, m * taps, w)).emit()
 
 
 def _two_dimensional(
@@ -81,7 +96,9 @@ class _Writer:
     def emit(self) -> None:
         """The whole body."""
         layer, p = self.layer, self.planes
-        self.x, self.w = self.kernel.x(self.op.x), self.kernel.x(self.op.w)
+        self.x = self.kernel.x(self.op.x)
+        w = layer.weights
+        self.w = self.kernel.x(self.op.w) if w is None else self.kernel.constant(packed(w))
         self.bias = self.kernel.x(self.op.bias) if self.op.bias is not None else None
         self.line = max(MIN_RUN, p.run(self.rows))
         self.tile = "" if self.stored else self.kernel.scratch(self.lines * self.line)
@@ -126,12 +143,14 @@ class _Writer:
         layer, p = self.layer, self.planes
         tail = self.kernel.unit.tail
         relu = self.stored and len(tail) == 1 and isinstance(tail[0], ReluOp)
-        weights = shifted(self.w, index([self.g, "m0"], [layer.group_weights, layer.wm]))
+        block = layer.wm if layer.weights is None else layer.taps * p.C
+        weights = shifted(self.w, index([self.g, "m0"], [layer.group_weights, block]))
+        strides = f"{layer.wm}, {layer.wc}, 1" if layer.weights is None else f"1, {layer.taps} * ms, ms"
         bias = shifted(self.bias, index([self.g, "m0"], [layer.M, 1])) if self.bias else "NULL"
         target, line = (shifted(self.kernel.y(), self._y_at()), prod(p.EF)) if self.stored else (self.tile, self.line)
         self.code.add(
-            f"dnnc_contract({source}, {p.plane(self.rows)}, {p.C}, taps, {prod(map(len, p.steps))}, {weights}, "
-            f"{layer.wm}, {layer.wc}, {bias}, {target}, {line}, ms, {self._count()}, {int(relu)});"
+            f"dnnc_contract({source}, {p.plane(self.rows)}, {p.C}, taps, {layer.taps}, {weights}, "
+            f"{strides}, {bias}, {target}, {line}, ms, {self._count()}, {int(relu)});"
         )
         if not self.stored or (tail and not relu):
             self._emit_tail()

@@ -101,7 +101,7 @@ def _emit_tiles(
         with code.loop("m0", m, step=ROWS):
             code.add(f"const int32_t ms = {f'm0 + {ROWS} <= {m} ? {ROWS} : {m} - m0' if m % ROWS else ROWS};")
             code.add(
-                f"dnnc_contract({b[0]} + p, {b[1]}, {k}, taps, 1, {a[0]} + m0 * {a[1]}, {a[1]}, {a[2]}, NULL, "
+                f"dnnc_contract({b[0]} + p, {b[1]}, {k}, taps, 1, {a[0]} + m0 * {a[1]}, {a[1]}, {a[2]}, 0, NULL, "
                 f"{y} + m0 * {n} + p, {n}, ms, run, 0);"
             )
 

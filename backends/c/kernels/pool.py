@@ -1,7 +1,12 @@
-"""Pools: one output row at a time, tap by tap over the columns where that tap lies inside the input."""
+"""Pools, separably: the rows of a window are accumulated into one, whole rows at a time; then its columns.
+
+Both passes run without bounds tests: rows outside the input are left out, columns near the border have loops of their own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from math import prod
 
 import numpy as np
@@ -14,48 +19,79 @@ from dnnc.ir.dnn.reduction import ArgMaxPoolOp, Pool
 from dnnc.ir.scalar import c_literal
 from dnnc.ir.types import shape_of
 
+_UNROLLED = 8  # taps written out in one expression
+
 
 def emit_pool(kernel: Kernel, op: Pool) -> None:
     """y[n][c][e][f] = finish(step over the taps inside the input of map(x))."""
     n, c, *hw = op.shape()
     ef = shape_of(op.result.type)[2:]
-    win, steps, code = op.window.data, Steps(op), kernel.code
-    x, y = kernel.x(op.x), kernel.y()
+    steps, code = Steps(op), kernel.code
+    line = kernel.scratch(hw[-1], steps.type)
     count = _count(kernel, op, steps)
     with code.loop("c", n * c), code.nest(ef[:-1], "e") as row:
-        out = index(["c", *row], [prod(ef[k:]) for k in range(len(ef))])
-        code.add(f"{c_type(op.result)} *out = {shifted(y, out)};")
-        with code.loop("f", ef[-1]):
-            code.add(f"out[f] = {steps.identity()};")
-        _emit_taps(code, steps, win, hw, ef, row, x)
-        with code.loop("f", ef[-1]):
-            at = index([*row, "f"], [prod(ef[k + 1 :]) for k in range(len(ef))])
-            code.add(f"out[f] = {steps.finish('out[f]', count if isinstance(count, int) else f'{count}[{at}]')};")
+        out = index(["c", *row], _rows((1, *ef)))
+        code.add(f"{c_type(op.result)} *out = {shifted(kernel.y(), out)};")
+        _emit_rows(code, steps, op, row, kernel.x(op.x), line)
+        at = index([*row, "f"], _rows(ef))
+        _emit_columns(code, steps, op, line, count if isinstance(count, int) else f"{count}[{at}]")
 
 
-def _emit_taps(
-    code: Code, steps: Steps, win: Window, hw: list[int], ef: tuple[int, ...], row: list[str], x: str
-) -> None:
+def _emit_rows(code: Code, steps: Steps, op: Pool, row: Sequence[str], x: str, line: str) -> None:
+    """line[w] = the accumulation over the rows of the window at `row` of map(x)."""
+    win, hw = op.window.data, op.shape()[2:]
+    with code.loop("w", hw[-1]):
+        code.add(f"{line}[w] = {steps.identity()};")
     with code.nest(win.kernel[:-1], "k") as tap:
         inside = []
         for d, (e, k) in enumerate(zip(row, tap)):
             code.add(f"const int32_t h{d} = {index([e, k], [win.stride[d], win.dilation[d]], -win.pad[d])};")
             inside.append(f"h{d} >= 0 && h{d} < {hw[d]}")
-        line = index(["c", *(f"h{d}" for d in range(len(row)))], [prod(hw[k:]) for k in range(len(hw))])
         with code.block(f"if ({' && '.join(inside)})" if inside else ""):
-            code.add(f"const {C_TYPES[steps.source.name]} *in = {shifted(x, line)};")
-            for s in range(win.kernel[-1]):
-                low, high, shift = columns(win, hw[-1], ef[-1], s)
-                if low < high:
-                    with code.loop("f", high, start=low):
-                        element = f"in[{index(['f'], [win.stride[-1]], shift)}]"
-                        code.add(f"out[f] = {steps.step('out[f]', element)};")
+            start = index(["c", *(f"h{d}" for d in range(len(row)))], [prod(hw[k:]) for k in range(len(hw))])
+            code.add(f"const {C_TYPES[steps.source.name]} *in = {shifted(x, start)};")
+            with code.loop("w", hw[-1]):
+                code.add(f"{line}[w] = {steps.step(f'{line}[w]', 'in[w]')};")
 
 
-def columns(win: Window, width: int, out: int, tap: int) -> tuple[int, int, int]:
-    """Output columns [low, high) at which a tap of the last dimension lies inside the input, and its shift."""
-    u, shift = win.stride[-1], tap * win.dilation[-1] - win.pad[win.rank - 1]
-    return max(0, -(shift // u)), min(out, (width - 1 - shift) // u + 1), shift
+def _emit_columns(code: Code, steps: Steps, op: Pool, line: str, count: int | str) -> None:
+    """out[f] = finish(the accumulation over the columns of the window of `line`)."""
+    win, width, size = op.window.data, op.shape()[-1], shape_of(op.result.type)[-1]
+    low, high = _inner(win, width, size)
+    u, taps = win.stride[-1], win.kernel[-1]
+    shifts = [s * win.dilation[-1] - win.pad[win.rank - 1] for s in range(taps)]
+    for start, end in ((0, low), (high, size)):
+        if start < end:
+            with code.loop("f", end, start=start):
+                _emit_column(code, steps, (taps, u, win.dilation[-1], shifts[0]), line, width)
+                code.add(f"out[f] = {steps.finish('total', count)};")
+    if low >= high:
+        return
+    with code.loop("f", high, start=low):
+        if taps <= _UNROLLED:
+            parts = [f"{line}[{index(['f'], [u], shift)}]" for shift in shifts]
+            code.add(f"const {steps.c_type} total = {reduce(steps.join, parts)};")
+        else:
+            _emit_column(code, steps, (taps, u, win.dilation[-1], shifts[0]), line, None)
+        code.add(f"out[f] = {steps.finish('total', count)};")
+
+
+def _emit_column(code: Code, steps: Steps, walk: tuple[int, int, int, int], line: str, width: int | None) -> None:
+    """`total`: the accumulation at column f, tap by tap, with a test of the border when a width is given."""
+    taps, stride, dilation, shift = walk
+    code.add(f"{steps.c_type} total = {steps.identity()};")
+    with code.loop("s", taps):
+        code.add(f"const int32_t w = {index(['f', 's'], [stride, dilation], shift)};")
+        with code.block(f"if (w >= 0 && w < {width})" if width is not None else ""):
+            code.add(f"total = {steps.join('total', f'{line}[w]')};")
+
+
+def _inner(win: Window, width: int, size: int) -> tuple[int, int]:
+    """Output columns [low, high) whose whole window lies inside the input; (size, size) when there are none."""
+    u, before = win.stride[-1], win.pad[win.rank - 1]
+    low = min(size, -(-before // u))
+    high = min(size, (width + before - win.extent[-1]) // u + 1)
+    return (low, high) if low < high else (size, size)
 
 
 def _count(kernel: Kernel, op: Pool, steps: Steps) -> int | str:
@@ -71,7 +107,7 @@ def emit_arg_max_pool(kernel: Kernel, op: ArgMaxPoolOp) -> None:
     n, c, *hw = op.shape()
     ef = shape_of(op.result.type)[2:]
     win, code, dt = op.window.data, kernel.code, numpy_type(op.x)
-    rows = [prod(hw[d + 1 :]) for d in range(len(hw))]
+    rows = _rows(hw)
     order = [prod(hw[:d]) for d in range(len(hw))] if op.column_major is not None else rows
     lowest = c_literal(op.identity(), kind_of(dt))
     with code.loop("c", n * c), code.nest(ef, "e") as out:
@@ -84,5 +120,9 @@ def emit_arg_max_pool(kernel: Kernel, op: ArgMaxPoolOp) -> None:
             element = f"{kernel.x(op.x)}[{index(['c', *spatial], [prod(hw), *rows])}]"
             with code.block(f"if ({inside} && (place < 0 || {element} > best))"):
                 code.add(f"best = {element};", f"place = {index(['c', *spatial], [prod(hw), *order])};")
-        at = index(["c", *out], [prod(ef[d:]) for d in range(len(ef))] + [1])
+        at = index(["c", *out], _rows((1, *ef)))
         code.add(f"{kernel.y()}[{at}] = place;")
+
+
+def _rows(shape: Sequence[int]) -> list[int]:
+    return [prod(shape[d + 1 :]) for d in range(len(shape))]

@@ -1,29 +1,32 @@
 """The inner kernel of every float32 contraction: a register tile of rows x vectors, weights read where they lie.
 
-y[m][p] = bias[m] + sum over c, t of w[m * wm + c * wc + t] * x[c * plane + taps[t] + p], for `count` consecutive p.
+y[m][p] = bias[m] + sum over c, t of w[m * wm + c * wc + t * wt] * x[c * plane + taps[t] + p], for `count` consecutive p.
 
 A convolution is this with one offset per tap into a padded plane (p walks rows including their padding, which costs a
-few unused columns and no bounds test); a matrix product is this with a single tap. Weights are read in their own
-layout, one stream per row: measured within 3 % of weights repacked by tile (gcc 12, AVX-512), and no copy of them.
+few unused columns and no bounds test); a matrix product is this with a single tap. Constant weights are packed by blocks
+of `ROWS` rows, [c][t][row], so that they are read as one stream (`packed`); others are read where they lie, a stream a
+row, as fast unless the distance of the rows is a multiple of the cache's size of a way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 ROWS = 8
 """Rows the driver hands over at once."""
 
 _HEAD = (
     "const float *x, ptrdiff_t plane, int32_t channels, const int32_t *taps, int32_t ntaps, const float *w,\n"
-    "    ptrdiff_t wm, ptrdiff_t wc, const float *bias, float *y, ptrdiff_t ym"
+    "    ptrdiff_t wm, ptrdiff_t wc, ptrdiff_t wt, const float *bias, float *y, ptrdiff_t ym"
 )
 _PASS = "plane, channels, taps, ntaps"
 
 _DRIVER = """\
 /* The whole block: `rows` <= 8 rows, `count` columns, any size. relu: max(y, 0). */
 static void dnnc_contract(const float *x, ptrdiff_t plane, int32_t channels, const int32_t *taps, int32_t ntaps,
-    const float *w, ptrdiff_t wm, ptrdiff_t wc, const float *bias, float *y, ptrdiff_t ym, int32_t rows,
+    const float *w, ptrdiff_t wm, ptrdiff_t wc, ptrdiff_t wt, const float *bias, float *y, ptrdiff_t ym, int32_t rows,
     ptrdiff_t count, int relu)
 {
     for (int32_t m = 0; m < rows;) {
@@ -34,16 +37,16 @@ static void dnnc_contract(const float *x, ptrdiff_t plane, int32_t channels, con
         int32_t done;
         if (DNNC_TILE_ROWS == 8 && left >= 8) {
             done = 8;
-            dnnc_rows8(x, plane, channels, taps, ntaps, wr, wm, wc, b, yr, ym, count);
+            dnnc_rows8(x, plane, channels, taps, ntaps, wr, wm, wc, wt, b, yr, ym, count);
         } else if (left >= 4) {
             done = 4;
-            dnnc_rows4(x, plane, channels, taps, ntaps, wr, wm, wc, b, yr, ym, count);
+            dnnc_rows4(x, plane, channels, taps, ntaps, wr, wm, wc, wt, b, yr, ym, count);
         } else if (left >= 2) {
             done = 2;
-            dnnc_rows2(x, plane, channels, taps, ntaps, wr, wm, wc, b, yr, ym, count);
+            dnnc_rows2(x, plane, channels, taps, ntaps, wr, wm, wc, wt, b, yr, ym, count);
         } else {
             done = 1;
-            dnnc_rows1(x, plane, channels, taps, ntaps, wr, wm, wc, b, yr, ym, count);
+            dnnc_rows1(x, plane, channels, taps, ntaps, wr, wm, wc, wt, b, yr, ym, count);
         }
         m += done;
     }
@@ -56,6 +59,13 @@ static void dnnc_contract(const float *x, ptrdiff_t plane, int32_t channels, con
     }
 }
 """
+
+
+def packed(w: np.ndarray) -> np.ndarray:
+    """Weights [groups, M, C, taps] as [groups, blocks of up to 8 filters, C, taps, filters of the block], flat a group."""
+    groups, m = w.shape[:2]
+    blocks = [w[:, i : i + ROWS].transpose(0, 2, 3, 1).reshape(groups, -1) for i in range(0, m, ROWS)]
+    return np.concatenate(blocks, 1) if blocks else w.reshape(groups, -1)
 
 
 def contraction_source() -> str:
@@ -74,11 +84,11 @@ def contraction_source() -> str:
 def _rows(rows: int, vectors: int) -> str:
     """The function that walks `count` columns with tiles of `vectors`, of one vector, and a last one that overlaps."""
     wide, one = f"dnnc_tile{rows}x{vectors}", f"dnnc_tile{rows}x1"
-    call = f"(x + p, {_PASS}, w, wm, wc, bias, y + p, ym);"
+    call = f"(x + p, {_PASS}, w, wm, wc, wt, bias, y + p, ym);"
     return f"""\
 {_tile(rows, vectors)}
 {_tile(rows, 1)}
-static void dnnc_rows{rows}({_HEAD},
+DNNC_KERNEL static void dnnc_rows{rows}({_HEAD},
     ptrdiff_t count)
 {{
     ptrdiff_t p = 0;
@@ -113,8 +123,9 @@ def _tile_lines(rows: int, vectors: int) -> Iterator[str]:
     yield "    }"
     yield "    for (int32_t c = 0; c < channels; ++c, x += plane, w += wc) {"
     yield "        const float *k = w;"
-    yield "        for (int32_t t = 0; t < ntaps; ++t, ++k) {"
+    yield "        for (int32_t t = 0; t < ntaps; ++t, k += wt) {"
     yield "            const float *q = x + taps[t];"
+    yield "            DNNC_PREFETCH(k + 128 * wt);"
     for v in range(vectors):
         yield f"            const dnnc_aligned x{v} = DNNC_LOAD(q + {v} * DNNC_LANES);"
     for m, row in enumerate(accumulators):
