@@ -17,7 +17,7 @@ def enlarge(images: np.ndarray) -> np.ndarray:
 
 def load() -> tuple[np.ndarray, np.ndarray]:
     """The 1797 images, enlarged, and their labels as int64 [1797]. Needs scikit-learn."""
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
 
     pixels, labels = load_digits(return_X_y=True)
     return enlarge(np.reshape(pixels, (-1, 8, 8))), np.asarray(labels, np.int64)
@@ -25,7 +25,7 @@ def load() -> tuple[np.ndarray, np.ndarray]:
 
 def split(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Shuffled indices for training and for the held-out test, each digit in both in proportion. Needs scikit-learn."""
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import train_test_split  # pyright: ignore[reportMissingImports]
 
     indices = np.arange(len(labels))
     training, held_out = train_test_split(indices, test_size=HELD_OUT, random_state=seed, stratify=labels)

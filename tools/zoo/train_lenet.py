@@ -23,7 +23,7 @@ from dnnc.zoo.lenet import lenet5
 from dnnc.zoo.network import with_weights
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Generator, Tensor, nn  # pyright: ignore[reportMissingImports]
 
 # Chosen by 4-fold cross-validation within the training images; the held-out ones took no part.
 EPOCHS = 60
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> nn.Sequential:
     """LeNet-5 trained with AdamW, cosine schedule and slightly distorted images; two threads, so that sums repeat."""
-    import torch
-    from torch.nn.functional import cross_entropy
+    import torch  # pyright: ignore[reportMissingImports]
+    from torch.nn.functional import cross_entropy  # pyright: ignore[reportMissingImports]
 
     torch.set_num_threads(2)
     torch.use_deterministic_algorithms(True)
@@ -87,7 +87,7 @@ def train(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> nn.
 
 def predict(network: nn.Sequential, images: np.ndarray) -> np.ndarray:
     """The digit with the largest logit, int64 [N]."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     with torch.no_grad():
         return network(torch.from_numpy(images)).argmax(1).numpy()
@@ -100,7 +100,7 @@ def weights_of(network: nn.Sequential) -> dict[str, np.ndarray]:
 
 def _lenet5() -> nn.Sequential:
     """The layers of `dnnc.zoo.lenet.lenet5`, name by name."""
-    from torch import nn
+    from torch import nn  # pyright: ignore[reportMissingImports]
 
     layers = OrderedDict[str, nn.Module](
         conv1=nn.Conv2d(1, 20, 5),
@@ -117,8 +117,8 @@ def _lenet5() -> nn.Sequential:
 
 def _distort(x: Tensor, random: Generator) -> Tensor:
     """Each image rotated, scaled, sheared and shifted a little, by a random affine map."""
-    import torch
-    from torch.nn.functional import affine_grid, grid_sample
+    import torch  # pyright: ignore[reportMissingImports]
+    from torch.nn.functional import affine_grid, grid_sample  # pyright: ignore[reportMissingImports]
 
     def within(limit: float) -> Tensor:
         return (2 * torch.rand(len(x), generator=random) - 1) * limit
