@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from io import StringIO
 from pathlib import Path
 
@@ -28,6 +29,16 @@ class LocatingParser(Parser):
         except VerifyException as e:  # an attribute refused while it was built: it ends before the token read next
             end = len(self.lexer.input.content[: self.pos].rstrip())
             self.raise_error(str(e), end - 1, end)
+
+    def _get_op_by_name(self, name: str) -> type[Operation]:
+        try:
+            return super()._get_op_by_name(name)
+        except ParseError:
+            at = self.lexer.input.content.rfind(name, 0, self.pos)  # the name is read already
+            known = [op.name for op in self.ctx.loaded_ops]
+            near = difflib.get_close_matches(name, known, 3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            self.raise_error(f"expected a known operation, not '{name}'.{hint}", at, at + len(name))
 
     def parse_operation(self) -> Operation:
         start = self._current_token.span

@@ -1191,7 +1191,7 @@ func.func @main(%a: tensor<2xf32>) {
 
 // -----
 
-// CHECK: invalid.mlir:[[# @LINE + 2]]:19: Operation dnn.sofmax is not registered
+// CHECK: invalid.mlir:[[# @LINE + 2]]:8: expected a known operation, not 'dnn.sofmax'. Did you mean dnn.softmax or dnn.max or dnn.log_softmax?
 func.func @main(%a: tensor<2xf32>) {
   %y = dnn.sofmax %a axis = 1 : (tensor<2xf32>) -> tensor<2xf32>
   func.return
