@@ -68,4 +68,4 @@ def runtime_for(text: str) -> str:
         needed |= used
         todo |= {blocks[name] for name in used}
     body = "".join(f"\n{blocks[name].rstrip()}\n" for name in (n for n in blocks if n in needed))
-    return ("\n" + _VECTORS + body) if "DNNC_LANES" in body else body
+    return ("\n" + _VECTORS + body) if "DNNC_" in body else body
