@@ -54,8 +54,8 @@ def test_every_operation_on_every_type_it_takes(net, rng):
             continue  # arithmetic on booleans
         types = [np.bool_, dtype, dtype] if op is WhereOp else [dtype] * len(op.get_irdl_definition().operands)
         operands = [arguments[t, i] for i, t in enumerate(types)]
-        if op in (PowOp, ShiftLeftOp, ShiftRightOp) and np.issubdtype(dtype, np.integer):
-            operands = [amounts[dtype]] * 2
+        if op in (PowOp, ShiftLeftOp, ShiftRightOp, ShrinkOp) and np.issubdtype(dtype, np.integer):
+            operands = [amounts[dtype]] * len(types)
         try:
             value = net.add(op(*operands))
         except VerifyException:
@@ -67,7 +67,7 @@ def test_every_operation_on_every_type_it_takes(net, rng):
 
 
 def test_integers_and_fractions_are_computed_as_reals(net):
-    for dtype in (np.int32, np.int64, np.uint64, np.int8):
+    for dtype in (np.int32, np.int64, np.int8):
         x = net.input(np.array([-3, -2, 0, 1, 2, 9]).astype(dtype))
         net.output(f"shrink {dtype}", net.add(ShrinkOp(x, lambd=1.5, bias=1.5)))
         net.output(f"clip {dtype}", net.add(ClipOp(x, low=-1.0, high=4.0)))
