@@ -247,6 +247,7 @@ class SpaceToDepthOp(View):
         expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type))
         n, c, h, w = self.shape()
         b = self.block.data
+        expect(self.mode.data in ("dcr", "crd"), "mode dcr or crd", self.mode.data)
         expect(b > 0 and h % b == 0 == w % b, f"height and width that are multiples of {b}", f"{h} and {w}")
         return tensor(self.element(), (n, c * b * b, h // b, w // b))
 

@@ -521,6 +521,14 @@ func.func @main(%a: tensor<1x4x8x8xf32>) {
 
 // -----
 
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.space_to_depth' expected mode dcr or crd, not abc.
+func.func @main(%a: tensor<1x4x8x8xf32>) {
+  %y = dnn.space_to_depth %a block = 2 mode = abc : (tensor<1x4x8x8xf32>) -> tensor<1x16x4x4xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.space_to_depth' expected an input of rank 4, not 2x3 f32.
 func.func @main(%a: tensor<2x3xf32>) {
   %y = dnn.space_to_depth %a block = 2 : (tensor<2x3xf32>) -> tensor<2x3xf32>
