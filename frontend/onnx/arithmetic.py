@@ -161,7 +161,7 @@ def arg_reduction(kind: type[DnnOp]):
 def cum_sum(site: Site) -> SSAValue:
     """CumSum: its axis is an input."""
     flags = {"exclusive": site.flag("exclusive"), "reverse": site.flag("reverse")}
-    return site.emit(CumSumOp, site.operand(0), axis=site.scalar(1), **flags)
+    return site.emit(CumSumOp, site.operand(0), axis=site.whole(1), **flags)
 
 
 def batch_norm(site: Site) -> SSAValue:

@@ -11,6 +11,8 @@ from dnnc.frontend.onnx.site import Mistake, Refused, Site
 from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, dense, literal
 from dnnc.ir.types import dtype, element_type, tensor
 
+_LONGEST = 2**31  # elements of a range
+
 
 def constant(site: Site) -> Literal:
     """Constant, in each of its forms."""
@@ -70,10 +72,11 @@ def size(site: Site) -> Literal:
 def range_(site: Site) -> Literal:
     """Range: start + i * delta for i below ceil((limit - start) / delta)."""
     site.ignore("stash_type")
-    start, limit, delta = (site.constant(i).reshape(()) for i in range(3))
-    if delta == 0:
-        raise Mistake("expected a step other than 0.")
-    count = max(0, int(np.ceil((limit.astype(np.float64) - start) / delta)))
+    start, limit, delta = (site.one(i) for i in range(3))
+    steps = (float(limit) - float(start)) / float(delta) if delta else float("nan")
+    if not abs(steps) < _LONGEST:
+        raise Mistake(f"expected a finite number of steps, not from {start} to {limit} by {delta}.")
+    count = max(0, int(np.ceil(steps)))
     kind = start.dtype
     wide = np.float32 if kind.itemsize < 4 and kind.kind not in "iu" else kind
     values = np.arange(count).astype(wide) * delta.astype(wide) + start.astype(wide)
@@ -82,7 +85,7 @@ def range_(site: Site) -> Literal:
 
 def eye_like(site: Site) -> Literal:
     """EyeLike: ones on a diagonal."""
-    rows, columns = site.shape()
+    rows, columns = site.matrix()
     kind = dtype(site.element_type(site.int("dtype"))) if site.given("dtype") else site.dtype()
     return Literal.of(np.eye(rows, columns, site.int("k", 0)).astype(kind), site.node.outputs[0])
 

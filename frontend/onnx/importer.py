@@ -111,6 +111,8 @@ class Importer:
         for node in nodes:
             self.count += 1
             try:
+                if not any(node.outputs):
+                    raise Mistake("expected an output, not none.")
                 for part in upgraded(node, Around(self)):
                     self.node(part)
             except Refused as e:
@@ -140,7 +142,7 @@ class Importer:
             return
         if rule is None:
             raise Refused(self.no_such_operator(node))
-        site = Site(node, self)
+        site = Site(node, self)  # pyright: ignore[reportArgumentType]
         results = rule(site)
         if site.unread():
             names = ", ".join(f"'{n}'" for n in site.unread())
@@ -207,7 +209,7 @@ class Importer:
         version = f" (opset {node.version})" if node.version else " (opset undeclared)"
         self.findings.refuse(self.place(f"node '{node.name}'"), f"{node.operator()}{version}: {reason}")
         self.refused.append(node.operator())
-        self.give_up(node)
+        self.give_up(node, self.inferred(node))
 
     def check_support(self, node: Node) -> None:
         """Note an operator that is not supported although its operands are unknown."""
@@ -215,15 +217,18 @@ class Importer:
         if not known and node.key not in self.functions:
             self.refuse(node, self.no_such_operator(node))
 
-    def give_up(self, node: Node) -> None:
+    def give_up(self, node: Node, inferred: Mapping[str, TensorType] | None = None) -> None:
         """Stand-ins for the outputs of a node that could not be imported, by the types ONNX infers or the model states."""
-        open_ = [name for name in node.outputs if name and not isinstance(self.scope.get(name), SSAValue)]
-        types = {**self.declared, **self.inferred(node)} if open_ else {}
-        for name in open_:
-            self.scope[name] = self.program.stand_in(types[name]) if name in types else None
+        types = {**self.declared, **(inferred or {})}
+        for name in node.outputs:
+            if name and not isinstance(self.scope.get(name), SSAValue):
+                self.scope[name] = self.program.stand_in(types[name]) if name in types else None
 
     def inferred(self, node: Node) -> dict[str, TensorType]:
-        """Types ONNX infers for a node's outputs, when those of all its operands are known."""
+        """Types ONNX infers for a node's outputs, when those of all its operands are known.
+
+        Only asked about nodes that are not wrong: ONNX's inference can bring the process down over wrong ones.
+        """
         names = [i for i in node.inputs if i]
         operands = [self.scope.get(i) for i in names]
         if any(v is None for v in operands):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx import GraphProto, NodeProto
 
 from dnnc.frontend.onnx import wire
 from dnnc.frontend.onnx.graph import Versions
@@ -22,7 +24,42 @@ def model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
         proto, where = _read(Path(source)), str(source)
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise DnncError(Finding(where, "expected an ONNX model, not one without a graph. Export it again."))
+    if not all(isinstance(text, str) for text in _texts(proto)):  # protobuf gives bytes for what is no UTF-8
+        raise DnncError(
+            Finding(where, "expected names in UTF-8, not other bytes. The file is damaged; export it again.")
+        )
     return proto
+
+
+def _texts(proto: onnx.ModelProto) -> Iterator[str]:
+    """Every name in a model."""
+    for entry in proto.opset_import:
+        yield entry.domain
+    for f in proto.functions:
+        yield from (f.name, f.domain, f.overload, *f.input, *f.output, *f.attribute)
+        yield from (entry.domain for entry in f.opset_import)
+        yield from _node_texts(f.node)
+    yield from _graph_texts(proto.graph)
+
+
+def _graph_texts(graph: GraphProto) -> Iterator[str]:
+    for t in graph.initializer:
+        yield t.name
+        yield from (text for e in t.external_data for text in (e.key, e.value))
+    yield from (t.values.name for t in graph.sparse_initializer)
+    for v in (*graph.input, *graph.output, *graph.value_info):
+        yield v.name
+        yield from (d.dim_param for d in v.type.tensor_type.shape.dim)
+    yield from _node_texts(graph.node)
+
+
+def _node_texts(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    for n in nodes:
+        yield from (n.name, n.op_type, n.domain, n.overload, *n.input, *n.output)
+        for a in n.attribute:
+            yield from (a.name, a.ref_attr_name)
+            for g in (*((a.g,) if a.HasField("g") else ()), *a.graphs):
+                yield from _graph_texts(g)
 
 
 def _read(path: Path) -> onnx.ModelProto:

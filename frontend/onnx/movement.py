@@ -122,7 +122,7 @@ def slice_(site: Site) -> SSAValue:
     """Slice: starts and ends clamped as numpy does."""
     shape = site.shape()
     starts, ends = site.integers(1), site.integers(2)
-    axes = axes_in(site.integers(3), len(shape)) if site.has(3) else list(range(len(starts)))
+    axes = axes_in(site.integers(3) if site.has(3) else range(len(starts)), len(shape))
     steps = site.integers(4) if site.has(4) else (1,) * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise Mistake("expected as many starts, ends, axes and steps other than 0.")
@@ -191,7 +191,9 @@ def gather(site: Site) -> SSAValue:
 
 def one_hot(site: Site) -> SSAValue:
     """OneHot: where(indices mod depth = position along the axis, on, off)."""
-    depth, values = int(site.scalar(1)), site.operand(2)
+    depth, values = site.whole(1), site.operand(2)
+    if depth < 1 or site.shape(2) != (2,):
+        raise Mistake(f"expected a depth of at least 1 and two values, not {depth} and {list(site.shape(2))}.")
     shape = site.shape()
     axis = axis_in(site.int("axis", -1), len(shape) + 1)
     kind = site.dtype()
@@ -212,8 +214,8 @@ def one_hot(site: Site) -> SSAValue:
 
 def trilu(site: Site) -> SSAValue:
     """Trilu: where(mask, x, 0), the mask a constant triangle."""
-    rows, columns = site.shape()[-2:]
-    k = int(site.scalar(1)) if site.has(1) else 0
+    rows, columns = site.matrix()
+    k = site.whole(1) if site.has(1) else 0
     full = np.ones((rows, columns), bool)
     mask = np.triu(full, k) if site.flag("upper", True) else np.tril(full, k)
     return site.emit(WhereOp, site.const(mask), site.operand(0), site.like(0))
@@ -222,7 +224,7 @@ def trilu(site: Site) -> SSAValue:
 def top_k(site: Site) -> list[SSAValue]:
     """TopK; always in order, which `sorted` = 0 allows."""
     site.ignore("sorted")
-    params = {"k": int(site.scalar(1)), "axis": site.int("axis", -1), "smallest": not site.flag("largest", True)}
+    params = {"k": site.whole(1), "axis": site.int("axis", -1), "smallest": not site.flag("largest", True)}
     return list(site.build(TopKOp, site.operand(0), **params))
 
 

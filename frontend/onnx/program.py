@@ -81,6 +81,10 @@ class Program:
             return run_op(op, [self.evaluated[v] for v in op.operands], self.store)
         except IndexError as e:
             raise DnncError(Finding(where(op.location, op.name), f"expected indices inside the operand: {e}.")) from e
+        except MemoryError as e:
+            raise DnncError(
+                Finding(where(op.location, op.name), f"expected a constant that fits in memory: {e}.")
+            ) from e
 
     def module(self, results: Sequence[SSAValue], inputs: Sequence[str], outputs: Sequence[str]) -> ModuleOp:
         """The module with the block as `main`, inputs and outputs named, without operations nobody uses."""

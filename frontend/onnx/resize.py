@@ -22,6 +22,8 @@ def resize(site: Site) -> SSAValue:
     assert given is not None
     if len(given) != len(axes):
         raise Mistake(f"expected {len(axes)} scales or sizes, not {len(given)}.")
+    if not all(np.isfinite(v) and v >= 0 for v in given):
+        raise Mistake(f"expected scales or sizes of at least 0, not {given}.")
     if sizes is not None and policy != "stretch":
         pick = min if policy == "not_larger" else max
         factor = pick(n / shape[a] for a, n in zip(axes, sizes))
@@ -29,7 +31,7 @@ def resize(site: Site) -> SSAValue:
         scales, sizes = [factor] * len(axes), [int(np.floor(factor * shape[a] + 0.5)) for a in axes]
     size, scale = list(shape), [1.0] * len(shape)
     for k, a in enumerate(axes):
-        size[a] = int(sizes[k]) if sizes is not None else int(np.floor(np.float32(shape[a]) * np.float32(scales[k])))  # pyright: ignore
+        size[a] = int(sizes[k]) if sizes is not None else int(np.floor(np.float32(shape[a]) * np.float32(given[k])))
         scale[a] = float(scales[k]) if scales is not None else float(np.float32(size[a]) / np.float32(shape[a] or 1))
     return site.emit(ResizeOp, site.operand(0), size=tuple(size), **_parameters(site, axes, size, scale))
 

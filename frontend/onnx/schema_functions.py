@@ -37,7 +37,10 @@ def schema_function(node: Node, type_of: Callable[[str], TensorType]) -> Functio
         function.CopyFrom(schema.function_body)
     elif schema.has_context_dependent_function:
         types = [type_proto(type_of(i)) if i else b"" for i in node.inputs]
-        body = schema.get_context_dependent_function(node_proto(node).SerializeToString(), types)
+        try:
+            body = schema.get_context_dependent_function(node_proto(node).SerializeToString(), types)
+        except ValueError:  # operands of a kind the definition is not for
+            return None
         if not body:
             return None
         function = FunctionProto.FromString(body)

@@ -16,6 +16,16 @@ from dnnc.frontend.onnx.tensors import UnsupportedType, dimensions, value_type
 from dnnc.ir.diagnostics import Collector
 from dnnc.ir.types import element_type, tensor
 
+# What ONNX's inference raises for a node it cannot read.
+_NO_INFERENCE = (
+    onnx.defs.SchemaError,
+    onnx.shape_inference.InferenceError,
+    onnx.checker.ValidationError,
+    ValueError,
+    IndexError,
+    RuntimeError,
+)
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -89,7 +99,7 @@ def inferred_types(
         operands = {name: onnx.TypeProto.FromString(type_proto(type_)) for name, type_ in types.items()}
         known = {name: numpy_helper.from_array(np.ascontiguousarray(v)) for name, v in values.items()}
         return static_types(onnx.shape_inference.infer_node_outputs(schema, proto, operands, known))
-    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
+    except _NO_INFERENCE:
         return {}
 
 

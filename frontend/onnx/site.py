@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -134,10 +135,27 @@ class Site:
 
     def scalar(self, i: int) -> Any:
         """A constant input of one element as a Python number."""
+        return self.one(i).item()
+
+    def whole(self, i: int) -> int:
+        """A constant input of one element as an integer, whatever its type."""
+        value = self.scalar(i)
+        if not math.isfinite(value) or value != int(value):
+            raise Mistake(f"expected a whole number as input {self.input_name(i)}, not {value}.")
+        return int(value)
+
+    def matrix(self, i: int = 0) -> tuple[int, int]:
+        """The last two dimensions of the i-th input."""
+        if self.rank(i) < 2:
+            raise Mistake(f"expected input {self.input_name(i)} of rank 2 or more, not {self.rank(i)}.")
+        return self.shape(i)[-2], self.shape(i)[-1]
+
+    def one(self, i: int) -> np.ndarray:
+        """A constant input of one element as an array of rank 0."""
         values = self.constant(i)
         if values.size != 1:
             raise Mistake(f"expected one element as input {self.input_name(i)}, not {list(values.shape)}.")
-        return values.reshape(-1)[0].item()
+        return values.reshape(())
 
     # Attributes
 
@@ -245,7 +263,8 @@ class Site:
         """The results by the function with which ONNX defines the operator."""
         self.ignore(*self.node.attributes)
         function = schema_function(self.node, self.importer.type)
-        assert function is not None
+        if function is None:
+            raise Refused(f"outputs {', '.join(map(repr, self.node.outputs[1:]))} are not supported in this opset.")
         values = self.importer.call(function, self.node)
         if None in values:
             raise Unknown

@@ -112,15 +112,15 @@ def _broadcast(node: Node, around: Surroundings) -> list[Node]:
     node = node.with_attributes(drop=("axis", "broadcast"))
     if axis is None:
         return [node]
-    a, b = around.shape(node.inputs[0]), around.shape(node.inputs[1])
+    a, b = around.shape(node.input(0)), around.shape(node.input(1))
     trailing = len(a) - len(b) - (axis % max(1, len(a)))
     return _reshaped_input(node, 1, (*b, *(1,) * trailing), around) if trailing > 0 else [node]
 
 
 def _reshaped_input(node: Node, i: int, shape: tuple[int, ...], around: Surroundings) -> list[Node]:
     """The node with its i-th input reshaped first."""
-    new = around.fresh(node.inputs[i])
-    return [_reshape(node, node.inputs[i], new, shape, around), node.with_input(i, new)]
+    new = around.fresh(node.input(i))
+    return [_reshape(node, node.input(i), new, shape, around), node.with_input(i, new)]
 
 
 def _reshape(node: Node, source: str, result: str, shape: tuple[int, ...], around: Surroundings) -> Node:
@@ -130,7 +130,7 @@ def _reshape(node: Node, source: str, result: str, shape: tuple[int, ...], aroun
 
 def _prelu(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 7: a slope for each channel."""
-    x, slope = around.shape(node.inputs[0]), around.shape(node.inputs[1])
+    x, slope = around.shape(node.input(0)), around.shape(node.input(1))
     if len(slope) != 1 or slope == (1,) or len(x) < 3:
         return [node]
     return _reshaped_input(node, 1, (*slope, *(1,) * (len(x) - 2)), around)
@@ -142,7 +142,7 @@ def _batch_norm(node: Node, around: Surroundings) -> list[Node]:
     node = node.with_attributes(drop=("spatial", "is_test"))
     if spatial:
         return [node]
-    shape = around.shape(node.inputs[0])
+    shape = around.shape(node.input(0))
     n = prod(shape[1:])
     parts: list[Node] = []
     for i, flat in enumerate([(shape[0], n), *[(n,)] * 4]):
@@ -164,14 +164,14 @@ def _clip(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 11: the bounds as attributes."""
     for i, name in enumerate(("min", "max"), 1):
         if name in node.attributes:
-            bound = np.array(node.attributes[name]).astype(around.dtype(node.inputs[0]))
+            bound = np.array(node.attributes[name]).astype(around.dtype(node.input(0)))
             node = node.with_input(i, around.constant(bound))
     return [node.with_attributes(drop=("min", "max"))]
 
 
 def _softmax(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 13: over all dimensions from `axis` (1 by default) on, flattened."""
-    shape = around.shape(node.inputs[0])
+    shape = around.shape(node.input(0))
     axis = node.attributes.get("axis", 1) % max(1, len(shape))
     if prod(shape[axis + 1 :]) == 1:
         return [node.with_attributes(axis=axis)]
@@ -185,7 +185,7 @@ def _pad(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 11: pads and value as attributes."""
     (node,) = _inputs(pads=1)(node, around)
     if "value" in node.attributes:
-        value = np.array(node.attributes["value"]).astype(around.dtype(node.inputs[0]))
+        value = np.array(node.attributes["value"]).astype(around.dtype(node.input(0)))
         node = node.with_input(2, around.constant(value))
     return [node.with_attributes(drop=("value",))]
 
@@ -213,22 +213,22 @@ def _resize(node: Node, around: Surroundings) -> list[Node]:
 
 def _tile(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 6: `tiles` repeats along one `axis`, both inputs."""
-    repeats = np.ones(len(around.shape(node.inputs[0])), np.int64)
-    repeats[int(around.values(node.inputs[2]).item())] = int(around.values(node.inputs[1]).item())
-    return [replace(node, inputs=(node.inputs[0], around.constant(repeats)))]
+    repeats = np.ones(len(around.shape(node.input(0))), np.int64)
+    repeats[int(around.values(node.input(2)).item())] = int(around.values(node.input(1)).item())
+    return [replace(node, inputs=(node.input(0), around.constant(repeats)))]
 
 
 def _group_norm(node: Node, around: Surroundings) -> list[Node]:
     """Before opset 21: one scale and shift for each group instead of each channel."""
-    groups, channels = node.attributes.get("num_groups", 0), around.shape(node.inputs[0])[1]
+    groups, channels = node.attributes.get("num_groups", 0), around.shape(node.input(0))[1]
     if groups < 1 or channels % groups:
         return [node]
     parts: list[Node] = []
     for i in (1, 2):
         *new, node = _reshaped_input(node, i, (groups, 1), around)
-        spread = around.fresh(node.inputs[i])
+        spread = around.fresh(node.input(i))
         size = around.constant(np.array([groups, channels // groups], np.int64))
-        expand = replace(node, op="Expand", inputs=(node.inputs[i], size), outputs=(spread,), attributes={})
+        expand = replace(node, op="Expand", inputs=(node.input(i), size), outputs=(spread,), attributes={})
         *flat, node = _reshaped_input(node.with_input(i, spread), i, (channels,), around)
         parts += [*new, expand, *flat]
     return [*parts, node]

@@ -35,6 +35,8 @@ def per_dimension(site: Site, name: str, n: int) -> tuple[int, ...]:
     values = tuple(site.ints(name, ())) or (1,) * n
     if len(values) != n:
         raise Mistake(f"expected {n} values as attribute '{name}', not {len(values)}.")
+    if min(values) < 1:
+        raise Mistake(f"expected values of at least 1 as attribute '{name}', not {list(values)}.")
     return values
 
 
