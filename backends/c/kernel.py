@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from xdsl.ir import SSAValue
 
-from dnnc.backends.c.text import C_TYPES, Code, c_type, numpy_type
+from dnnc.backends.c.text import C_TYPES, Code, c_type
 from dnnc.backends.c.units import Graph, Unit
 
 
@@ -60,10 +60,6 @@ class Kernel:
         """The elements of an operand that is constant, else None."""
         return self.array(self.graph.resolve(operand))
 
-    def is_result(self, value: SSAValue) -> bool:
-        """Whether a value is made inside this unit."""
-        return any(value in op.results for op in self.unit.ops)
-
     def parameters(self, shared: Sequence[SSAValue]) -> list[str]:
         """Declarations, results first; operands that share the memory of a result are not among them."""
         out = [f"{c_type(v)} *{'' if shared else 'restrict '}y{i}" for i, v in enumerate(self.unit.outputs)]
@@ -74,7 +70,3 @@ class Kernel:
         ]
         out += [f"const {C_TYPES[a.dtype.name]} *k{i}" for i, a in enumerate(self.constants)]
         return out + [f"{s.element} *{s.name}" for s in self.scratches]
-
-    def dtype(self, value: SSAValue) -> np.dtype:
-        """The element type of a value."""
-        return numpy_type(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import SSAValue
 
 from dnnc.backends.c.expression import element_text
 from dnnc.backends.c.kernel import Kernel
@@ -31,7 +33,7 @@ from dnnc.ir.dnn import reduction as R
 from dnnc.ir.dnn import resampling as P
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
-from dnnc.ir.types import F32, QuantType, dtype, is_float, type_name
+from dnnc.ir.types import F32, QuantType, dtype, is_float, tensor_text, type_name
 
 Emit = Callable[[Kernel], None]
 
@@ -115,7 +117,7 @@ def check_supported(graph: Graph) -> None:
 def _check_op(found: Collector, op: DnnOp) -> None:
     place = where(op.location, op.name)
     if emitter(op) is None:
-        types = ", ".join(type_name(v.type.element_type) for v in op.operands)  # pyright: ignore
+        types = ", ".join(_type_of(v) for v in op.operands)
         found.refuse(place, f"expected an operation the C backend writes, not '{op.name}' on ({types}). {_TODO}")
         return
     values = {_type_of(v): v for v in (*op.operands, *op.results)}
@@ -127,13 +129,17 @@ def _check_op(found: Collector, op: DnnOp) -> None:
 _TODO = "Decompose it before the C backend, or run it on the interpreter."
 
 
-def _type_of(value) -> str:
+def _type_of(value: SSAValue) -> str:
+    assert isinstance(value.type, TensorType)
     return type_name(value.type.element_type)
 
 
-def _check_type(found: Collector, place: str, what: str, value) -> bool:
-    """Whether elements of a value have a C type; refuses it if not."""
+def _check_type(found: Collector, place: str, what: str, value: SSAValue) -> bool:
+    """Whether elements of a value have a C type and are few enough to count in 32 bits; refuses it if not."""
+    assert isinstance(value.type, TensorType)
     element = value.type.element_type
+    if size_of(value.type) >= 2**31:
+        found.refuse(place, f"expected tensors of less than 2^31 elements, not {tensor_text(value.type)}.")
     fits = not isinstance(element, QuantType) and dtype(element).name in C_TYPES
     if not fits:
         names = "f32, f64, i1, i8 to i64 or ui8 to ui64"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from xdsl.ir import SSAValue
+
 from dnnc.backends.c.expression import expression_text, operand_text
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.text import C_TYPES, c_type, index, kind_of, numpy_type, shifted, size_of
@@ -32,7 +34,7 @@ def emit_gather(kernel: Kernel, op: GatherOp) -> None:
         )
 
 
-def _emit_slice(kernel: Kernel, op, target: str, source: str, size: int) -> None:
+def _emit_slice(kernel: Kernel, op: GatherOp | GatherNDOp, target: str, source: str, size: int) -> None:
     """Copy `size` consecutive elements."""
     if size == 1:
         kernel.code.add(f"*({target}) = *({source});")
@@ -64,7 +66,7 @@ def emit_gather_nd(kernel: Kernel, op: GatherNDOp) -> None:
         _emit_slice(kernel, op, target, shifted(kernel.x(op.x), index(["a", "p"], [prod(shape[b:]), 1])), inner)
 
 
-def _emit_places(kernel: Kernel, indices, pointer: str, shape: tuple[int, ...], inner: int) -> None:
+def _emit_places(kernel: Kernel, indices: SSAValue, pointer: str, shape: tuple[int, ...], inner: int) -> None:
     """`p`: the element that a row of indices points to."""
     kernel.code.add(f"const {c_type(indices)} *at = {pointer};", "int64_t p = 0;")
     for d, size in enumerate(shape):

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 
+from xdsl.ir import SSAValue
+
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.kernels.reduction import split
-from dnnc.backends.c.text import c_type, collapse, index, kind_of, numpy_type, shifted
+from dnnc.backends.c.text import c_type, collapse, index, shifted
 from dnnc.ir.dnn.attributes import normal_axes, normal_axis
 from dnnc.ir.dnn.composite import (
     AxisOp,
@@ -26,6 +28,7 @@ from dnnc.ir.dnn.composite import (
     RmsNormOp,
 )
 from dnnc.ir.scalar import c_literal
+from dnnc.ir.types import shape_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Real:
     suffix: str
 
     @staticmethod
-    def of(kernel: Kernel, value) -> Real:
+    def of(value: SSAValue) -> Real:
         """The type of a value's elements."""
         name = c_type(value)
         return Real(name, "f" if name == "float" else "")
@@ -48,7 +51,7 @@ class Real:
 
 def emit_softmax(kernel: Kernel, op: AxisOp) -> None:
     """Y = e^(x - m) / sum of e^(x - m), or its logarithm; m = max of x, along the axis."""
-    real, log = Real.of(kernel, op.x), isinstance(op, LogSoftmaxOp)
+    real, log = Real.of(op.x), isinstance(op, LogSoftmaxOp)
     code, f = kernel.code, real.suffix
     with _rows(kernel, op.x, op.axis.data) as (n, step):
         code.add(f"{real.name} most = in[0], sum = 0;")
@@ -75,7 +78,7 @@ def emit_hardmax(kernel: Kernel, op: HardmaxOp) -> None:
 
 def emit_lp_norm(kernel: Kernel, op: LpNormOp) -> None:
     """Y = x / (sum of |x|^p)^(1/p) along the axis."""
-    real, code = Real.of(kernel, op.x), kernel.code
+    real, code = Real.of(op.x), kernel.code
     f, one = real.suffix, op.p.data == 1
     with _rows(kernel, op.x, op.axis.data) as (n, step):
         code.add(f"{real.name} sum = 0;")
@@ -88,9 +91,9 @@ def emit_lp_norm(kernel: Kernel, op: LpNormOp) -> None:
 
 
 @contextmanager
-def _rows(kernel: Kernel, x, axis: int) -> Iterator[tuple[int, int]]:
+def _rows(kernel: Kernel, x: SSAValue, axis: int) -> Iterator[tuple[int, int]]:
     """A loop over the lines along an axis, with `in` and `out` at their first elements; gives length and stride."""
-    outer, n, inner = split(_shape(x), axis)
+    outer, n, inner = split(shape_of(x.type), axis)
     code = kernel.code
     with code.loop("a", outer), code.loop("b", inner):
         at = index(["a", "b"], [n * inner, 1])
@@ -99,13 +102,9 @@ def _rows(kernel: Kernel, x, axis: int) -> Iterator[tuple[int, int]]:
         yield n, inner
 
 
-def _shape(x) -> tuple[int, ...]:
-    return tuple(x.type.get_shape())
-
-
 def emit_batch_norm(kernel: Kernel, op: BatchNormOp) -> None:
     """Y = (x - mean[c]) * (scale[c] / sqrt(var[c] + epsilon)) + shift[c]."""
-    real, code = Real.of(kernel, op.x), kernel.code
+    real, code = Real.of(op.x), kernel.code
     n, c, *hw = op.shape()
     scale, shift, mean, var = (kernel.x(v) for v in (op.scale, op.shift, op.mean, op.var))
     with code.loop("n", n), code.loop("c", c):
@@ -121,7 +120,7 @@ def emit_channel_norm(kernel: Kernel, op: InstanceNormOp | GroupNormOp) -> None:
     n, c, *hw = op.shape()
     groups = op.groups.data if isinstance(op, GroupNormOp) else c
     part, size = c // groups, prod(hw)
-    real, code = Real.of(kernel, op.x), kernel.code
+    real, code = Real.of(op.x), kernel.code
     with code.loop("g", n * groups):
         code.add(f"const {real.name} *in = {kernel.x(op.x)} + g * {part * size};")
         code.add(f"{real.name} *out = {kernel.y()} + g * {part * size};")
@@ -148,8 +147,9 @@ def emit_layer_norm(kernel: Kernel, op: LayerNormOp | RmsNormOp) -> None:
     shape = op.shape()
     axis = normal_axis(op.axis.data, len(shape))
     outer, n = prod(shape[:axis]), prod(shape[axis:])
-    real, code = Real.of(kernel, op.x), kernel.code
+    real, code = Real.of(op.x), kernel.code
     shift = op.shift if isinstance(op, LayerNormOp) else None
+    operands = [op.scale] if shift is None else [op.scale, shift]
     with code.loop("a", outer):
         code.add(f"const {real.name} *in = {kernel.x(op.x)} + a * {n};", f"{real.name} *out = {kernel.y()} + a * {n};")
         if isinstance(op, LayerNormOp):
@@ -159,18 +159,17 @@ def emit_layer_norm(kernel: Kernel, op: LayerNormOp | RmsNormOp) -> None:
             square = f"dnnc_var{f}(in, {n}, 1, {real.number(0)}) / {real.number(n)}"
             code.add(f"const {real.name} root = sqrt{f}({square} + {real.number(op.epsilon.data)});")
         centered = "(in[p] - mean)" if isinstance(op, LayerNormOp) else "in[p]"
-        _emit_affine(kernel, shape, axis, f"{centered} / root", op.scale, shift)
+        _emit_affine(kernel, shape, axis, f"{centered} / root", operands)
 
 
-def _emit_affine(kernel: Kernel, shape: tuple[int, ...], axis: int, value: str, scale, shift) -> None:
-    """out[p] = value * scale + shift, p over the dimensions from `axis`; the row is `a`."""
+def _emit_affine(kernel: Kernel, shape: tuple[int, ...], axis: int, value: str, operands: list[SSAValue]) -> None:
+    """out[p] = value * scale (+ shift), p over the dimensions from `axis`; the row is `a`."""
     from_axis = shape[axis:]
-    operands = [v for v in (scale, shift) if v is not None]
-    plain = all(_shape(v) == from_axis for v in operands)
+    plain = all(shape_of(v.type) == from_axis for v in operands)
     with kernel.code.loop("p", prod(from_axis)):
         texts = []
         for v in operands:
-            at = "p" if plain else _broadcast_at(shape, axis, _shape(v))
+            at = "p" if plain else _broadcast_at(shape, axis, shape_of(v.type))
             texts.append(f"{kernel.x(v)}[{at}]")
         kernel.code.add(f"out[p] = {value} * {' + '.join(texts)};")
 
@@ -190,7 +189,7 @@ def emit_mean_variance_norm(kernel: Kernel, op: MeanVarianceNormOp) -> None:
     """Y = (x - mean) / (sqrt(var) + 1e-9) over the axes."""
     shape = op.shape()
     axes = normal_axes(op.axes.data, len(shape))
-    real, code, f = Real.of(kernel, op.x), kernel.code, Real.of(kernel, op.x).suffix
+    real, code, f = Real.of(op.x), kernel.code, Real.of(op.x).suffix
     x, y, count = kernel.x(op.x), kernel.y(), real.number(prod(shape[a] for a in axes))
     with _reduced(kernel, shape, axes) as (row, bounds, strides):
         code.add(f"{real.name} mean = 0, var = 0;")
@@ -209,7 +208,7 @@ def emit_log_sum_exp(kernel: Kernel, op: ReduceLogSumExpOp) -> None:
     """Y = m + ln(sum of e^(x - m)), m = max of x over the axes where that is finite."""
     shape = op.shape()
     axes = normal_axes(op.axes.data, len(shape))
-    real, code = Real.of(kernel, op.x), kernel.code
+    real, code = Real.of(op.x), kernel.code
     x, f = kernel.x(op.x), real.suffix
     kept = [d for i, d in enumerate(shape) if i not in axes]
     code.add("int32_t o = 0;") if prod(kept) > 1 else None
@@ -240,7 +239,7 @@ def emit_lrn(kernel: Kernel, op: LrnOp) -> None:
     """y[c] = x[c] / (bias + alpha / size * sum of x[k]^2)^beta, k over the channels around c."""
     n, c, *hw = op.shape()
     size, (before, after) = prod(hw), op.reach()
-    real, code = Real.of(kernel, op.x), kernel.code
+    real, code = Real.of(op.x), kernel.code
     f = real.suffix
     with code.loop("n", n), code.loop("c", c):
         code.add(f"const {real.name} *in = {kernel.x(op.x)} + n * {c * size};")
@@ -259,8 +258,3 @@ def emit_lrn(kernel: Kernel, op: LrnOp) -> None:
                 code.add(f"const {real.name} root = sqrt{f}(s);")
                 power = f"(root * sqrt{f}(root))"
             code.add(f"out[p] = in[c * {size} + p] / {power};")
-
-
-def is_real(value) -> bool:
-    """Whether a value's elements are float32 or float64."""
-    return kind_of(numpy_type(value)) != "int"

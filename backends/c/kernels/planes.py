@@ -122,7 +122,16 @@ class Planes:
         return cached and (self.dense or weights > _LIGHT or lines * self.run(rows) <= 8 * _RUN)
 
 
-def _planes(window, channels, hw, ef, before, steps, phase, inserted) -> Planes:
+def _planes(
+    window: Window,
+    channels: int,
+    hw: Sequence[int],
+    ef: Sequence[int],
+    before: Sequence[int],
+    steps: tuple[tuple[int, ...], ...],
+    phase: tuple[tuple[int, ...], ...],
+    inserted: bool,
+) -> Planes:
     reach = tuple(max(s) for s in steps)
     return Planes(
         channels,
