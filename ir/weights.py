@@ -17,6 +17,8 @@ from xdsl.dialect_interfaces import DialectInterface
 
 from dnnc.ir.diagnostics import DnncError, Finding
 
+ABSENT = "dnn.absent"  # attribute of a module counted without its weights: the files that were not there
+
 Source = np.ndarray | Callable[[], np.ndarray]
 
 # safetensors dtype names (format specification, github.com/huggingface/safetensors).

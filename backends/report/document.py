@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
 from dnnc.backends.report import render, svg
 from dnnc.backends.report.column import described, record
@@ -19,6 +19,7 @@ from dnnc.backends.report.roofline import Roof
 from dnnc.backends.report.totals import TOTALS, Network, border, distinct
 from dnnc.ir.arch import MODULE_ATTRIBUTE, Accelerator, of_module
 from dnnc.ir.interpret import main_function
+from dnnc.ir.weights import ABSENT
 
 SCHEMA = "dnnc.report/1"
 """Raised when a key goes or changes its meaning; new keys leave it alone."""
@@ -122,7 +123,7 @@ def report(module: ModuleOp, ctx: Context, arch: Accelerator | None = None, name
     rows = tuple(Row(layer, b, roof) for layer, b in zip(layers, live))
     returned = {root(v) for v in block.last_op.operands} if block.last_op is not None else set()
     network = Network(rows, distinct(rows), border(rows, returned), max(live), roof)
-    return Report(name or "network", network, arch, _notes(layers, arch))
+    return Report(name or "network", network, arch, (*_absent(module), *_notes(layers, arch)))
 
 
 def _facts(roof: Roof) -> dict[str, int]:
@@ -133,6 +134,14 @@ def _facts(roof: Roof) -> dict[str, int]:
         "dram_bytes_per_cycle": roof.bytes_per_cycle,
         "on_chip_bytes": roof.on_chip_bytes,
     }
+
+
+def _absent(module: ModuleOp) -> list[str]:
+    files = module.attributes.get(ABSENT)
+    if not isinstance(files, ArrayAttr):
+        return []
+    names = ", ".join(f.data for f in files if isinstance(f, StringAttr))
+    return [f"counted by shapes alone: the weights in {names} are absent."]
 
 
 def _notes(layers: list[Layer], arch: Accelerator | None) -> tuple[str, ...]:

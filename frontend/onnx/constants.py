@@ -39,7 +39,7 @@ def constant(site: Site) -> Literal:
 
 def _literal(site: Site, name: str) -> Literal:
     try:
-        return literal(site.tensor("value"), site.importer.folder, name)
+        return literal(site.tensor("value"), site.importer.external, name)
     except UnsupportedType as e:
         raise Refused(f"element type {e} is not supported.") from e
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import FunctionProto, GraphProto
 from xdsl.context import Context
-from xdsl.dialects.builtin import LocationAttr, ModuleOp, TensorType
+from xdsl.dialects.builtin import ArrayAttr, LocationAttr, ModuleOp, StringAttr, TensorType
 from xdsl.ir import SSAValue
 
 from dnnc.frontend.onnx import load
@@ -22,35 +22,39 @@ from dnnc.frontend.onnx.schema_functions import has_function, schema_function
 from dnnc.frontend.onnx.signature import Signature, declared_types, inferred_types, real_inputs
 from dnnc.frontend.onnx.site import Mistake, Refused, Site, Unknown, named
 from dnnc.frontend.onnx.table import TABLE
-from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, dense, literal
+from dnnc.frontend.onnx.tensors import External, Literal, UnsupportedType, dense, literal
 from dnnc.frontend.onnx.upgrade import upgraded
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
 from dnnc.ir.types import dtype, shape_of
-from dnnc.ir.weights import WeightStore, store_of
+from dnnc.ir.weights import ABSENT, WeightStore, store_of
 
 Value = SSAValue | Literal | None  # None: made by a node that was refused, type unknown
 
 
 def import_onnx(
-    source: str | os.PathLike[str] | onnx.ModelProto, ctx: Context, dims: Mapping[str, int] | None = None
+    source: str | os.PathLike[str] | onnx.ModelProto,
+    ctx: Context,
+    dims: Mapping[str, int] | None = None,
+    weights: bool = True,
 ) -> ModuleOp:
     """The program `main` of an ONNX model, its weights in the store of `ctx`, read when first used.
 
-    `dims` gives values to symbolic dimensions by name. DnncError when the model is wrong, UnsupportedError (a
+    `dims` gives values to symbolic dimensions by name. Without `weights`, files of external data need not be there: the
+    module then names them in its attribute `dnn.absent`, and serves to count only. DnncError when the model is wrong, UnsupportedError (a
     NotImplementedError) when something in it is not supported; both carry every finding.
     """
     model = load.model(source)
     path = None if isinstance(source, onnx.ModelProto) else Path(source)
-    return Importer(model, path, store_of(ctx)).run(dims or {})
+    return Importer(model, path, store_of(ctx), weights).run(dims or {})
 
 
 class Importer:
     """One import: what names stand for, the program that grows, the findings."""
 
-    def __init__(self, model: onnx.ModelProto, path: Path | None, store: WeightStore):
+    def __init__(self, model: onnx.ModelProto, path: Path | None, store: WeightStore, weights: bool = True):
         self.model = model
         self.path = path
-        self.folder = path.parent if path is not None else None
+        self.external = External(path.parent if path is not None else None, weights)
         self.program = Program(store)
         self.scope: ChainMap[str, Value] = ChainMap()
         self.findings = Collector()
@@ -77,7 +81,10 @@ class Importer:
         outputs = [self.output(o.name) for o in graph.output]
         self.raise_findings()
         names = [name for name, _ in signature.inputs], [o.name for o in graph.output]
-        return self.program.module([v for v in outputs if v is not None], *names)
+        module = self.program.module([v for v in outputs if v is not None], *names)
+        if self.external.absent:
+            module.attributes[ABSENT] = ArrayAttr([StringAttr(f) for f in self.external.absent])
+        return module
 
     def versions(self) -> Versions:
         """Opset versions of the model, verified."""
@@ -90,7 +97,7 @@ class Importer:
     def constants(self, graph: GraphProto) -> None:
         """Put the initializers of a graph into the scope."""
         for t in graph.initializer:
-            self.define_constant(t.name, lambda t=t: literal(t, self.folder))
+            self.define_constant(t.name, lambda t=t: literal(t, self.external))
         for t in graph.sparse_initializer:
             self.define_constant(t.values.name, lambda t=t: dense(t, t.values.name))
 

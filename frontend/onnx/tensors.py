@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from onnx import SparseTensorProto, TensorProto, helper, numpy_helper
 from xdsl.dialects.builtin import TensorType
 
 from dnnc.ir.diagnostics import DnncError, Finding
-from dnnc.ir.types import element_type, nbytes, supported, tensor, tensor_of
+from dnnc.ir.types import element_type, is_float, nbytes, supported, tensor, tensor_of
 
 _NOT_NUMERIC = (TensorProto.STRING, TensorProto.UNDEFINED)
 
@@ -48,15 +48,29 @@ def numpy_type(data_type: int) -> np.dtype:
     return kind
 
 
-def literal(t: TensorProto, folder: Path | None, name: str = "") -> Literal:
-    """The literal of a tensor; `folder` is where external data lies. DnncError when it is damaged or missing."""
+@dataclass
+class External:
+    """Where external data lies: the model's folder, None for a model given without a path.
+
+    When it is not `required`, a float tensor whose file does not exist reads as zeros and the file is noted in `absent`:
+    enough to count a network by its shapes.
+    """
+
+    folder: Path | None
+    required: bool = True
+    absent: dict[str, None] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)  # files already reported as missing: one finding each
+
+
+def literal(t: TensorProto, external: External, name: str = "") -> Literal:
+    """The literal of a tensor, its data inside the model or in a file. DnncError when it is damaged or missing."""
     name = name or t.name
     shape = tuple(t.dims)
     if any(d < 0 for d in shape):
         raise _damaged(name, "a shape without negative dimensions", str(list(shape)))
     kind = tensor(element_type(numpy_type(t.data_type)), shape)
     if t.data_location == TensorProto.EXTERNAL:
-        return Literal(kind, _external(t, name, folder, kind), name)
+        return Literal(kind, _external(t, name, external, kind), name)
     # The length of data inside the message is verified when it is read: to ask for it would copy it.
     return Literal(kind, lambda: _values(t, name, kind), name)
 
@@ -73,11 +87,16 @@ def _values(t: TensorProto, name: str, kind: TensorType) -> np.ndarray:
     return array.reshape(kind.get_shape())
 
 
-def _external(t: TensorProto, name: str, folder: Path | None, kind: TensorType) -> Callable[[], np.ndarray]:
+def _external(t: TensorProto, name: str, external: External, kind: TensorType) -> Callable[[], np.ndarray]:
     """A reader that maps the file; existence and size are verified now."""
     entries = {e.key: e.value for e in t.external_data}
     location = entries.get("location", "")
     where = f"tensor '{name}'"
+    folder = external.folder
+    here = folder is not None and (folder / location).is_file()
+    if not external.required and not here and is_float(kind.element_type):
+        external.absent[location] = None
+        return lambda: np.broadcast_to(np.zeros((), numpy_type(t.data_type)), kind.get_shape())
     if folder is None:
         todo = "Import the model by its path, so that its folder is known."
         raise DnncError(
@@ -87,6 +106,9 @@ def _external(t: TensorProto, name: str, folder: Path | None, kind: TensorType) 
     if not location or not path.resolve().is_relative_to(folder.resolve()):
         raise DnncError(Finding(where, f"expected external data inside the model's folder, not at '{location}'."))
     if not path.is_file():
+        if location in external.told:
+            raise DnncError(())
+        external.told.add(location)
         todo = f"Put the file beside the model, in {folder}."
         raise DnncError(Finding(where, f"expected its data in the file '{location}', which does not exist. {todo}"))
     try:
@@ -115,7 +137,7 @@ def _mapped(path: Path, offset: int, t: TensorProto, kind: TensorType) -> np.nda
 
 def dense(sparse: SparseTensorProto, name: str) -> Literal:
     """The literal of a sparse tensor, zeros filled in when it is read."""
-    values = literal(sparse.values, None, name)
+    values = literal(sparse.values, External(None), name)
     kind = tensor(values.type.element_type, tuple(sparse.dims))
 
     def fill() -> np.ndarray:

@@ -93,10 +93,11 @@ def _names(function: Any, attribute: str, count: int) -> list[str]:
     return [n.data if isinstance(n, StringAttr) else f"{kind}{i}" for i, n in enumerate(given)]
 
 
-def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = None) -> Network:
+def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = None, weights: bool = True) -> Network:
     """Read a network: an .onnx file or ModelProto, or IR text (.mlir with its .safetensors beside it).
 
-    `dims` binds symbolic dimensions. Raises DnncError or UnsupportedError listing every problem of the model.
+    `dims` binds symbolic dimensions; without `weights`, files of external data may be absent, enough for a report. Raises
+    DnncError or UnsupportedError listing every problem of the model.
     """
     if isinstance(source, (str, Path)):
         path = Path(source)
@@ -110,7 +111,7 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
 
     ctx = make_context()
     name = Path(source).stem if isinstance(source, (str, Path)) else source.graph.name or "network"
-    return Network(import_onnx(source, ctx, dims), ctx, name)
+    return Network(import_onnx(source, ctx, dims, weights), ctx, name)
 
 
 def load_target(name: str | Path) -> Accelerator:

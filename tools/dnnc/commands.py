@@ -210,7 +210,7 @@ def report(args: Namespace) -> None:
         return
     if args.model is None:
         raise DnncError(Finding("dnnc report", "expected a model or --zoo, got neither."))
-    network = api.load(args.model, parse_dims(args.dim))
+    network = api.load(args.model, parse_dims(args.dim), weights=False)
     default = "simplify" if args.model.endswith(".onnx") else ""  # text is reported as it stands
     api.run_passes(network, api.pipeline_passes(default if args.passes is None else args.passes))
     result = network.report(args.target)

@@ -5,13 +5,13 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from dnnc.frontend.onnx import import_onnx
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.interpret import evaluate
-from dnnc.ir.weights import store_of
+from dnnc.ir.weights import ABSENT, store_of
 
 SHAPE = (64, 100)
 
@@ -196,3 +196,21 @@ def test_damaged_files(intact, at, flip):
     changed[head[int(at * len(head))]] ^= flip
     path.write_bytes(bytes(changed))
     imports_or_explains(path)
+
+
+def test_absent_weights_are_enough_to_count_by_shapes(tmp_path):
+    w = np.ones((4, 3), np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "mm")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])],
+        [numpy_helper.from_array(w, "w")],
+    )
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "w.bin").unlink()
+    with pytest.raises(DnncError, match="'w.bin', which does not exist"):
+        import_onnx(path, make_context())
+    module = import_onnx(path, make_context(), weights=False)
+    assert [f.data for f in module.attributes[ABSENT]] == ["w.bin"]
