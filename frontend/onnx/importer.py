@@ -40,7 +40,9 @@ def import_onnx(
     """The program `main` of an ONNX model, its weights in the store of `ctx`, read when first used.
 
     `dims` gives values to symbolic dimensions by name. Without `weights`, files of external data need not be there: the
-    module then names them in its attribute `dnn.absent`, and serves to count only. DnncError when the model is wrong, UnsupportedError (a
+    module then names them in its attribute `dnn.absent`, and serves to count only.
+
+    DnncError when the model is wrong, UnsupportedError (a
     NotImplementedError) when something in it is not supported; both carry every finding.
     """
     model = load.model(source)
