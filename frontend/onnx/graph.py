@@ -99,7 +99,9 @@ def _node(p: NodeProto, versions: Versions) -> Node:
 
 def node_proto(node: Node) -> NodeProto:
     """A node as ONNX writes it."""
-    typed = {k: v for k, v in node.attributes.items() if not isinstance(v, list) or v}  # an empty list has no type
+    typed: dict[str, Any] = {
+        k: v for k, v in node.attributes.items() if not isinstance(v, list) or v
+    }  # an empty list has no type
     return helper.make_node(node.op, node.inputs, node.outputs, name=node.name, domain=node.domain, **typed)
 
 
