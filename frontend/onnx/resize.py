@@ -25,6 +25,8 @@ def resize(site: Site) -> SSAValue:
     if not all(np.isfinite(v) and v >= 0 for v in given):
         raise Mistake(f"expected scales or sizes of at least 0, not {given}.")
     if sizes is not None and policy != "stretch":
+        if any(shape[a] == 0 for a in axes):
+            raise Mistake(f"expected axes with elements to keep the aspect ratio of, not {list(shape)}.")
         pick = min if policy == "not_larger" else max
         factor = pick(n / shape[a] for a, n in zip(axes, sizes))
         # ONNX: scales are the common factor, sizes what it gives, rounded half up.

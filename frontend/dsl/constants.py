@@ -1,0 +1,125 @@
+"""Constants of a text: values written out, entries of a file of weights, initialisers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import SSAValue
+
+from dnnc.frontend.dsl import tree as t
+from dnnc.frontend.dsl.evaluate import Frame, array_of, fitting, static
+from dnnc.frontend.dsl.initialisers import INITIALISERS, initial, refusal
+from dnnc.frontend.dsl.messages import Mistake, either, nearest
+from dnnc.frontend.dsl.program import located
+from dnnc.frontend.dsl.values import real, shown, whole, word
+from dnnc.ir.types import dtype, element_type, shape_of, supported, tensor, tensor_text
+
+if TYPE_CHECKING:
+    from dnnc.frontend.dsl.lower import Lowering
+
+_REQUIRED = object()
+
+
+def constant(lowering: Lowering, frame: Frame, call: t.Call, name: str, node: t.Node | None) -> SSAValue:
+    """A call of `const`, `load` or an initialiser, made under a name."""
+    location = located(node.name if node else name, frame.unit.source, call.at)
+    make = {"const": _const, "load": _load}.get(call.name, _initialised)
+    op = make(lowering, frame, call, name, location)
+    return lowering.program.constant(op, name, node is not None)
+
+
+def _arguments(frame: Frame, call: t.Call, known: dict[str, Any]) -> dict[str, tuple[t.Span, Any]]:
+    """Arguments by name, each where it stands with its value; `known` gives the order and the defaults."""
+    found: dict[str, tuple[t.Span, Any]] = {}
+    for i, argument in enumerate(call.arguments):
+        keyword = isinstance(argument, t.Keyword)
+        key = argument.name.text if keyword else list(known)[i] if i < len(known) else ""
+        at, value = (argument.name.at, argument.value) if keyword else (argument.at, argument)
+        if key not in known:
+            hint = nearest(key, known) if key else ""
+            got = f"'{key}'" if key else "one more"
+            raise Mistake(at, f"expected arguments of {call.name} ({either(known)}), not {got}.{hint}")
+        if key in found:
+            raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.")
+        found[key] = (value.at, static(frame, value))
+    for key, default in known.items():
+        if default is _REQUIRED and key not in found:
+            raise Mistake(call.at, f"expected '{key}' for {call.name}, not given. Write {_EXAMPLES.get(call.name, _SHAPED)}")
+        found.setdefault(key, (call.at, default))
+    return found
+
+
+_EXAMPLES = {"const": "const([0.5, 1], f32[2]).", "load": 'load("conv1.weight").', "full": "full(f32[64], 0.5)."}
+_SHAPED = "for example he(f32[64, 3, 3, 3])."
+
+
+def _type(found: tuple[t.Span, Any]) -> TensorType:
+    at, value = found
+    if not isinstance(value, TensorType):
+        raise Mistake(at, f"expected the type of a tensor such as f32[64, 3, 3, 3], not {shown(value)}.")
+    return value
+
+
+def _const(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
+    """`const([0.5, 1], f32[2])`; of a quantized type the values are the stored integers."""
+    found = _arguments(frame, call, {"values": _REQUIRED, "type": _REQUIRED})
+    type_ = _type(found["type"])
+    at, values = found["values"]
+    array = array_of(at, values, type_.element_type, shape_of(type_))
+    return lowering.program.written(array, type_, name, location)
+
+
+def _initialised(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
+    """`he(f32[64, 3, 3, 3])` and the like."""
+    initialiser = INITIALISERS[call.name]
+    own = {p: _REQUIRED if default is None else default for p, default in initialiser.parameters.items()}
+    seeded = {"seed": None} if initialiser.draw is not None else {}
+    found = _arguments(frame, call, {"type": _REQUIRED, **own, **seeded})
+    type_ = _type(found["type"])
+    values = {p: fitting(at, _plain, v, what=f"{p} of {call.name}: ") for p, (at, v) in found.items() if p in own}
+    at, given = found.get("seed", (call.at, None))
+    seed = frame_seed(lowering, frame) if given is None else fitting(at, whole, given, what=f"seed of {call.name}: ")
+    if seed < 0:
+        raise Mistake(at, f"expected a seed of at least 0, not {seed}.")
+    problem = refusal(initialiser, call.name, type_, values)
+    if problem:
+        raise Mistake(found["type"][0], problem)
+    return lowering.program.filled(lambda: initial(initialiser, type_, seed, name, values), type_, name, location)
+
+
+def _plain(value: Any) -> int | float:
+    """A number as it is written: whole ones stay exact."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else real(value)
+
+
+def frame_seed(lowering: Lowering, frame: Frame) -> int:
+    """The seed of the network: that of the file that is compiled, whoever defines the function."""
+    return lowering.unit.seed
+
+
+def _load(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
+    """`load("conv1.weight")`, with a type when the file does not say it (a quantized one)."""
+    found = _arguments(frame, call, {"key": _REQUIRED, "type": None})
+    at, key = found["key"]
+    key = fitting(at, word, key, what="key of load: ")
+    type_ = _type(found["type"]) if found["type"][1] is not None else None
+    store, arrays = lowering.program.store, frame.unit.arrays
+    if key not in arrays and key in lowering.known:  # what came with the context, unread
+        type_ = type_ or tensor(element_type(store[key].dtype), store[key].shape)
+        lowering.program.loaded[("", key)] = key
+        return lowering.program.stored(lambda: store[key], type_, "", key, location)
+    if key not in arrays:
+        files = either(f"'{w}'" for w in frame.unit.weights)
+        place = f"in {files}" if files else "in a file. Name one: weights \"net.safetensors\""
+        raise Mistake(at, f"expected a key {place}, not '{key}'.{nearest(key, arrays)}")
+    try:
+        array = arrays[key]()
+    except ValueError as e:
+        raise Mistake(at, f"expected an array of numbers under '{key}', not this one ({e}).") from e
+    if not supported(array.dtype):
+        raise Mistake(at, f"expected an array of a type dnnc knows under '{key}', not {array.dtype}.")
+    held = tensor(element_type(array.dtype), array.shape)
+    if type_ is not None and (shape_of(type_) != array.shape or dtype(type_.element_type) != array.dtype):
+        raise Mistake(found["type"][0], f"expected the type of '{key}' in the file, {tensor_text(held)}, not {tensor_text(type_)}.")
+    return lowering.program.stored(array, type_ or held, str(frame.unit.folder), key, location)

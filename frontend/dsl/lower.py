@@ -1,0 +1,377 @@
+"""Statements to operations: a .dnn text becomes the program it means, every mistake of it reported at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import SSAValue
+
+from dnnc.frontend.dsl import tree as t
+from dnnc.frontend.dsl.calls import Beyond, build, element_for, parameters
+from dnnc.frontend.dsl.constants import constant
+from dnnc.frontend.dsl.evaluate import (
+    ARITHMETIC,
+    QUESTIONS,
+    UNKNOWN,
+    Frame,
+    answer,
+    arithmetic,
+    array_of,
+    negated,
+    positional,
+    static,
+    tensor_type,
+)
+from dnnc.frontend.dsl.files import Reader, Unit, main_unit, prelude
+from dnnc.frontend.dsl.initialisers import INITIALISERS
+from dnnc.frontend.dsl.messages import Mistake, Unknown, finding, nearest
+from dnnc.frontend.dsl.program import Program, located
+from dnnc.frontend.dsl.signatures import Signature, bind, operations
+from dnnc.frontend.dsl.values import Unfit, shown
+from dnnc.ir.diagnostics import Collector, Finding
+from dnnc.ir.text import verify
+from dnnc.ir.types import tensor
+from dnnc.ir.weights import WeightStore, store_of
+
+CONSTANTS = ("const", "load", *INITIALISERS)  # calls that make a constant
+
+
+def read_dnn(path: str | os.PathLike[str], ctx: Context) -> tuple[ModuleOp, str]:
+    """The program of a .dnn file and its name, its weights in the store of `ctx`; DnncError with every mistake."""
+    problems = Collector()
+    unit = main_unit(Path(path), problems)
+    return _lowered(unit, ctx, problems, Path(path).stem)
+
+
+def parse_dnn(text: str, ctx: Context, name: str = "network.dnn", folder: str | os.PathLike[str] = ".") -> ModuleOp:
+    """The program of a .dnn text; `folder` is where the files it names are, `load` also finds what `ctx` stores."""
+    problems = Collector()
+    unit = Reader(problems).read(t.Source(name, text), Path(folder))
+    return _lowered(unit, ctx, problems, name)[0]
+
+
+def _lowered(unit: Unit, ctx: Context, problems: Collector, name: str) -> tuple[ModuleOp, str]:
+    problems.raise_if_any()
+    module = Lowering(unit, store_of(ctx), problems).run()
+    given = [s.name for s in unit.statements if isinstance(s, t.Network)]
+    return module, given[0] if given else name
+
+
+class Lowering:
+    """One text on its way to a program."""
+
+    def __init__(self, unit: Unit, store: WeightStore, problems: Collector):
+        self.unit = unit
+        self.problems = problems
+        self.program = Program(store)
+        self.known = frozenset(store)  # keys that were there before
+        self.outputs: list[tuple[SSAValue, str]] = []
+        self.said: set[Finding] = set()
+
+    def run(self) -> ModuleOp:
+        """The module; raises every mistake of the text."""
+        frame = Frame(self.unit)
+        frame.later = {n.text: n.at for s in self.unit.statements for n in _given(s)}
+        for statement in self.unit.statements:
+            self.noting(frame, statement, self.top_level)
+        has_output = any(isinstance(s, t.Output) for s in self.unit.statements)
+        if not has_output:
+            message = "expected an output, found none. Name it in a last line: output y."
+            self.problems.error(self.unit.source.name, message)
+        self.problems.raise_if_any()
+        values, names = zip(*self.outputs)
+        module = self.program.module(values, names)
+        verify(module)
+        return module
+
+    # Statements
+
+    def noting(self, frame: Frame, statement: t.Statement, run: Callable[[Frame, t.Statement], None]) -> None:
+        """Run one statement; when it is wrong note why, and leave what it names without meaning."""
+        try:
+            run(frame, statement)
+        except Unknown:
+            self.forget(frame, statement)
+        except Mistake as e:
+            calls = tuple((source, at) for source, at, _ in frame.calls)
+            found = finding(frame.unit.source, e.at, str(e), calls)
+            place = Finding(found.where, str(e))  # in a function called twice it is one mistake
+            if place not in self.said:
+                (self.problems.unsupported if isinstance(e, Beyond) else self.problems.errors).append(found)
+            self.said.add(place)
+            self.forget(frame, statement)
+
+    def forget(self, frame: Frame, statement: t.Statement) -> None:
+        """Names of a statement that was wrong: using them is no second mistake."""
+        for name in _given(statement):
+            frame.names.setdefault(name.text, UNKNOWN)
+            frame.places.setdefault(name.text, name.at)
+
+    def top_level(self, frame: Frame, statement: t.Statement) -> None:
+        """One statement of the file; functions, types and imports were read before."""
+        match statement:
+            case t.Input():
+                type_ = tensor_type(frame, statement.type)
+                outside = statement.node.name if statement.node else statement.name.text
+                value = self.program.argument(type_, statement.name.text, outside)
+                self.give(frame, statement.name, value)
+            case t.Output():
+                for name, node in statement.results:
+                    value = self.tensor(frame, name, name.text)
+                    self.outputs.append((value, node.name if node else name.text))
+            case t.Assign():
+                self.assign(frame, statement)
+
+    def give(self, frame: Frame, name: t.Name, value: Any) -> None:
+        """Bind a name, once."""
+        if name.text == "_":
+            return
+        if name.text in frame.places:
+            line = frame.places[name.text].line
+            raise Mistake(name.at, f"expected a new name, not '{name.text}', which line {line} gives.")
+        frame.names[name.text] = value
+        frame.places[name.text] = name.at
+        frame.later.pop(name.text, None)
+
+    def assign(self, frame: Frame, statement: t.Assign) -> None:
+        """`y = ...` or `a, b = ...`."""
+        for name in statement.targets:
+            if name.text != "_" and name.text in frame.places:
+                self.give(frame, name, None)  # says that it is not new
+        names = [frame.name(n.text) for n in statement.targets]
+        value = self.value(frame, statement.value, names, statement.node)
+        if len(names) == 1:
+            if isinstance(value, tuple):
+                todo = f"{', '.join('abcdefgh'[: len(value)])} = ..."
+                raise Mistake(statement.at, f"expected {len(value)} names, one for each result, not one: {todo}")
+            self.give(frame, statement.targets[0], value)
+            return
+        if not isinstance(value, tuple) or len(value) != len(names):
+            got = len(value) if isinstance(value, tuple) else 1
+            raise Mistake(statement.value.at, f"expected {len(names)} results, one for each name, not {got}.")
+        for name, v in zip(statement.targets, value):
+            self.give(frame, name, v)
+
+    # Expressions
+
+    def value(self, frame: Frame, expression: t.Expression, names: Sequence[str], node: t.Node | None = None) -> Any:
+        """The value of an expression; operations in it are named `names`, those inside others after them."""
+        match expression:
+            case t.Call(name=name) if name in frame.unit.functions:
+                return self.function(frame, expression, *frame.unit.functions[name], names)
+            case t.Call(name=name) if name in QUESTIONS:
+                inner = [self.value(frame, a, [f"{names[0]}.{name}"]) for a in positional(expression)]
+                return answer(expression, inner)
+            case t.Call(name=name) if name in CONSTANTS:
+                return constant(self, frame, expression, names[0], node)
+            case t.Call(name=name) if name in operations():
+                return self.operation(frame, expression, operations()[name], names, node)
+            case t.Call(name=name) if name in prelude().functions:
+                return self.function(frame, expression, *prelude().functions[name], names)
+            case t.Call(at=at, name=name):
+                known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, *operations(), *prelude().functions]
+                raise Mistake(at, f"expected an operation or a function, not '{name}'.{nearest(name, known)}")
+            case t.Sequence(items=items):
+                return [self.value(frame, item, [f"{names[0]}.{i}"]) for i, item in enumerate(items)]
+            case t.Negative(at=at, value=inner):
+                value = self.value(frame, inner, [f"{names[0]}.x"])
+                if not isinstance(value, SSAValue):
+                    return negated(at, value)
+                return self.emit(frame, t.Call(at, "neg", ()), operations()["neg"], [value], {}, names, node)
+            case t.Binary():
+                return self.binary(frame, expression, names, node)
+        return static(frame, expression)
+
+    def binary(self, frame: Frame, expression: t.Binary, names: Sequence[str], node: t.Node | None) -> Any:
+        """Arithmetic on numbers now, on tensors in the program."""
+        left = self.value(frame, expression.left, [f"{names[0]}.a"])
+        right = self.value(frame, expression.right, [f"{names[0]}.b"])
+        at, sign = expression.at, expression.sign
+        if not isinstance(left, SSAValue) and not isinstance(right, SSAValue):
+            return arithmetic(at, sign, left, right)
+        if sign not in ARITHMETIC:
+            raise Mistake(at, f"expected +, -, * or / between tensors, not '{sign}'.")
+        signature, call = operations()[ARITHMETIC[sign]], t.Call(at, ARITHMETIC[sign], ())
+        operands = self.operands(frame, signature, [left, right], [expression.left, expression.right], names[0])
+        return self.emit(frame, call, signature, operands, {}, names, node)
+
+    def tensor(self, frame: Frame, expression: t.Expression, name: str) -> SSAValue:
+        """An expression that must be a tensor."""
+        value = self.value(frame, expression, [name])
+        if not isinstance(value, SSAValue):
+            raise Mistake(expression.at, f"expected a tensor, not {shown(value)}.")
+        return value
+
+    def operation(
+        self, frame: Frame, call: t.Call, signature: Signature, names: Sequence[str], node: t.Node | None
+    ) -> Any:
+        """A call of an operation."""
+        given, arguments = bind(signature, call)
+        values: list[Any] = []
+        places: list[t.Expression] = []
+        for declared in signature.operands:
+            argument = given.get(declared.name)
+            several = argument if isinstance(argument, list) else [argument] if argument is not None else []
+            found = [self.value(frame, e, [self.inner_name(frame, e, names[0], declared.name)]) for e in several]
+            if declared.variadic:
+                values.append([v for f in found for v in (f if isinstance(f, list) else [f])])
+            else:
+                values.append(found[0] if found else None)
+            places.append(several[0] if several else call)
+        operands = self.operands(frame, signature, values, places, names[0])
+        params = parameters(signature, call, arguments, operands, frame)
+        return self.emit(frame, call, signature, operands, params, names, node)
+
+    def inner_name(self, frame: Frame, expression: t.Expression, outer: str, operand: str) -> str:
+        """The name of what stands inside a call: a weight is named by its operand, a layer by its operation."""
+        if not isinstance(expression, t.Call):
+            return f"{outer}.{operand}"
+        function = expression.name in frame.unit.functions
+        if expression.name in CONSTANTS and not function:
+            return f"{outer}.{operand}"
+        return self.program.unique(f"{outer}.{expression.name}")
+
+    def operands(
+        self, frame: Frame, signature: Signature, values: list[Any], places: Sequence[t.Expression], name: str
+    ) -> list[Any]:
+        """Operands as tensors; numbers become constants of the type of the tensors beside them."""
+        out: list[Any] = []
+        for declared, value, expression in zip(signature.operands, values, places):
+            what = f"expected a tensor for '{declared.name}' of {signature.name}"
+            if value is None and declared.optional:
+                out.append(None)
+            elif declared.variadic:
+                if not all(isinstance(v, SSAValue) for v in value):
+                    raise Mistake(expression.at, f"{what}, not {shown(value)}.")
+                out.append(value)
+            elif isinstance(value, SSAValue):
+                out.append(value)
+            elif isinstance(value, (int, float, list)) and not isinstance(value, bool):
+                element = element_for(declared.name, value, values)
+                if element is None:
+                    todo = "Give it a type: const(0.5, f32[1])."
+                    raise Mistake(expression.at, f"{what}, not {shown(value)}. {todo}")
+                array = array_of(expression.at, value, element)
+                type_ = tensor(element, array.shape)
+                location = located(name, frame.unit.source, expression.at)
+                op = self.program.written(array, type_, f"{name}.{declared.name}", location)
+                out.append(self.program.constant(op, f"{name}.{declared.name}", False))
+            else:
+                raise Mistake(expression.at, f"{what}, not {shown(value)}.")
+        return out
+
+    def emit(
+        self,
+        frame: Frame,
+        call: t.Call,
+        signature: Signature,
+        operands: Sequence[Any],
+        params: dict[str, Any],
+        names: Sequence[str],
+        node: t.Node | None,
+    ) -> Any:
+        """Add an operation to the program; its result, or a tuple of them."""
+        location = located(node.name if node else names[0], frame.unit.source, call.at)
+        op = build(signature, call, operands, params, location)
+        results = [*names, *(f"{names[0]}.{i}" for i in range(len(names), len(op.results)))]
+        values = self.program.append(op, results)
+        return values[0] if len(values) == 1 else values
+
+    # Functions
+
+    def function(self, frame: Frame, call: t.Call, owner: Unit, function: t.Function, names: Sequence[str]) -> Any:
+        """A call of a function: its statements, with the parameters given, written where it is called."""
+        if any(f is function for f in self.active(frame)):
+            chain = " -> ".join([*(f.name for f in reversed(self.active(frame))), function.name])
+            raise Mistake(call.at, f"expected functions that do not call themselves, not {chain}.")
+        inner = Frame(owner, names[0], calls=((frame.unit.source, call.at, function), *frame.calls))  # pyright: ignore
+        inner.later = {n.text: n.at for s in function.body for n in _given(s)}
+        for parameter, value in self.arguments(frame, call, owner, function, names[0]):
+            inner.names[parameter.text] = value
+            inner.places[parameter.text] = parameter.at
+        return self.body(inner, function, names)
+
+    def active(self, frame: Frame) -> list[t.Function]:
+        """The functions being called, innermost first."""
+        return [function for _, _, function in frame.calls]  # pyright: ignore[reportReturnType]
+
+    def arguments(
+        self, frame: Frame, call: t.Call, owner: Unit, function: t.Function, name: str
+    ) -> list[tuple[t.Name, Any]]:
+        """Parameters of a function with their values."""
+        known = [p.name.text for p in function.parameters]
+        given: dict[str, t.Expression] = {}
+        for i, argument in enumerate(call.arguments):
+            if isinstance(argument, t.Keyword):
+                key, at, value = argument.name.text, argument.name.at, argument.value
+            elif i < len(known):
+                key, at, value = known[i], argument.at, argument
+            else:
+                raise Mistake(argument.at, f"expected {len(known)} arguments for {call.name}, not one more. {_head(function)}")
+            if key not in known:
+                raise Mistake(at, f"expected a parameter of {call.name}, not '{key}'.{nearest(key, known)} {_head(function)}")
+            if key in given:
+                raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.")
+            given[key] = value
+        missing = [p.name.text for p in function.parameters if p.default is None and p.name.text not in given]
+        if missing:
+            listed = ", ".join(f"'{m}'" for m in missing)
+            raise Mistake(call.at, f"expected {listed} for {call.name}, not given. {_head(function)}")
+        out: list[tuple[t.Name, Any]] = []
+        for p in function.parameters:
+            if p.name.text in given:
+                value = given[p.name.text]
+                out.append((p.name, self.value(frame, value, [self.inner_name(frame, value, name, p.name.text)])))
+            else:
+                out.append((p.name, static(Frame(owner), p.default)))
+        return out
+
+    def body(self, frame: Frame, function: t.Function, names: Sequence[str]) -> Any:
+        """The statements of a function; the value of its return."""
+        last = function.body[-1] if function.body else None
+        returns = [s for s in function.body if isinstance(s, t.Return)]
+        if returns != [last]:
+            at = returns[0].at if returns else function.at
+            self.noting(frame, t.Return(at, ()), _no_return)
+            raise Unknown
+        found: list[Any] = []
+        for statement in function.body:
+            if isinstance(statement, t.Assign):
+                self.noting(frame, statement, self.assign)  # pyright: ignore[reportArgumentType]
+            else:
+                self.noting(frame, statement, lambda f, s: found.append(self.returned(f, s, names)))  # pyright: ignore
+        if not found:
+            raise Unknown
+        return found[0]
+
+    def returned(self, frame: Frame, statement: t.Return, names: Sequence[str]) -> Any:
+        """The values of a return; layers written in it bear the names of the call's results."""
+        if len(statement.values) == 1:
+            return self.value(frame, statement.values[0], names)
+        own = names if len(names) == len(statement.values) else [f"{names[0]}.{i}" for i in range(len(statement.values))]
+        return tuple(self.value(frame, e, [n]) for e, n in zip(statement.values, own))
+
+
+def _no_return(frame: Frame, statement: t.Statement) -> None:
+    raise Mistake(statement.at, "expected one return, as the last line of a function.")
+
+
+def _head(function: t.Function) -> str:
+    parts = [p.name.text if p.default is None else f"[{p.name.text}]" for p in function.parameters]
+    return f"Write {function.name}({', '.join(parts)})."
+
+
+def _given(statement: t.Statement) -> tuple[t.Name, ...]:
+    """The names a statement gives."""
+    match statement:
+        case t.Assign(targets=targets):
+            return targets
+        case t.Input(name=name):
+            return (name,)
+    return ()
