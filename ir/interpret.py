@@ -78,7 +78,10 @@ def run_op(
     if isinstance(op, GroupOp):
         results = run_block(op.body.block, operands, store, observer)
     else:
-        results = op.run(operands)
+        try:
+            results = op.run(operands)
+        except IndexError as e:  # an index among the data, of a gather or scatter, that its operand does not have
+            raise DnncError(Finding(where(op.location, op.name), f"expected indices inside the operand ({e}).")) from e
     if observer is not None:
         observer(op, results)
     return results

@@ -55,12 +55,17 @@ class FuseGroupsPass(ModulePass):
                 break
             if isinstance(after, Pool) and not pooled:
                 pooled = True
-            elif isinstance(after, AddOp) and not (added or pooled) and after.operands[0] is not after.operands[1]:
+            elif isinstance(after, AddOp) and not (added or pooled) and _residual(after, chain[-1]):
                 added = True
             elif not isinstance(after, (Unary, RequantizeOp)) or pooled:
                 break
             chain.append(after)
         return chain
+
+
+def _residual(add: AddOp, before: DnnOp) -> bool:
+    """Whether an addition only adds another value to the chain, elementwise and without making it larger."""
+    return add.a is not add.b and add.result.type == before.results[0].type
 
 
 def computes(op: DnnOp) -> bool:

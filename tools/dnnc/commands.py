@@ -41,8 +41,9 @@ def compile(args: Namespace) -> None:
     if args.emit == "report":
         _emit_report(args, network)
         return
-    program = api.compile(network, args.target, args.emit, args.passes, args.calibrate, after=_dumper(args.dump_after))
     output = Path(args.output or f"{network.name}.{ {'npu': 'npu', 'c': 'c', 'ir': 'mlir'}[args.emit] }")
+    network.name = output.stem  # C's functions and files bear the name asked for
+    program = api.compile(network, args.target, args.emit, args.passes, args.calibrate, after=_dumper(args.dump_after))
     if not output.parent.is_dir():
         raise DnncError(
             Finding(str(output), f"expected a folder '{output.parent}', which does not exist. Create it first.")
