@@ -89,9 +89,10 @@ def support(holds: bool, expected: str, got: object, todo: str = "") -> None:
 
 
 def where(location: LocationAttr, fallback: str = "") -> str:
-    """Text of a location: `node 'conv1'`, `file.mlir:3:5`, or the fallback when unknown."""
+    """Text of a location: `node 'conv1'`, `node 'conv1' (net.dnn:3:5)`, `file.mlir:3:5`, or the fallback when unknown."""
     if isinstance(location, NameLoc):
-        return f"node '{location.desc.data}'"
+        inside = f" ({where(location.location)})" if isinstance(location.location, FileLineColLoc) else ""
+        return f"node '{location.desc.data}'{inside}"
     if isinstance(location, FileLineColLoc):
         return f"{location.filename.data}:{location.line.data}:{location.column.data}"
     if isinstance(location, FusedLoc):

@@ -183,6 +183,11 @@ def element_type(dt: np.dtype | type) -> TypeAttribute:
     return _TYPE[np.dtype(dt)]
 
 
+def element_names() -> dict[str, TypeAttribute]:
+    """The element types by their short names: `f32`, `i8`, `ui8` ..."""
+    return dict(_BY_NAME)
+
+
 def supported(dt: np.dtype) -> bool:
     """Whether a numpy dtype has an element type."""
     return np.dtype(dt) in _TYPE

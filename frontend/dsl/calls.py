@@ -28,11 +28,13 @@ class Beyond(Mistake):
     """Something valid that the dialect does not have."""
 
 
-def parameters(signature: Signature, call: t.Call, given: Arguments, operands: Sequence[Any], frame: Frame) -> dict[str, Any]:
+def parameters(
+    signature: Signature, call: t.Call, given: Arguments, operands: Sequence[Any], frame: Frame
+) -> dict[str, Any]:
     """Parameters as the operation's class takes them; arguments of a window are gathered into one."""
     values: dict[str, Any] = {}
     windows: dict[str, Any] = {}
-    for name, (at, expression) in given.items():
+    for name, (_, expression) in given.items():
         what = f"{name} of {signature.name}: "
         if name in WINDOW and signature.window:
             windows[name] = static(frame, expression) if not _is_word(frame, expression, "same") else "same"
@@ -57,7 +59,9 @@ def _word(frame: Frame, expression: t.Expression) -> Any:
     return look_up(frame, expression) if isinstance(expression, t.Name) else static(frame, expression)
 
 
-def _window(signature: Signature, call: t.Call, values: dict[str, Any], given: Arguments, operands: Sequence[Any]) -> Any:
+def _window(
+    signature: Signature, call: t.Call, values: dict[str, Any], given: Arguments, operands: Sequence[Any]
+) -> Any:
     x = operands[0]
     weights = operands[1] if len(signature.operands) > 1 else None
     kernel = shape_of(weights.type)[2:] if isinstance(weights, SSAValue) else None

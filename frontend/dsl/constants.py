@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
@@ -11,22 +11,19 @@ from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.evaluate import Frame, array_of, fitting, static
 from dnnc.frontend.dsl.initialisers import INITIALISERS, initial, refusal
 from dnnc.frontend.dsl.messages import Mistake, either, nearest
-from dnnc.frontend.dsl.program import located
+from dnnc.frontend.dsl.program import Program
 from dnnc.frontend.dsl.values import real, shown, whole, word
 from dnnc.ir.types import dtype, element_type, shape_of, supported, tensor, tensor_text
-
-if TYPE_CHECKING:
-    from dnnc.frontend.dsl.lower import Lowering
 
 _REQUIRED = object()
 
 
-def constant(lowering: Lowering, frame: Frame, call: t.Call, name: str, node: t.Node | None) -> SSAValue:
+def constant(program: Program, frame: Frame, call: t.Call, name: str, node: t.Node | None) -> SSAValue:
     """A call of `const`, `load` or an initialiser, made under a name."""
-    location = located(node.name if node else name, frame.unit.source, call.at)
+    location = frame.location(node.name if node else name, call.at)
     make = {"const": _const, "load": _load}.get(call.name, _initialised)
-    op = make(lowering, frame, call, name, location)
-    return lowering.program.constant(op, name, node is not None)
+    op = make(program, frame, call, name, location)
+    return program.constant(op, name, node is not None)
 
 
 def _arguments(frame: Frame, call: t.Call, known: dict[str, Any]) -> dict[str, tuple[t.Span, Any]]:
@@ -45,7 +42,9 @@ def _arguments(frame: Frame, call: t.Call, known: dict[str, Any]) -> dict[str, t
         found[key] = (value.at, static(frame, value))
     for key, default in known.items():
         if default is _REQUIRED and key not in found:
-            raise Mistake(call.at, f"expected '{key}' for {call.name}, not given. Write {_EXAMPLES.get(call.name, _SHAPED)}")
+            raise Mistake(
+                call.at, f"expected '{key}' for {call.name}, not given. Write {_EXAMPLES.get(call.name, _SHAPED)}"
+            )
         found.setdefault(key, (call.at, default))
     return found
 
@@ -61,16 +60,16 @@ def _type(found: tuple[t.Span, Any]) -> TensorType:
     return value
 
 
-def _const(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
+def _const(program: Program, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
     """`const([0.5, 1], f32[2])`; of a quantized type the values are the stored integers."""
     found = _arguments(frame, call, {"values": _REQUIRED, "type": _REQUIRED})
     type_ = _type(found["type"])
     at, values = found["values"]
     array = array_of(at, values, type_.element_type, shape_of(type_))
-    return lowering.program.written(array, type_, name, location)
+    return program.written(array, type_, name, location)
 
 
-def _initialised(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
+def _initialised(program: Program, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
     """`he(f32[64, 3, 3, 3])` and the like."""
     initialiser = INITIALISERS[call.name]
     own = {p: _REQUIRED if default is None else default for p, default in initialiser.parameters.items()}
@@ -79,13 +78,13 @@ def _initialised(lowering: Lowering, frame: Frame, call: t.Call, name: str, loca
     type_ = _type(found["type"])
     values = {p: fitting(at, _plain, v, what=f"{p} of {call.name}: ") for p, (at, v) in found.items() if p in own}
     at, given = found.get("seed", (call.at, None))
-    seed = frame_seed(lowering, frame) if given is None else fitting(at, whole, given, what=f"seed of {call.name}: ")
+    seed = program.seed if given is None else fitting(at, whole, given, what=f"seed of {call.name}: ")
     if seed < 0:
         raise Mistake(at, f"expected a seed of at least 0, not {seed}.")
     problem = refusal(initialiser, call.name, type_, values)
     if problem:
         raise Mistake(found["type"][0], problem)
-    return lowering.program.filled(lambda: initial(initialiser, type_, seed, name, values), type_, name, location)
+    return program.filled(lambda: initial(initialiser, type_, seed, name, values), type_, name, location)
 
 
 def _plain(value: Any) -> int | float:
@@ -93,25 +92,20 @@ def _plain(value: Any) -> int | float:
     return value if isinstance(value, int) and not isinstance(value, bool) else real(value)
 
 
-def frame_seed(lowering: Lowering, frame: Frame) -> int:
-    """The seed of the network: that of the file that is compiled, whoever defines the function."""
-    return lowering.unit.seed
-
-
-def _load(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
+def _load(program: Program, frame: Frame, call: t.Call, name: str, location: Any) -> Any:
     """`load("conv1.weight")`, with a type when the file does not say it (a quantized one)."""
     found = _arguments(frame, call, {"key": _REQUIRED, "type": None})
     at, key = found["key"]
     key = fitting(at, word, key, what="key of load: ")
     type_ = _type(found["type"]) if found["type"][1] is not None else None
-    store, arrays = lowering.program.store, frame.unit.arrays
-    if key not in arrays and key in lowering.known:  # what came with the context, unread
+    store, arrays = program.store, frame.unit.arrays
+    if key not in arrays and key in program.known:  # what came with the context, unread
         type_ = type_ or tensor(element_type(store[key].dtype), store[key].shape)
-        lowering.program.loaded[("", key)] = key
-        return lowering.program.stored(lambda: store[key], type_, "", key, location)
+        program.loaded[("", key)] = key
+        return program.stored(lambda: store[key], type_, "", key, location)
     if key not in arrays:
         files = either(f"'{w}'" for w in frame.unit.weights)
-        place = f"in {files}" if files else "in a file. Name one: weights \"net.safetensors\""
+        place = f"in {files}" if files else 'in a file. Name one: weights "net.safetensors"'
         raise Mistake(at, f"expected a key {place}, not '{key}'.{nearest(key, arrays)}")
     try:
         array = arrays[key]()
@@ -121,5 +115,8 @@ def _load(lowering: Lowering, frame: Frame, call: t.Call, name: str, location: A
         raise Mistake(at, f"expected an array of a type dnnc knows under '{key}', not {array.dtype}.")
     held = tensor(element_type(array.dtype), array.shape)
     if type_ is not None and (shape_of(type_) != array.shape or dtype(type_.element_type) != array.dtype):
-        raise Mistake(found["type"][0], f"expected the type of '{key}' in the file, {tensor_text(held)}, not {tensor_text(type_)}.")
-    return lowering.program.stored(array, type_ or held, str(frame.unit.folder), key, location)
+        raise Mistake(
+            found["type"][0],
+            f"expected the type of '{key}' in the file, {tensor_text(held)}, not {tensor_text(type_)}.",
+        )
+    return program.stored(array, type_ or held, str(frame.unit.folder), key, location)

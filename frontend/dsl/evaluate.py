@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import NameLoc, TensorType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.messages import Mistake, Unknown, nearest
+from dnnc.frontend.dsl.program import located
+from dnnc.frontend.dsl.unit import Unit
 from dnnc.frontend.dsl.values import Unfit, element, is_number, real, reals, shown, whole, wholes
 from dnnc.ir.dnn.base import check_tensor
 from dnnc.ir.types import QuantType, Uniform, dtype, element_names, is_float, shape_of, tensor, type_name
-
-if TYPE_CHECKING:
-    from dnnc.frontend.dsl.files import Unit
 
 T = TypeVar("T")
 
@@ -37,7 +36,12 @@ class Frame:
     names: dict[str, Any] = field(default_factory=dict)
     places: dict[str, t.Span] = field(default_factory=dict)  # where each name is given
     later: dict[str, t.Span] = field(default_factory=dict)  # names the statements below will give
-    calls: tuple[tuple[t.Source, t.Span, str], ...] = ()  # the calls that led here, innermost first: place, function
+    calls: tuple[tuple[t.Source, t.Span, t.Function], ...] = ()  # those that led here, innermost first, and where
+    place: tuple[t.Source, t.Span] | None = None  # where all of it is said to be, for functions of the language itself
+
+    def location(self, name: str, at: t.Span) -> NameLoc:
+        """The location of a layer written at a place of this frame."""
+        return located(name, *(self.place or (self.unit.source, at)))
 
     def name(self, local: str) -> str:
         """The name of a layer, with those of the calls around it."""
@@ -75,7 +79,9 @@ def look_up(frame: Frame, name: t.Name) -> Any:
         return frame.unit.aliases[text][2]
     if text in frame.later:
         at = frame.later[text]
-        raise Mistake(name.at, f"expected a name given above, not '{text}', which line {at.line} gives. Move one of them.")
+        raise Mistake(
+            name.at, f"expected a name given above, not '{text}', which line {at.line} gives. Move one of them."
+        )
     known = [*frame.names, *WORDS, *element_names(), *frame.unit.aliases]
     raise Mistake(name.at, f"expected a name given above, not '{text}'.{nearest(text, known)}")
 
@@ -223,7 +229,7 @@ def answer(call: t.Call, values: Sequence[Any]) -> int:
 
 def array_of(at: t.Span, value: Any, type_: Attribute, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Numbers (in nested lists) as an array of an element type; one number fills the shape."""
-    if not _numeric(value):
+    if not is_numeric(value):
         raise Mistake(at, f"expected numbers, not {shown(value)}.")
     kind, name = dtype(type_), type_name(type_)
     try:
@@ -254,7 +260,8 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _numeric(value: Any) -> bool:
+def is_numeric(value: Any) -> bool:
+    """Whether a value is numbers, or true and false, in lists or not."""
     if isinstance(value, list):
-        return all(map(_numeric, value))
+        return all(map(is_numeric, value))
     return isinstance(value, (bool, int, float))

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from xdsl.ir import Attribute
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.evaluate import Frame, element_of
 from dnnc.frontend.dsl.messages import Mistake, finding
 from dnnc.frontend.dsl.syntax import parse
+from dnnc.frontend.dsl.unit import Arrays, Unit
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
 from dnnc.ir.weights import read_safetensors
-
-Arrays = dict[str, Callable[[], np.ndarray]]
-
-
-@dataclass
-class Unit:
-    """One file: its text, its statements, and the names it gives to functions, types and arrays."""
-
-    source: t.Source
-    folder: Path
-    statements: list[t.Statement] = field(default_factory=list)
-    functions: dict[str, tuple[Unit, t.Function]] = field(default_factory=dict)
-    aliases: dict[str, tuple[Unit, t.Alias, Attribute]] = field(default_factory=dict)
-    arrays: Arrays = field(default_factory=dict)
-    weights: list[str] = field(default_factory=list)  # files of arrays, as named in the text
-    seed: int = 0
 
 
 class Reader:

@@ -81,7 +81,9 @@ def refusal(initialiser: Initialiser, name: str, type_: TensorType, values: Mapp
     if isinstance(element, QuantType) or is_float(element):
         return None
     if initialiser.draw is not None:
-        return f"expected a float or quantized type for {name}, not {type_name(element)}. Use zeros, ones, full or const."
+        return (
+            f"expected a float or quantized type for {name}, not {type_name(element)}. Use zeros, ones, full or const."
+        )
     value, (low, high) = values.get("value", initialiser.value), integer_range(element)
     if not low <= value <= high or value != int(value):
         return f"expected a whole number in [{low}, {high}] for {type_name(element)}, not {value}."

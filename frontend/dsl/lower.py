@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, SSAValue
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.calls import Beyond, build, element_for, parameters
@@ -23,17 +22,19 @@ from dnnc.frontend.dsl.evaluate import (
     answer,
     arithmetic,
     array_of,
+    is_numeric,
     negated,
     positional,
     static,
     tensor_type,
 )
-from dnnc.frontend.dsl.files import Reader, Unit, main_unit, prelude
+from dnnc.frontend.dsl.files import Reader, main_unit, prelude
 from dnnc.frontend.dsl.initialisers import INITIALISERS
 from dnnc.frontend.dsl.messages import Mistake, Unknown, finding, nearest
-from dnnc.frontend.dsl.program import Program, located
+from dnnc.frontend.dsl.program import Program
 from dnnc.frontend.dsl.signatures import Signature, bind, operations
-from dnnc.frontend.dsl.values import Unfit, shown
+from dnnc.frontend.dsl.unit import Unit
+from dnnc.frontend.dsl.values import shown
 from dnnc.ir.diagnostics import Collector, Finding
 from dnnc.ir.text import verify
 from dnnc.ir.types import tensor
@@ -69,8 +70,7 @@ class Lowering:
     def __init__(self, unit: Unit, store: WeightStore, problems: Collector):
         self.unit = unit
         self.problems = problems
-        self.program = Program(store)
-        self.known = frozenset(store)  # keys that were there before
+        self.program = Program(store, unit.seed)
         self.outputs: list[tuple[SSAValue, str]] = []
         self.said: set[Finding] = set()
 
@@ -164,23 +164,23 @@ class Lowering:
         """The value of an expression; operations in it are named `names`, those inside others after them."""
         match expression:
             case t.Call(name=name) if name in frame.unit.functions:
-                return self.function(frame, expression, *frame.unit.functions[name], names)
+                return self.function(frame, expression, *frame.unit.functions[name], names, node)
             case t.Call(name=name) if name in QUESTIONS:
                 inner = [self.value(frame, a, [f"{names[0]}.{name}"]) for a in positional(expression)]
                 return answer(expression, inner)
             case t.Call(name=name) if name in CONSTANTS:
-                return constant(self, frame, expression, names[0], node)
+                return constant(self.program, frame, expression, names[0], node)
             case t.Call(name=name) if name in operations():
                 return self.operation(frame, expression, operations()[name], names, node)
             case t.Call(name=name) if name in prelude().functions:
-                return self.function(frame, expression, *prelude().functions[name], names)
+                return self.function(frame, expression, *prelude().functions[name], names, node)
             case t.Call(at=at, name=name):
                 known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, *operations(), *prelude().functions]
                 raise Mistake(at, f"expected an operation or a function, not '{name}'.{nearest(name, known)}")
             case t.Sequence(items=items):
                 return [self.value(frame, item, [f"{names[0]}.{i}"]) for i, item in enumerate(items)]
             case t.Negative(at=at, value=inner):
-                value = self.value(frame, inner, [f"{names[0]}.x"])
+                value = self.value(frame, inner, [self.inner_name(frame, inner, names[0], "x")])
                 if not isinstance(value, SSAValue):
                     return negated(at, value)
                 return self.emit(frame, t.Call(at, "neg", ()), operations()["neg"], [value], {}, names, node)
@@ -190,8 +190,10 @@ class Lowering:
 
     def binary(self, frame: Frame, expression: t.Binary, names: Sequence[str], node: t.Node | None) -> Any:
         """Arithmetic on numbers now, on tensors in the program."""
-        left = self.value(frame, expression.left, [f"{names[0]}.a"])
-        right = self.value(frame, expression.right, [f"{names[0]}.b"])
+        left, right = (
+            self.value(frame, e, [self.inner_name(frame, e, names[0], operand)])
+            for e, operand in ((expression.left, "a"), (expression.right, "b"))
+        )
         at, sign = expression.at, expression.sign
         if not isinstance(left, SSAValue) and not isinstance(right, SSAValue):
             return arithmetic(at, sign, left, right)
@@ -230,12 +232,12 @@ class Lowering:
 
     def inner_name(self, frame: Frame, expression: t.Expression, outer: str, operand: str) -> str:
         """The name of what stands inside a call: a weight is named by its operand, a layer by its operation."""
-        if not isinstance(expression, t.Call):
-            return f"{outer}.{operand}"
-        function = expression.name in frame.unit.functions
-        if expression.name in CONSTANTS and not function:
-            return f"{outer}.{operand}"
-        return self.program.unique(f"{outer}.{expression.name}")
+        match expression:
+            case t.Call(name=name) if name not in CONSTANTS or name in frame.unit.functions:
+                return self.program.unique(f"{outer}.{name}")
+            case t.Binary(sign=sign) if sign in ARITHMETIC:
+                return self.program.unique(f"{outer}.{ARITHMETIC[sign]}")
+        return f"{outer}.{operand}"
 
     def operands(
         self, frame: Frame, signature: Signature, values: list[Any], places: Sequence[t.Expression], name: str
@@ -243,28 +245,30 @@ class Lowering:
         """Operands as tensors; numbers become constants of the type of the tensors beside them."""
         out: list[Any] = []
         for declared, value, expression in zip(signature.operands, values, places):
-            what = f"expected a tensor for '{declared.name}' of {signature.name}"
-            if value is None and declared.optional:
-                out.append(None)
-            elif declared.variadic:
-                if not all(isinstance(v, SSAValue) for v in value):
-                    raise Mistake(expression.at, f"{what}, not {shown(value)}.")
+            if declared.variadic:
+                parts = value if isinstance(value, list) else [value]
+                if not all(isinstance(v, SSAValue) for v in parts):
+                    raise Mistake(expression.at, f"expected tensors for {signature.name}, not {shown(value)}.")
+                out.append(parts)
+            elif isinstance(value, SSAValue) or (value is None and declared.optional):
                 out.append(value)
-            elif isinstance(value, SSAValue):
-                out.append(value)
-            elif isinstance(value, (int, float, list)) and not isinstance(value, bool):
-                element = element_for(declared.name, value, values)
-                if element is None:
-                    todo = "Give it a type: const(0.5, f32[1])."
-                    raise Mistake(expression.at, f"{what}, not {shown(value)}. {todo}")
-                array = array_of(expression.at, value, element)
-                type_ = tensor(element, array.shape)
-                location = located(name, frame.unit.source, expression.at)
-                op = self.program.written(array, type_, f"{name}.{declared.name}", location)
-                out.append(self.program.constant(op, f"{name}.{declared.name}", False))
             else:
-                raise Mistake(expression.at, f"{what}, not {shown(value)}.")
+                element = element_for(declared.name, value, values)
+                if element is None or not is_numeric(value):
+                    todo = " Give it a type: const(0.5, f32[1])." if is_numeric(value) else ""
+                    what = f"expected a tensor for '{declared.name}' of {signature.name}, not {shown(value)}."
+                    raise Mistake(expression.at, what + todo)
+                out.append(self.numbers(frame, expression, value, element, f"{name}.{declared.name}", name))
         return out
+
+    def numbers(
+        self, frame: Frame, expression: t.Expression, value: Any, element: Attribute, name: str, layer: str
+    ) -> SSAValue:
+        """A constant of numbers written where a tensor is expected."""
+        array = array_of(expression.at, value, element)
+        location = frame.location(layer, expression.at)
+        op = self.program.written(array, tensor(element, array.shape), name, location)
+        return self.program.constant(op, name, False)
 
     def emit(
         self,
@@ -277,7 +281,7 @@ class Lowering:
         node: t.Node | None,
     ) -> Any:
         """Add an operation to the program; its result, or a tuple of them."""
-        location = located(node.name if node else names[0], frame.unit.source, call.at)
+        location = frame.location(node.name if node else names[0], call.at)
         op = build(signature, call, operands, params, location)
         results = [*names, *(f"{names[0]}.{i}" for i in range(len(names), len(op.results)))]
         values = self.program.append(op, results)
@@ -285,21 +289,27 @@ class Lowering:
 
     # Functions
 
-    def function(self, frame: Frame, call: t.Call, owner: Unit, function: t.Function, names: Sequence[str]) -> Any:
+    def function(
+        self,
+        frame: Frame,
+        call: t.Call,
+        owner: Unit,
+        function: t.Function,
+        names: Sequence[str],
+        node: t.Node | None,
+    ) -> Any:
         """A call of a function: its statements, with the parameters given, written where it is called."""
-        if any(f is function for f in self.active(frame)):
-            chain = " -> ".join([*(f.name for f in reversed(self.active(frame))), function.name])
+        active = [f for _, _, f in frame.calls]
+        if any(f is function for f in active):
+            chain = " -> ".join([*(f.name for f in reversed(active)), function.name])
             raise Mistake(call.at, f"expected functions that do not call themselves, not {chain}.")
-        inner = Frame(owner, names[0], calls=((frame.unit.source, call.at, function), *frame.calls))  # pyright: ignore
+        inner = Frame(owner, names[0], calls=((frame.unit.source, call.at, function), *frame.calls))
+        inner.place = frame.place or ((frame.unit.source, call.at) if owner is prelude() else None)
         inner.later = {n.text: n.at for s in function.body for n in _given(s)}
         for parameter, value in self.arguments(frame, call, owner, function, names[0]):
             inner.names[parameter.text] = value
             inner.places[parameter.text] = parameter.at
-        return self.body(inner, function, names)
-
-    def active(self, frame: Frame) -> list[t.Function]:
-        """The functions being called, innermost first."""
-        return [function for _, _, function in frame.calls]  # pyright: ignore[reportReturnType]
+        return self.body(inner, function, names, node)
 
     def arguments(
         self, frame: Frame, call: t.Call, owner: Unit, function: t.Function, name: str
@@ -313,9 +323,13 @@ class Lowering:
             elif i < len(known):
                 key, at, value = known[i], argument.at, argument
             else:
-                raise Mistake(argument.at, f"expected {len(known)} arguments for {call.name}, not one more. {_head(function)}")
+                raise Mistake(
+                    argument.at, f"expected {len(known)} arguments for {call.name}, not one more. {_head(function)}"
+                )
             if key not in known:
-                raise Mistake(at, f"expected a parameter of {call.name}, not '{key}'.{nearest(key, known)} {_head(function)}")
+                raise Mistake(
+                    at, f"expected a parameter of {call.name}, not '{key}'.{nearest(key, known)} {_head(function)}"
+                )
             if key in given:
                 raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.")
             given[key] = value
@@ -332,7 +346,7 @@ class Lowering:
                 out.append((p.name, static(Frame(owner), p.default)))
         return out
 
-    def body(self, frame: Frame, function: t.Function, names: Sequence[str]) -> Any:
+    def body(self, frame: Frame, function: t.Function, names: Sequence[str], node: t.Node | None) -> Any:
         """The statements of a function; the value of its return."""
         last = function.body[-1] if function.body else None
         returns = [s for s in function.body if isinstance(s, t.Return)]
@@ -345,16 +359,18 @@ class Lowering:
             if isinstance(statement, t.Assign):
                 self.noting(frame, statement, self.assign)  # pyright: ignore[reportArgumentType]
             else:
-                self.noting(frame, statement, lambda f, s: found.append(self.returned(f, s, names)))  # pyright: ignore
+                self.noting(frame, statement, lambda f, s: found.append(self.returned(f, s, names, node)))  # pyright: ignore
         if not found:
             raise Unknown
         return found[0]
 
-    def returned(self, frame: Frame, statement: t.Return, names: Sequence[str]) -> Any:
+    def returned(self, frame: Frame, statement: t.Return, names: Sequence[str], node: t.Node | None) -> Any:
         """The values of a return; layers written in it bear the names of the call's results."""
         if len(statement.values) == 1:
-            return self.value(frame, statement.values[0], names)
-        own = names if len(names) == len(statement.values) else [f"{names[0]}.{i}" for i in range(len(statement.values))]
+            return self.value(frame, statement.values[0], names, node)
+        own = (
+            names if len(names) == len(statement.values) else [f"{names[0]}.{i}" for i in range(len(statement.values))]
+        )
         return tuple(self.value(frame, e, [n]) for e, n in zip(statement.values, own))
 
 

@@ -42,16 +42,16 @@ def hint(name: str) -> str | None:
 
 def located(name: str, source: Source, at: Span) -> NameLoc:
     """The location of a layer: its name, and where its text is."""
-    return NameLoc(
-        StringAttr(name), FileLineColLoc(StringAttr(source.name), IntAttr(at.line), IntAttr(at.column))
-    )
+    return NameLoc(StringAttr(name), FileLineColLoc(StringAttr(source.name), IntAttr(at.line), IntAttr(at.column)))
 
 
 class Program:
     """The body of `main` under construction."""
 
-    def __init__(self, store: WeightStore):
+    def __init__(self, store: WeightStore, seed: int = 0):
         self.store = store
+        self.seed = seed  # of initialisers that give none
+        self.known = frozenset(store)  # keys that were there before
         self.block = Block()
         self.inputs: list[str] = []
         self.unnamed: set[ConstOp] = set()  # constants that will bear the name of the layer that uses them first
@@ -106,7 +106,7 @@ class Program:
         if not in_text(array, type_):
             return ConstOp.keyed(self.store.add(key, array), type_, location)
         values = [v.item() for v in array.reshape(-1)]
-        dense = DenseIntOrFPElementsAttr.from_list(type_, values)  # pyright: ignore[reportArgumentType]
+        dense = DenseIntOrFPElementsAttr.from_list(type_, values)  # pyright: ignore
         return ConstOp.create(result_types=[type_], properties={"value": dense}, location=location)
 
     def stored(
@@ -115,16 +115,14 @@ class Program:
         """A constant from a file of weights, under its key there."""
         if (place, key) not in self.loaded:
             self.loaded[place, key] = self.store.add(key, array)
-        return ConstOp.create(
-            result_types=[type_], properties={"key": Key(self.loaded[place, key])}, location=location
-        )
+        return ConstOp.create(result_types=[type_], properties={"key": Key(self.loaded[place, key])}, location=location)
 
     def module(self, results: Sequence[SSAValue], outputs: Sequence[str]) -> ModuleOp:
         """The module with the block as `main`."""
         self.block.add_op(ReturnOp(*results))
         types = [a.type for a in self.block.args], [r.type for r in results]
-        attributes = {"arg_attrs": _names(self.inputs), "res_attrs": _names(outputs)}
-        return ModuleOp([FuncOp("main", types, Region(self.block), **attributes)])
+        arguments, named = _names(self.inputs), _names(outputs)
+        return ModuleOp([FuncOp("main", types, Region(self.block), arg_attrs=arguments, res_attrs=named)])
 
 
 def in_text(array: np.ndarray, type_: TensorType) -> bool:

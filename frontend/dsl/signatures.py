@@ -88,7 +88,9 @@ def bind(signature: Signature, call: t.Call) -> tuple[dict[str, Given], dict[str
             key, at = argument.name.text, argument.name.at
             if key not in signature.names():
                 known = either(signature.names())
-                raise Mistake(at, f"expected an argument of {name} ({known}), not '{key}'.{nearest(key, signature.names())}")
+                raise Mistake(
+                    at, f"expected an argument of {name} ({known}), not '{key}'.{nearest(key, signature.names())}"
+                )
             if key in given or key in parameters:
                 raise Mistake(at, f"expected '{key}' of {name} once, not twice.")
             if key in operands:
@@ -128,7 +130,9 @@ def _check_complete(signature: Signature, call: t.Call, given: dict, parameters:
 
 
 def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(f"'{n}'" for n in names[:-1]), f"'{names[-1]}'"] if len(names) > 1 else [f"'{names[0]}'"])
+    return " and ".join(
+        [", ".join(f"'{n}'" for n in names[:-1]), f"'{names[-1]}'"] if len(names) > 1 else [f"'{names[0]}'"]
+    )
 
 
 def usage(signature: Signature) -> str:

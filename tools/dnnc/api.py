@@ -94,7 +94,7 @@ def _names(function: Any, attribute: str, count: int) -> list[str]:
 
 
 def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = None, weights: bool = True) -> Network:
-    """Read a network: an .onnx file or ModelProto, or IR text (.mlir with its .safetensors beside it).
+    """Read a network: an .onnx file or ModelProto, a .dnn text, or IR text (.mlir with its .safetensors beside it).
 
     `dims` binds symbolic dimensions; without `weights`, files of external data may be absent, enough for a report. Raises
     DnncError or UnsupportedError listing every problem of the model.
@@ -105,8 +105,14 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
             raise DnncError(Finding(str(path), "expected a model file, found nothing there. Check the path."))
         if path.suffix == ".mlir":
             return Network(*text.load(path), path.stem)
+        if path.suffix == ".dnn":
+            from dnnc.frontend.dsl import read_dnn
+
+            ctx = make_context()
+            module, name = read_dnn(path, ctx)
+            return Network(module, ctx, name)
         if path.suffix != ".onnx":
-            raise DnncError(Finding(str(path), f"expected a model as .onnx or .mlir, not '{path.suffix}'."))
+            raise DnncError(Finding(str(path), f"expected a model as .onnx, .dnn or .mlir, not '{path.suffix}'."))
     from dnnc.frontend.onnx.importer import import_onnx
 
     ctx = make_context()

@@ -1,4 +1,4 @@
-"""dnnc-opt: read a module (.mlir, .onnx), run passes, print it. For tests, bug reports and the curious."""
+"""dnnc-opt: read a module (.mlir, .onnx, .dnn), run passes, print it. For tests, bug reports and the curious."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(prog="dnnc-opt", description=__doc__)
     p.add_argument(
-        "file", nargs="?", default="-", help="module to read: .mlir (weights beside it), .onnx, or - for text on stdin"
+        "file",
+        nargs="?",
+        default="-",
+        help="module to read: .mlir (weights beside it), .onnx, .dnn, or - for text on stdin",
     )
     p.add_argument(
         "-p", "--passes", default="", help="passes and pipelines, for example 'simplify,fuse-groups{max-ops=4}'"
@@ -33,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--print-after", action="append", default=[], metavar="PASS", help="print the module after a pass, or 'all'"
     )
+    p.add_argument("--check-numerics", action="store_true", help="evaluate on random inputs after each pass, stop at a change")
     p.add_argument("--time-passes", action="store_true", help="print CPU seconds of each pass to stderr")
     p.add_argument("--print-op-generic", action="store_true", help="print operations in the generic form")
     p.add_argument("--print-debuginfo", action="store_true", help="print locations")
@@ -87,6 +91,11 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
 
         ctx = make_context()
         module = import_onnx(Path(args.file), ctx, parse_dims(args.dim))
+    elif args.file.endswith(".dnn"):
+        from dnnc.frontend.dsl import read_dnn
+
+        ctx = make_context()
+        module, _ = read_dnn(args.file, ctx)
     else:
         module, ctx = load(Path(args.file))
     clock = time.process_time()
@@ -102,7 +111,11 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
     pipeline.run(pipeline.parse(args.passes), module, ctx, after)
     if args.stage:
         check(module, args.stage)
-    if args.output:
+    if args.output and args.output.endswith(".dnn"):
+        from dnnc.frontend.dsl import save_dnn
+
+        save_dnn(module, ctx, Path(args.output))
+    elif args.output:
         save(module, ctx, Path(args.output))
     else:
         print(text_of(module, args.print_op_generic, args.print_debuginfo), end="", file=out)

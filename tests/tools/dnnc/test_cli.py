@@ -136,7 +136,7 @@ BAD = {
         ("compile", "none.onnx"),
         "none.onnx: expected a model file, found nothing there. Check the path.",
     ),
-    "wrong kind": (("compile", SAMPLES), ": expected a model as .onnx or .mlir, not '.npz'."),
+    "wrong kind": (("compile", SAMPLES), ": expected a model as .onnx, .dnn or .mlir, not '.npz'."),
     "dimension": (("compile", LENET, "--dim", "N"), "--dim: expected NAME=VALUE with a whole number, not 'N'."),
     "target": (("compile", LENET, "-t", "edgy"), "Did you mean edge?"),
     "pass": (
