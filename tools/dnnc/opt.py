@@ -13,6 +13,7 @@ from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.stages import BY_NAME, check
 from dnnc.ir.text import load, parse, read_text, save, text_of
+from dnnc.numerics import Checker
 from dnnc.passes import pipeline
 
 
@@ -36,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--print-after", action="append", default=[], metavar="PASS", help="print the module after a pass, or 'all'"
     )
-    p.add_argument("--check-numerics", action="store_true", help="evaluate on random inputs after each pass, stop at a change")
+    p.add_argument(
+        "--check-numerics", action="store_true", help="evaluate on random inputs after each pass, stop at a change"
+    )
     p.add_argument("--time-passes", action="store_true", help="print CPU seconds of each pass to stderr")
     p.add_argument("--print-op-generic", action="store_true", help="print operations in the generic form")
     p.add_argument("--print-debuginfo", action="store_true", help="print locations")
@@ -98,6 +101,7 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
         module, _ = read_dnn(args.file, ctx)
     else:
         module, ctx = load(Path(args.file))
+    checker = Checker.of(module, ctx) if args.check_numerics else None
     clock = time.process_time()
 
     def after(one, module) -> None:
@@ -106,6 +110,9 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
             print(f"{one.name:24}{time.process_time() - clock:8.3f} s", file=sys.stderr)
         if "all" in args.print_after or one.name in args.print_after:
             print(f"// after {one.name}\n{text_of(module, args.print_op_generic, args.print_debuginfo)}", file=out)
+        if checker is not None:
+            checker.after(one, module)
+            print(checker.log[-1], file=sys.stderr)
         clock = time.process_time()
 
     pipeline.run(pipeline.parse(args.passes), module, ctx, after)
