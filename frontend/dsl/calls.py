@@ -37,7 +37,7 @@ def parameters(
     for name, (_, expression) in given.items():
         what = f"{name} of {signature.name}: "
         if name in WINDOW and signature.window:
-            windows[name] = static(frame, expression) if not _is_word(frame, expression, "same") else "same"
+            windows[name] = static(frame, expression)
             continue
         kind = signature.parameters[name]
         value = _word(frame, expression) if kind is Word else static(frame, expression)
@@ -46,10 +46,6 @@ def parameters(
     if signature.window:
         values[signature.window] = _window(signature, call, windows, given, operands)
     return values
-
-
-def _is_word(frame: Frame, expression: t.Expression, text: str) -> bool:
-    return isinstance(expression, t.Name) and expression.text == text and text not in frame.names
 
 
 def _word(frame: Frame, expression: t.Expression) -> Any:

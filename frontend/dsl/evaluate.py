@@ -22,7 +22,7 @@ from dnnc.ir.types import QuantType, Uniform, dtype, element_names, is_float, sh
 
 T = TypeVar("T")
 
-WORDS = {"true": True, "false": False, "none": None, "inf": math.inf, "nan": math.nan}
+WORDS = {"true": True, "false": False, "none": None, "inf": math.inf, "nan": math.nan, "same": "same"}
 ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div"}  # on tensors
 UNKNOWN = object()  # what a name stands for when its statement was wrong
 

@@ -83,6 +83,8 @@ class Lowering:
         has_output = any(isinstance(s, t.Output) for s in self.unit.statements)
         if not has_output:
             message = "expected an output, found none. Name it in a last line: output y."
+            if self.unit.functions:
+                message += " A file of functions is for others to import."
             self.problems.error(self.unit.source.name, message)
         self.problems.raise_if_any()
         values, names = zip(*self.outputs)
