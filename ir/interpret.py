@@ -81,7 +81,7 @@ def run_op(
         try:
             results = op.run(operands)
         except IndexError as e:  # an index among the data, of a gather or scatter, that its operand does not have
-            raise DnncError(Finding(where(op.location, op.name), f"expected indices inside the operand ({e}).")) from e
+            raise DnncError(Finding(where(op.location, op.name), f"expected indices inside the operand: {e}.")) from e
     if observer is not None:
         observer(op, results)
     return results

@@ -18,6 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn import composite as comp
 from dnnc.ir.dnn import elementwise as el
+from dnnc.ir.dnn import function as fn
 from dnnc.ir.dnn import reduction as red
 from dnnc.ir.dnn.attributes import normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp
@@ -63,29 +64,29 @@ def _axis(op: comp.AxisOp) -> tuple[int, ...]:
 
 def _softmax(op: comp.SoftmaxOp, b: Builder) -> SSAValue:
     axes = _axis(op)
-    e = b(el.ExpOp, _shifted(b, op.x, axes))
+    e = b(fn.ExpOp, _shifted(b, op.x, axes))
     return b(el.DivOp, e, b(red.ReduceSumOp, e, axes=axes, keepdims=True))
 
 
 def _log_softmax(op: comp.LogSoftmaxOp, b: Builder) -> SSAValue:
     axes = _axis(op)
     d = _shifted(b, op.x, axes)
-    total = b(red.ReduceSumOp, b(el.ExpOp, d), axes=axes, keepdims=True)
-    return b(el.SubOp, d, b(el.LogOp, total))
+    total = b(red.ReduceSumOp, b(fn.ExpOp, d), axes=axes, keepdims=True)
+    return b(el.SubOp, d, b(fn.LogOp, total))
 
 
 def _log_sum_exp(op: comp.ReduceLogSumExpOp, b: Builder) -> SSAValue:
     axes = normal_axes(op.axes.data, len(op.shape()))
     low, high = float_range(op.element())
     m = b(el.ClipOp, b(red.ReduceMaxOp, op.x, axes=axes, keepdims=True), low=low, high=high)  # else inf - inf
-    total = b(red.ReduceSumOp, b(el.ExpOp, b(el.SubOp, op.x, m)), axes=axes, keepdims=True)
-    return b(ReshapeOp, b(el.AddOp, m, b(el.LogOp, total)), shape=shape_of(op.result.type))
+    total = b(red.ReduceSumOp, b(fn.ExpOp, b(el.SubOp, op.x, m)), axes=axes, keepdims=True)
+    return b(ReshapeOp, b(el.AddOp, m, b(fn.LogOp, total)), shape=shape_of(op.result.type))
 
 
 def _standardized(b: Builder, x: SSAValue, axes: tuple[int, ...], epsilon: float) -> SSAValue:
     d = b(el.SubOp, x, b(red.ReduceMeanOp, x, axes=axes, keepdims=True))
     var = b(red.ReduceMeanOp, b(el.MulOp, d, d), axes=axes, keepdims=True)
-    return b(el.DivOp, d, b(el.SqrtOp, b(el.AddOp, var, b.constant(epsilon))))
+    return b(el.DivOp, d, b(fn.SqrtOp, b(el.AddOp, var, b.constant(epsilon))))
 
 
 def _affine(b: Builder, x: SSAValue, scale: SSAValue, shift: SSAValue | None) -> SSAValue:
@@ -94,7 +95,7 @@ def _affine(b: Builder, x: SSAValue, scale: SSAValue, shift: SSAValue | None) ->
 
 
 def _batch_norm(op: comp.BatchNormOp, b: Builder) -> SSAValue:
-    root = b(el.SqrtOp, b(el.AddOp, op.var, b.constant(op.epsilon.data)))
+    root = b(fn.SqrtOp, b(el.AddOp, op.var, b.constant(op.epsilon.data)))
     factor = b.spread(b(el.DivOp, op.scale, root))
     return _affine(b, b(el.SubOp, op.x, b.spread(op.mean)), factor, b.spread(op.shift))
 
@@ -114,7 +115,7 @@ def _rms_norm(op: comp.RmsNormOp, b: Builder) -> SSAValue:
     rank = len(op.shape())
     axes = tuple(range(normal_axis(op.axis.data, rank), rank))
     mean = b(red.ReduceMeanOp, b(el.MulOp, op.x, op.x), axes=axes, keepdims=True)
-    y = b(el.DivOp, op.x, b(el.SqrtOp, b(el.AddOp, mean, b.constant(op.epsilon.data))))
+    y = b(el.DivOp, op.x, b(fn.SqrtOp, b(el.AddOp, mean, b.constant(op.epsilon.data))))
     return b(el.MulOp, y, op.scale)
 
 
@@ -130,7 +131,7 @@ def _mean_variance_norm(op: comp.MeanVarianceNormOp, b: Builder) -> SSAValue:
     axes = normal_axes(op.axes.data, len(op.shape()))
     d = b(el.SubOp, op.x, b(red.ReduceMeanOp, op.x, axes=axes, keepdims=True))
     var = b(red.ReduceMeanOp, b(el.MulOp, d, d), axes=axes, keepdims=True)
-    return b(el.DivOp, d, b(el.AddOp, b(el.SqrtOp, var), b.constant(1e-9)))
+    return b(el.DivOp, d, b(el.AddOp, b(fn.SqrtOp, var), b.constant(1e-9)))
 
 
 LAWS: dict[type[DnnOp], Callable[..., SSAValue]] = {

@@ -19,19 +19,8 @@ from dnnc.ir.dnn.composite import (
     RmsNormOp,
 )
 from dnnc.ir.dnn.contraction import MatmulOp
-from dnnc.ir.dnn.elementwise import (
-    AddOp,
-    CastOp,
-    ClipOp,
-    DivOp,
-    IsInfOp,
-    MaxOp,
-    MinOp,
-    ModOp,
-    MulOp,
-    ShiftLeftOp,
-    ShiftRightOp,
-)
+from dnnc.ir.dnn.elementwise import AddOp, CastOp, ClipOp, DivOp, MaxOp, MinOp, ModOp, MulOp
+from dnnc.ir.dnn.logic import IsInfOp, ShiftLeftOp, ShiftRightOp
 from dnnc.ir.dnn.reduction import AxisReduction, CumSumOp
 from dnnc.ir.types import is_float
 

@@ -9,8 +9,9 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from dnnc.frontend.onnx.site import Mistake, Refused, Site
-from dnnc.ir.dnn.elementwise import EqualOp, LessOp, SubOp, WhereOp
+from dnnc.ir.dnn.elementwise import SubOp, WhereOp
 from dnnc.ir.dnn.indexing import GatherElementsOp, TopKOp
+from dnnc.ir.dnn.logic import EqualOp, LessOp
 from dnnc.ir.dnn.movement import ConcatOp, ExpandOp, GatherOp, PadOp, ReshapeOp, SliceOp, TileOp, TransposeOp
 from dnnc.ir.dnn.resampling import BorderPadOp
 from dnnc.ir.types import is_float, shape_of

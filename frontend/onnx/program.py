@@ -79,8 +79,6 @@ class Program:
     def _run(self, op: DnnOp) -> list[np.ndarray]:
         try:
             return run_op(op, [self.evaluated[v] for v in op.operands], self.store)
-        except IndexError as e:
-            raise DnncError(Finding(where(op.location, op.name), f"expected indices inside the operand: {e}.")) from e
         except MemoryError as e:
             raise DnncError(
                 Finding(where(op.location, op.name), f"expected a constant that fits in memory: {e}.")

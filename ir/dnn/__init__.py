@@ -9,7 +9,9 @@ from dnnc.ir.dnn import (
     composite,
     contraction,
     elementwise,
+    function,
     indexing,
+    logic,
     movement,
     quantize,
     reduction,
@@ -21,6 +23,8 @@ from dnnc.ir.types import QuantType
 
 FAMILIES = (
     elementwise,
+    function,
+    logic,
     activation,
     contraction,
     reduction,

@@ -6,7 +6,8 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 
 from dnnc.ir.diagnostics import InternalError
 from dnnc.ir.dnn.activation import ReluOp
-from dnnc.ir.dnn.elementwise import AbsOp, ClipOp, NegOp
+from dnnc.ir.dnn.elementwise import ClipOp
+from dnnc.ir.dnn.function import AbsOp, NegOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import apply_laws
 

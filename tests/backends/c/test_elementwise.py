@@ -8,23 +8,8 @@ from xdsl.utils.exceptions import VerifyException
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.dnn import OPS
 from dnnc.ir.dnn.activation import LeakyReluOp, ReluOp, ShrinkOp, SigmoidOp
-from dnnc.ir.dnn.elementwise import (
-    AddOp,
-    CastOp,
-    ClipOp,
-    Comparison,
-    Elementwise,
-    IsInfOp,
-    Logical,
-    ModOp,
-    MulOp,
-    NotOp,
-    PowOp,
-    ShiftLeftOp,
-    ShiftRightOp,
-    SubOp,
-    WhereOp,
-)
+from dnnc.ir.dnn.elementwise import AddOp, CastOp, ClipOp, Elementwise, ModOp, MulOp, PowOp, SubOp, WhereOp
+from dnnc.ir.dnn.logic import Comparison, IsInfOp, Logical, NotOp, ShiftLeftOp, ShiftRightOp
 from dnnc.ir.types import element_type
 
 KINDS = (np.float32, np.float64, np.bool_, np.int8, np.int32, np.int64, np.uint8, np.uint32, np.uint64)

@@ -8,7 +8,7 @@ from dnnc.ir.dnn import OPS
 from dnnc.ir.dnn import composite as C
 from dnnc.ir.dnn import reduction as R
 from dnnc.ir.dnn.attributes import Window
-from dnnc.ir.dnn.elementwise import AbsOp
+from dnnc.ir.dnn.function import AbsOp
 
 
 def positive(rng, shape, dtype=np.float32):

@@ -13,7 +13,7 @@ from dnnc.ir.dnn.activation import ReluOp, SigmoidOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.composite import SoftmaxOp
 from dnnc.ir.dnn.contraction import MatmulOp
-from dnnc.ir.dnn.elementwise import AbsOp
+from dnnc.ir.dnn.function import AbsOp
 from dnnc.ir.dnn.movement import TransposeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate, main_function

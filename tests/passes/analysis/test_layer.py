@@ -6,7 +6,8 @@ from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
-from dnnc.ir.dnn.elementwise import AbsOp, ClipOp
+from dnnc.ir.dnn.elementwise import ClipOp
+from dnnc.ir.dnn.function import AbsOp
 from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp

@@ -10,7 +10,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 
 from dnnc import opt
 from dnnc.ir.dnn.activation import ReluOp
-from dnnc.ir.dnn.elementwise import AbsOp
+from dnnc.ir.dnn.function import AbsOp
 from dnnc.passes import canonicalize
 
 MODELS = Path(__file__).parents[2] / "models"
