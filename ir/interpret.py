@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
@@ -33,7 +34,9 @@ def evaluate(
     function = main_function(module)
     block = function.body.block
     check_inputs(block, inputs)
-    return run_block(block, inputs, store, observer)
+    # One BLAS thread: the same sums on any machine, and no spinning against other processes over small products.
+    with threadpool_limits(1, "blas"):
+        return run_block(block, inputs, store, observer)
 
 
 def check_inputs(block: Block, inputs: Sequence[np.ndarray]) -> None:
