@@ -41,6 +41,8 @@ def parameters(
             continue
         kind = signature.parameters[name]
         value = _word(frame, expression) if kind is Word else static(frame, expression)
+        if value is None and name in signature.required:
+            raise Mistake(expression.at, f"expected a value for {name} of {signature.name}, not none.")
         if value is not None:
             values[name] = fitting(expression.at, CONVERSIONS[kind], value, what=what)
     if signature.window:

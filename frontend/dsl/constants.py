@@ -4,26 +4,52 @@ from __future__ import annotations
 
 from typing import Any
 
-from xdsl.dialects.builtin import TensorType
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import TensorType, UnitAttr
+from xdsl.ir import Attribute, SSAValue
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.evaluate import Frame, array_of, fitting, static
 from dnnc.frontend.dsl.initialisers import INITIALISERS, initial, refusal
 from dnnc.frontend.dsl.messages import Mistake, either, nearest
 from dnnc.frontend.dsl.program import Program
-from dnnc.frontend.dsl.values import real, shown, whole, word
+from dnnc.frontend.dsl.values import real, reals, shown, whole, word
+from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.types import dtype, element_type, shape_of, supported, tensor, tensor_text
 
 _REQUIRED = object()
 
 
+# What may be noted of a value: the range `calibrate` would record, and that `quantize` leaves an operation in float.
+NOTES = ("range", "island")
+
+
+def outer_name(node: t.Node | None, default: str) -> str:
+    """The name of a node: as given, else that of the text."""
+    return node.name if node is not None and node.name is not None else default
+
+
+def notes(frame: Frame, node: t.Node | None) -> dict[str, Attribute]:
+    """Notes as attributes: `{range=[-1, 1]}` is dnn.range, a note without a value a flag."""
+    found: dict[str, Attribute] = {}
+    for note in node.notes if node is not None else ():
+        name, at = note.name.text, note.name.at
+        if name not in NOTES:
+            raise Mistake(at, f"expected a note of {either(NOTES)}, not '{name}'.{nearest(name, NOTES)}")
+        value = None if note.value is None else fitting(note.value.at, reals, static(frame, note.value))
+        wanted = "two numbers, as {range=[-1, 1]}" if name == "range" else "no value, as {island}"
+        if (value is None) == (name == "range") or (value is not None and len(value) != 2):
+            raise Mistake(at, f"expected {wanted}.")
+        found[f"dnn.{name}"] = UnitAttr() if value is None else Reals(value)
+    return found
+
+
 def constant(program: Program, frame: Frame, call: t.Call, name: str, node: t.Node | None) -> SSAValue:
     """A call of `const`, `load` or an initialiser, made under a name."""
-    location = frame.location(node.name if node else name, call.at)
+    location = frame.location(outer_name(node, name), call.at)
     make = {"const": _const, "load": _load}.get(call.name, _initialised)
     op = make(program, frame, call, name, location)
-    return program.constant(op, name, node is not None)
+    op.attributes.update(notes(frame, node))
+    return program.constant(op, name, node is not None and node.name is not None)
 
 
 def _arguments(frame: Frame, call: t.Call, known: dict[str, Any]) -> dict[str, tuple[t.Span, Any]]:
@@ -104,9 +130,11 @@ def _load(program: Program, frame: Frame, call: t.Call, name: str, location: Any
         program.loaded[("", key)] = key
         return program.stored(lambda: store[key], type_, "", key, location)
     if key not in arrays:
+        if not frame.unit.weights:
+            todo = 'Name one in a line above: weights "net.safetensors"'
+            raise Mistake(at, f"expected a file of weights for '{key}', found none. {todo}")
         files = either(f"'{w}'" for w in frame.unit.weights)
-        place = f"in {files}" if files else 'in a file. Name one: weights "net.safetensors"'
-        raise Mistake(at, f"expected a key {place}, not '{key}'.{nearest(key, arrays)}")
+        raise Mistake(at, f"expected a key in {files}, not '{key}'.{nearest(key, arrays)}")
     try:
         array = arrays[key]()
     except ValueError as e:

@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.calls import Beyond, build, element_for, parameters
-from dnnc.frontend.dsl.constants import constant
+from dnnc.frontend.dsl.constants import constant, notes, outer_name
 from dnnc.frontend.dsl.evaluate import (
     ARITHMETIC,
     QUESTIONS,
@@ -79,9 +79,12 @@ class Lowering:
         frame = Frame(self.unit)
         frame.later = {n.text: n.at for s in self.unit.statements for n in _given(s)}
         for statement in self.unit.statements:
-            self.noting(frame, statement, self.top_level)
-        has_output = any(isinstance(s, t.Output) for s in self.unit.statements)
-        if not has_output:
+            parts = (
+                [t.Output(r[0].at, (r,)) for r in statement.results] if isinstance(statement, t.Output) else [statement]
+            )
+            for part in parts:
+                self.noting(frame, part, self.top_level)
+        if not any(isinstance(s, t.Output) for s in self.unit.statements):
             message = "expected an output, found none. Name it in a last line: output y."
             if self.unit.functions:
                 message += " A file of functions is for others to import."
@@ -120,13 +123,15 @@ class Lowering:
         match statement:
             case t.Input():
                 type_ = tensor_type(frame, statement.type)
-                outside = statement.node.name if statement.node else statement.name.text
-                value = self.program.argument(type_, statement.name.text, outside)
+                outside = outer_name(statement.node, statement.name.text)
+                value = self.program.argument(type_, statement.name.text, outside, notes(frame, statement.node))
                 self.give(frame, statement.name, value)
             case t.Output():
                 for name, node in statement.results:
                     value = self.tensor(frame, name, name.text)
-                    self.outputs.append((value, node.name if node else name.text))
+                    if node is not None and node.notes:
+                        raise Mistake(node.at, "expected notes where a value is made, not where it is given back.")
+                    self.outputs.append((value, outer_name(node, name.text)))
             case t.Assign():
                 self.assign(frame, statement)
 
@@ -150,8 +155,8 @@ class Lowering:
         value = self.value(frame, statement.value, names, statement.node)
         if len(names) == 1:
             if isinstance(value, tuple):
-                todo = f"{', '.join('abcdefgh'[: len(value)])} = ..."
-                raise Mistake(statement.at, f"expected {len(value)} names, one for each result, not one: {todo}")
+                todo = f"Write {', '.join('abcdefgh'[: len(value)])} = ..."
+                raise Mistake(statement.at, f"expected {len(value)} names, one for each result, not 1. {todo}")
             self.give(frame, statement.targets[0], value)
             return
         if not isinstance(value, tuple) or len(value) != len(names):
@@ -188,6 +193,10 @@ class Lowering:
                 return self.emit(frame, t.Call(at, "neg", ()), operations()["neg"], [value], {}, names, node)
             case t.Binary():
                 return self.binary(frame, expression, names, node)
+        if node is not None:
+            raise Mistake(
+                node.at, "expected the name of a node behind an operation, not behind a value it does not make."
+            )
         return static(frame, expression)
 
     def binary(self, frame: Frame, expression: t.Binary, names: Sequence[str], node: t.Node | None) -> Any:
@@ -283,8 +292,9 @@ class Lowering:
         node: t.Node | None,
     ) -> Any:
         """Add an operation to the program; its result, or a tuple of them."""
-        location = frame.location(node.name if node else names[0], call.at)
+        location = frame.location(outer_name(node, names[0]), call.at)
         op = build(signature, call, operands, params, location)
+        op.attributes.update(notes(frame, node))
         results = [*names, *(f"{names[0]}.{i}" for i in range(len(names), len(op.results)))]
         values = self.program.append(op, results)
         return values[0] if len(values) == 1 else values

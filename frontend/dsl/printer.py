@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, SSAValue
 
+from dnnc.frontend.dsl.constants import NOTES
 from dnnc.frontend.dsl.evaluate import WORDS
 from dnnc.frontend.dsl.signatures import Signature, operations
 from dnnc.ir.diagnostics import Collector, where
@@ -70,7 +71,7 @@ class _Writer:
         for op in self.block.ops:
             if isinstance(op, ReturnOp):
                 outputs = self.outputs(op)
-            elif isinstance(op, DnnOp) and not op.attributes and not op.regions:
+            elif isinstance(op, DnnOp) and _are_notes(op.attributes) and not op.regions:
                 lines += self.statement(op)
             else:
                 why = f"with attributes {', '.join(op.attributes)}" if op.attributes else "as it is"
@@ -88,9 +89,9 @@ class _Writer:
         """One line for each input."""
         outside = _outside(self.function.arg_attrs, len(self.block.args), self.refused)
         lines = []
-        for value, name in zip(self.block.args, outside):
+        for value, (name, notes) in zip(self.block.args, outside):
             own = self.names[value]
-            lines.append(f"input {own}: {self.type(value.type)}{_node(name, own)}")
+            lines.append(f"input {own}: {self.type(value.type)}{_notes(notes)}{_node(name, own)}")
         return lines
 
     def outputs(self, op: ReturnOp) -> str:
@@ -98,13 +99,15 @@ class _Writer:
         names = _outside(self.function.res_attrs, len(op.operands), self.refused)
         if not op.operands:
             self.refused.refuse("func.return", "a program without results cannot be written as .dnn.")
-        parts = [self.names[v] + _node(name, self.names[v]) for v, name in zip(op.operands, names)]
+        if any(notes for _, notes in names):
+            self.refused.refuse("func.func", "notes on results cannot be written as .dnn.")
+        parts = [self.names[v] + _node(name, self.names[v]) for v, (name, _) in zip(op.operands, names)]
         return f"output {', '.join(parts)}"
 
     def statement(self, op: DnnOp) -> list[str]:
         """The line of an operation."""
         own = ", ".join(self.names[r] for r in op.results)
-        return [_wrapped(f"{own} = {self.call(op)}{_node(*self.node_name(op))}")]
+        return [_wrapped(f"{own} = {self.call(op)}{_notes(op.attributes)}{_node(*self.node_name(op))}")]
 
     def node_name(self, op: DnnOp) -> tuple[str | None, str]:
         """The node an operation came from, and the one the text would give it: its own name, a constant's first user."""
@@ -207,16 +210,33 @@ def _value_names(values: Sequence[SSAValue]) -> dict[SSAValue, str]:
     return names
 
 
-def _outside(attributes: ArrayAttr[DictionaryAttr] | None, count: int, refused: Collector) -> list[str | None]:
-    """Names of inputs or outputs."""
-    names: list[str | None] = []
+Attributes = Mapping[str, Attribute]
+
+
+def _outside(
+    attributes: ArrayAttr[DictionaryAttr] | None, count: int, refused: Collector
+) -> list[tuple[str | None, Attributes]]:
+    """Names of inputs or outputs, and the notes beside them."""
+    found: list[tuple[str | None, Attributes]] = []
     for a in attributes.data if attributes is not None else [DictionaryAttr({})] * count:
-        other = [k for k in a.data if k != _NAMED]
-        if other:
-            refused.refuse("func.func", f"attributes {', '.join(other)} cannot be written as .dnn.")
+        notes = {k: v for k, v in a.data.items() if k != _NAMED}
+        if not _are_notes(notes):
+            refused.refuse("func.func", f"attributes {', '.join(notes)} cannot be written as .dnn.")
         name = a.data.get(_NAMED)
-        names.append(name.data if isinstance(name, StringAttr) else None)
-    return names
+        found.append((name.data if isinstance(name, StringAttr) else None, notes))
+    return found
+
+
+def _are_notes(attributes: Attributes) -> bool:
+    """Whether attributes are such as the text has notes for."""
+    known = all(k.startswith("dnn.") and k[4:] in NOTES for k in attributes)
+    return known and all(isinstance(v, (UnitAttr, Reals)) for v in attributes.values())
+
+
+def _notes(attributes: Attributes) -> str:
+    """` {range=[-1.0, 1.0]}`."""
+    parts = [k[4:] + (f"={list(v.data)}" if isinstance(v, Reals) else "") for k, v in attributes.items()]
+    return f" {{{', '.join(parts)}}}" if parts else ""
 
 
 def _node(given: str | None, default: str) -> str:

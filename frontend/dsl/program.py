@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 import numpy as np
@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import (
     TensorType,
 )
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from dnnc.frontend.dsl.tree import Source, Span
 from dnnc.ir.dnn.attributes import Key
@@ -53,7 +53,7 @@ class Program:
         self.seed = seed  # of initialisers that give none
         self.known = frozenset(store)  # keys that were there before
         self.block = Block()
-        self.inputs: list[str] = []
+        self.inputs: list[dict[str, Attribute]] = []
         self.unnamed: set[ConstOp] = set()  # constants that will bear the name of the layer that uses them first
         self.loaded: dict[tuple[str, str], str] = {}  # (folder, key in a file of weights) -> key in the store
         self.taken: set[str] = set()
@@ -67,9 +67,9 @@ class Program:
         self.taken.add(found)
         return found
 
-    def argument(self, type_: TensorType, name: str, outside: str) -> SSAValue:
+    def argument(self, type_: TensorType, name: str, outside: str, notes: dict[str, Attribute]) -> SSAValue:
         """A new input."""
-        self.inputs.append(outside)
+        self.inputs.append({"dnn.name": StringAttr(outside), **notes})
         value = self.block.insert_arg(type_, len(self.block.args))
         value.name_hint = hint(name)
         return value
@@ -121,7 +121,7 @@ class Program:
         """The module with the block as `main`."""
         self.block.add_op(ReturnOp(*results))
         types = [a.type for a in self.block.args], [r.type for r in results]
-        arguments, named = _names(self.inputs), _names(outputs)
+        arguments, named = _dictionaries(self.inputs), _dictionaries({"dnn.name": StringAttr(n)} for n in outputs)
         return ModuleOp([FuncOp("main", types, Region(self.block), arg_attrs=arguments, res_attrs=named)])
 
 
@@ -135,5 +135,5 @@ def in_text(array: np.ndarray, type_: TensorType) -> bool:
     return bool(np.isfinite(array).all()) and not np.signbit(array[array == 0]).any()
 
 
-def _names(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
-    return ArrayAttr([DictionaryAttr({"dnn.name": StringAttr(n)}) for n in names])
+def _dictionaries(entries: Iterable[dict[str, Attribute]]) -> ArrayAttr[DictionaryAttr]:
+    return ArrayAttr([DictionaryAttr(e) for e in entries])

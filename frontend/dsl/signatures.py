@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from xdsl.irdl import OptOperandDef, VarOperandDef
+from xdsl.irdl import OptOperandDef, OptPropertyDef, VarOperandDef
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.messages import Mistake, either, nearest
@@ -64,14 +64,10 @@ def _signature(kind: type[DnnOp]) -> Signature:
         if name != SEGMENTS:
             attribute = getattr(d.constr, "attr", None)
             parameters[name] = attribute if isinstance(attribute, type) else None
-            if not hasattr(d, "default_value") and not _is_optional(d):
+            if not isinstance(d, OptPropertyDef):
                 required.add(name)
     window = next((n for n, a in parameters.items() if a is WindowAttr), None)
     return Signature(kind.name.removeprefix("dnn."), kind, operands, parameters, frozenset(required), window)
-
-
-def _is_optional(definition: object) -> bool:
-    return type(definition).__name__.startswith("Opt")
 
 
 Given = t.Expression | list[t.Expression]

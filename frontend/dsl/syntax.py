@@ -96,6 +96,10 @@ def _finding(source: Source, text: str, e: UnexpectedInput, line: int, column: i
         expected = "a string that ends on its line" if got.startswith("one") else "a name, a number or a sign"
     else:
         expected = _expected(set(e.accepts))  # pyright: ignore[reportAttributeAccessIssue]
+    start = re.match(r"\s*(\w+)\s+", source.lines[line - 1]) if token is not None else None
+    if start and start.end() == column - 1 and nearest(start[1], _WRITTEN) and start[1] not in _WRITTEN:
+        message = f"expected a statement, not '{start[1]}'.{nearest(start[1], _WRITTEN)}"
+        return finding(source, Span(line, start.start(1) + 1, len(start[1])), message)
     message = f"expected {expected}, not {got}.{_remedy(source, text, token, line, column)}"
     return finding(source, Span(line, column, width), message)
 
@@ -126,7 +130,7 @@ def _expected(kinds: set[str]) -> str:
     elif "ADDITIVE" in kinds:
         kinds = kinds - _OPERATORS
     if "_NL" in kinds:
-        kinds = kinds - {"AT"}
+        kinds = kinds - {"AT", "LBRACE"}
     if "RPAR" in kinds:
         kinds = kinds - {"EQUAL"}
     parts += sorted({_SHOWN.get(k, f"'{k}'") for k in kinds - {"LSQB"} or kinds})
@@ -136,15 +140,12 @@ def _expected(kinds: set[str]) -> str:
 def _remedy(source: Source, text: str, token: Token | None, line: int, column: int) -> str:
     """What to do, when it can be guessed: a misspelt keyword, a bracket left open."""
     before = source.lines[line - 1][: column - 1].split() if line <= len(source.lines) else []
-    if len(before) == 1 and before[0] in _WRITTEN:
-        return f" A line with '{before[0]}' is written: {_WRITTEN[before[0]]}"
-    if len(before) == 1 and token is not None and token.type in ("NAME", "STRING"):
-        hint = nearest(before[0], _WRITTEN)
-        if hint:
-            return hint
+    keyword = before[0] if len(before) == 1 and before[0] in _WRITTEN else ""
     offset = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
     at_end = token is not None and token.type == "$END"
-    left = [(sign, at) for sign, at in open_brackets(text[:offset]) if sign != "{" or at_end]
+    left = [(sign, at) for sign, at in open_brackets(text[:offset]) if sign != "{" or at_end or keyword]
+    if keyword and not left:
+        return f" A line with '{keyword}' is written: {_WRITTEN[keyword]}"
     if left and (at_end or left[-1][1][0] < line):
         sign, (row, col) = left[-1]
         return f" The '{sign}' at {row}:{col} is still open."
@@ -167,7 +168,9 @@ def _without(text: str, line: int) -> str | None:
     """The text with a line emptied; None when the lines after it cannot be understood without it."""
     lines = text.split("\n")
     before = "\n".join(lines[: line - 1])
-    inside = any(sign in "([" for sign, _ in open_brackets(before))
+    left = {sign for sign, _ in open_brackets(before)}
+    word = (lines[line - 1].split() or [""])[0]
+    inside = left & {"(", "["} or (left and word in _WRITTEN and word != "return")
     balanced = not open_brackets(lines[line - 1]) and lines[line - 1].count("}") == lines[line - 1].count("{")
     if inside or not balanced or not lines[line - 1].strip():
         return None

@@ -103,8 +103,13 @@ class _ToTree(Transformer):
         *targets, value, node = parts
         return t.Assign(span(targets[0]), tuple(map(_name, targets)), value, node)
 
-    def node(self, name):
-        return t.Node(span(name), self._text(name))
+    @v_args(inline=False, meta=True)
+    def node(self, meta, parts):
+        *notes, name = parts
+        return t.Node(_place(meta), self._text(name) if name is not None else None, tuple(notes))
+
+    def note(self, name, value):
+        return t.Note(_name(name), value)
 
     # Expressions
 

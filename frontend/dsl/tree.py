@@ -93,11 +93,20 @@ class Call(Expression):
 
 
 @dataclass(frozen=True)
+class Note:
+    """`range=[-1, 1]` or `island`: what is known about a value, or wanted of an operation."""
+
+    name: Name
+    value: Expression | None
+
+
+@dataclass(frozen=True)
 class Node:
-    """`@ "Conv_3"`: the name something has outside of the text."""
+    """`{island} @ "Conv_3"`: notes, and the name something has outside of the text."""
 
     at: Span
-    name: str
+    name: str | None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
