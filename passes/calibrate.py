@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from xdsl.context import Context
@@ -85,15 +86,25 @@ def range_of(value: SSAValue) -> tuple[float, float] | None:
     return (attribute.data[0], attribute.data[1]) if isinstance(attribute, Reals) else None
 
 
-def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
-    """Samples of an .npz file, one array an input in order: [N, ...] is cut into N batches of the input's shape."""
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an .npz file by name, or the one of an .npy file; a located error for anything else."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[k] for k in archive.files]
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {path.stem: loaded}
+        with loaded:
+            return {k: loaded[k] for k in loaded.files}
     except FileNotFoundError as e:
-        raise DnncError(Finding(str(path), "expected an .npz file with samples, found nothing there.")) from e
-    except (ValueError, OSError, EOFError, KeyError) as e:
-        raise DnncError(Finding(str(path), f"expected an .npz file with numeric arrays, not this ({e}).")) from e
+        message = "expected an .npz or .npy file, found nothing there. Check the path."
+        raise DnncError(Finding(str(path), message)) from e
+    except (ValueError, OSError, EOFError, KeyError, BadZipFile) as e:
+        message = f"expected an .npz or .npy file with numeric arrays, not this ({e})."
+        raise DnncError(Finding(str(path), message)) from e
+
+
+def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
+    """Samples of an .npz or .npy file, one array an input in order: [N, ...] is cut into N batches of the input's shape."""
+    arrays = list(read_arrays(path).values())
     args = function.body.block.args
     if len(arrays) < len(args):
         message = f"expected {len(args)} arrays, one for each input of the network, not {len(arrays)}."

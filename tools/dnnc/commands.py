@@ -18,7 +18,7 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.text import text_of, weight_keys
 from dnnc.ir.types import dtype
 from dnnc.ir.weights import atomic_file, store_of
-from dnnc.passes.calibrate import cut_samples
+from dnnc.passes.calibrate import cut_samples, read_arrays
 
 
 def parse_dims(texts: Sequence[str]) -> dict[str, int]:
@@ -72,7 +72,7 @@ def _dumper(name: str | None):
 
 def run(args: Namespace) -> None:
     """`dnnc run`: outputs, and accuracy when the input file has labels."""
-    arrays = read_npz(Path(args.input))
+    arrays = read_arrays(Path(args.input))
     labels = arrays.pop(args.labels, None)
     executor = _executor(args)
     samples = executor.samples(arrays, args.input)
@@ -184,24 +184,6 @@ def _executor(args: Namespace) -> _Executor:
     if on == "reference":
         return _Executor(on, network, api.Program(network, "ir", args.target))
     return _Executor(on, network, api.compile(network, args.target, on, calibrate=args.calibrate))
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file (or the one of an .npy); a located error for anything else."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"input0": loaded}
-        with loaded:
-            return {k: loaded[k] for k in loaded.files}
-    except FileNotFoundError as e:
-        raise DnncError(
-            Finding(str(path), "expected an .npz file with inputs, found nothing there. Check the path.")
-        ) from e
-    except (ValueError, EOFError, OSError, KeyError) as e:
-        raise DnncError(
-            Finding(str(path), f"expected an .npz or .npy file with numeric arrays, not this ({e}).")
-        ) from e
 
 
 def report(args: Namespace) -> None:

@@ -147,14 +147,17 @@ BAD = {
         ("compile", LENET),
         "node 'ip2': expected a calibrated range, not none. Give samples with --calibrate X.npz.",
     ),
-    "samples": (("compile", LENET, "--calibrate", LENET), ": expected an .npz file with numeric arrays, not this"),
+    "samples": (
+        ("compile", LENET, "--calibrate", LENET),
+        ": expected an .npz or .npy file with numeric arrays, not this",
+    ),
     "folder": (
         ("compile", LENET, "--emit", "ir", "-o", "no/such/l.mlir"),
         "expected a folder 'no/such', which does not exist. Create it first.",
     ),
     "inputs": (
         ("run", LENET, "-i", "none.npz"),
-        "none.npz: expected an .npz file with inputs, found nothing there. Check the path.",
+        "none.npz: expected an .npz or .npy file, found nothing there. Check the path.",
     ),
     "not a program": (("run", str(MODELS / "README.npu"), "-i", DIGITS), "README.npu"),
     "trace of reference": (
