@@ -75,7 +75,7 @@ BAD = {
         "input x: f32[1, 3, 8, 8]\nc = conv(x, he(f32[4, 3, 3, 3]), stride=0)\nr = relu(c)\nm = maxpool(r)\n"
         "s = softmax(x, axis=7)\noutput m, t\n"
     ),
-    "notes": "input x: f32[4] {range=[-1]}\ny = relu(x) {islnd}\nz = relu(x) {island=2}\noutput x {island}\n",
+    "notes": "input x: f32[4]\ninput w: f32[4] {range=[-1]}\ny = relu(x) {islnd}\nz = relu(x) {island=2}\noutput x {island}\n",
     "a name for a number": 'n = 5 @ "five"\nx = zeros(f32[n])\noutput x\n',
 }
 
