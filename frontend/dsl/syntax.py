@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lark.exceptions import UnexpectedInput
 
 _MOST = 10  # syntax errors reported in one run
-_WRITTEN = {  # how a line with each keyword is written
+KEYWORDS = {  # how a line with each keyword is written
     "network": "network lenet5", "import": 'import "blocks.dnn"', "weights": 'weights "net.safetensors"', "seed": "seed 7",
     "type": "type act = q<i8, 0.1, 0>", "def": "def block(x, filters) { ... }", "input": "input x: f32[1, 3, 32, 32]",
     "output": "output y", "return": "return y",
@@ -97,8 +97,8 @@ def _finding(source: Source, text: str, e: UnexpectedInput, line: int, column: i
     else:
         expected = _expected(set(e.accepts))  # pyright: ignore[reportAttributeAccessIssue]
     start = re.match(r"\s*(\w+)\s+", source.lines[line - 1]) if token is not None else None
-    if start and start.end() == column - 1 and nearest(start[1], _WRITTEN) and start[1] not in _WRITTEN:
-        message = f"expected a statement, not '{start[1]}'.{nearest(start[1], _WRITTEN)}"
+    if start and start.end() == column - 1 and nearest(start[1], KEYWORDS) and start[1] not in KEYWORDS:
+        message = f"expected a statement, not '{start[1]}'.{nearest(start[1], KEYWORDS)}"
         return finding(source, Span(line, start.start(1) + 1, len(start[1])), message)
     message = f"expected {expected}, not {got}.{_remedy(source, text, token, line, column)}"
     return finding(source, Span(line, column, width), message)
@@ -140,12 +140,12 @@ def _expected(kinds: set[str]) -> str:
 def _remedy(source: Source, text: str, token: Token | None, line: int, column: int) -> str:
     """What to do, when it can be guessed: a misspelt keyword, a bracket left open."""
     before = source.lines[line - 1][: column - 1].split() if line <= len(source.lines) else []
-    keyword = before[0] if len(before) == 1 and before[0] in _WRITTEN else ""
+    keyword = before[0] if len(before) == 1 and before[0] in KEYWORDS else ""
     offset = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
     at_end = token is not None and token.type == "$END"
     left = [(sign, at) for sign, at in open_brackets(text[:offset]) if sign != "{" or at_end or keyword]
     if keyword and not left:
-        return f" A line with '{keyword}' is written: {_WRITTEN[keyword]}"
+        return f" A line with '{keyword}' is written: {KEYWORDS[keyword]}"
     if left and (at_end or left[-1][1][0] < line):
         sign, (row, col) = left[-1]
         return f" The '{sign}' at {row}:{col} is still open."
@@ -170,7 +170,7 @@ def _without(text: str, line: int) -> str | None:
     before = "\n".join(lines[: line - 1])
     left = {sign for sign, _ in open_brackets(before)}
     word = (lines[line - 1].split() or [""])[0]
-    inside = left & {"(", "["} or (left and word in _WRITTEN and word != "return")
+    inside = left & {"(", "["} or (left and word in KEYWORDS and word != "return")
     balanced = not open_brackets(lines[line - 1]) and lines[line - 1].count("}") == lines[line - 1].count("{")
     if inside or not balanced or not lines[line - 1].strip():
         return None
