@@ -1,1 +1,1 @@
-"""."""
+"""The accelerator: instruction set, program file, verifier, simulator, trace."""

@@ -14,6 +14,7 @@ from dnnc.backends.npu.encoding import Words
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
 from dnnc.ir.sched import DRAM
+from dnnc.ir.weights import atomic_file
 
 # as in PNG: a text-mode copy or a cut high bit breaks the magic
 MAGIC = b"\x89NPU\r\n\x1a\n"
@@ -109,8 +110,9 @@ class Program:
         return [np.ascontiguousarray(self.text, "<u4").tobytes(), self.weights, self.parameters, *texts]
 
     def save(self, path: Path | str) -> None:
-        """Write the file."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write the file, whole or not at all."""
+        with atomic_file(path) as f:
+            f.write(self.to_bytes())
 
 
 def load(path: Path | str) -> Program:

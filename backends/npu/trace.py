@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from dnnc.backends.npu.isa import INSTRUCTIONS, Engine
 from dnnc.backends.npu.program import Tag
 from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.weights import write_safetensors
 
 STALLS = ("none", "dispatch", "token", "bandwidth")
 """Why an instruction started later than its engine was free."""
@@ -162,9 +162,8 @@ class Trace:
         """Write the trace file; the same trace gives the same bytes."""
         tags = [[t.layer, t.node, t.tile] for t in self.tags]
         about = {"tags": tags, "target": self.target, "clock_mhz": self.clock_mhz}
-        # one metadata entry only: the writer does not order several
         columns = {k: np.ascontiguousarray(self[k], dtype) for k, dtype in COLUMNS.items()}
-        save_file(columns, path, {_KEY: json.dumps(about, sort_keys=True)})
+        write_safetensors(path, columns, {_KEY: json.dumps(about, sort_keys=True)})
 
 
 def load(path: Path | str) -> Trace:
