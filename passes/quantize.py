@@ -100,7 +100,7 @@ class _Lowering:
                 report.refuse(
                     place,
                     f"'{op.name}' on {kind} has no int8 form yet. "
-                    "Allow float islands with the pass option quantize{islands=true}, or use the C backend in float.",
+                    "Compile it to C in float (--emit c); quantize{islands=true} keeps it in float for the interpreter.",
                 )
         report.raise_if_any()
 
