@@ -1,1 +1,1 @@
-"""."""
+"""A model enters, IR leaves."""

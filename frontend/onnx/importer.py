@@ -28,6 +28,8 @@ from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
 from dnnc.ir.types import dtype, shape_of
 from dnnc.ir.weights import ABSENT, WeightStore, store_of
 
+REFERENCE = "docs/reference/onnx.md"  # written from `TABLE`, see tools/docs/onnx.py
+
 Value = SSAValue | Literal | None  # None: made by a node that was refused, type unknown
 
 
@@ -64,6 +66,7 @@ class Importer:
         self.functions = {(f.domain, f.name, f.overload): f for f in model.functions}
         self.calls: list[tuple[str, str, str]] = []  # functions being imported, outermost first
         self.count = 0  # nodes seen
+        self.guessed = False  # whether shapes rest on a dimension nobody bound, so that they prove nothing
         self.serial = 0
         self.declared = declared_types(model.graph)
         self._reads: Counter[str] | None = None
@@ -73,6 +76,7 @@ class Importer:
         graph = self.model.graph
         versions = self.versions()
         signature = Signature.of(graph, dims, self.findings)
+        self.guessed = bool(self.findings.errors)
         for name, type_ in signature.inputs:
             value = self.scope[name] = self.program.argument(type_)
             value.name_hint = sanitized(name)
@@ -127,7 +131,8 @@ class Importer:
             except Refused as e:
                 self.refuse(node, str(e))
             except Mistake as e:
-                self.findings.error(self.place(f"node '{node.name}'"), f"{node.operator()}: {e}")
+                if not self.guessed:
+                    self.findings.error(self.place(f"node '{node.name}'"), f"{node.operator()}: {e}")
                 self.give_up(node)
             except DnncError as e:  # a constant that cannot be read or evaluated
                 self.findings.errors += [Finding(self.place(f.where), f.message) for f in e.findings]
@@ -252,7 +257,8 @@ class Importer:
     def raise_findings(self) -> None:
         """Raise what was found, the count of each refused operator first."""
         if self.refused:
-            message = f"{len(self.refused)} of {self.count} nodes are not supported: {counted(self.refused)}."
+            what = f"{len(self.refused)} of {self.count} nodes are not supported: {counted(self.refused)}."
+            message = f"{what} Export the model without them; {REFERENCE} lists what is."
             summary = Finding(self.place("model"), message)
             self.findings.unsupported.insert(0, summary)
         self.findings.raise_if_any()

@@ -95,7 +95,8 @@ def test_everything_is_reported_at_once(models):
     assert isinstance(error.value, NotImplementedError)
     assert str(error.value) == (
         "7 unsupported things:\n"
-        "model: 5 of 9 nodes are not supported: LSTM (2), Cosine (1), Reshape (1), Relu (1).\n"
+        "model: 5 of 9 nodes are not supported: LSTM (2), Cosine (1), Reshape (1), Relu (1)."
+        " Export the model without them; docs/reference/onnx.md lists what is.\n"
         "input 't': type STRING is not supported.\n"
         "node 'h': LSTM (opset 14): the operator is not supported.\n"
         "node 'second': LSTM (opset 14): the operator is not supported.\n"
@@ -111,7 +112,8 @@ def test_mistakes_come_before_what_is_unsupported(models):
         import_onnx(models.of(14, "float[2] x, float[3] z => float[a] y", body), make_context())
     assert str(error.value) == (
         "node 'y': Add: expected operands of shapes that broadcast, not 2 f32 and 3 f32.\n"
-        "model: 1 of 2 nodes are not supported: Sine (1).\n"
+        "model: 1 of 2 nodes are not supported: Sine (1)."
+        " Export the model without them; docs/reference/onnx.md lists what is.\n"
         "node 'a': Sine (opset 14): the operator is not supported."
     )
 
@@ -177,3 +179,15 @@ def test_the_file_is_named(models, tmp_path):
     with pytest.raises(DnncError) as error:
         import_onnx(path, make_context())
     assert str(error.value).startswith("net.onnx: node 'y': Add: expected")
+
+
+def test_shapes_that_rest_on_an_unbound_dimension_prove_nothing(models):
+    body = "w = Constant<value = float[4,1,3] {1,1,1,1,1,1,1,1,1,1,1,1}>() y = Conv(x, w)"
+    model = models.of(14, "float[1,1,length] x => float[a,b,c] y", body)
+    with pytest.raises(DnncError) as error:
+        import_onnx(model, make_context())
+    want = "input 'x': expected a value for dimension 'length', not none. Give it with --dim length=VALUE."
+    assert str(error.value) == want
+    import_onnx(model, make_context(), {"length": 8})
+    with pytest.raises(DnncError, match=r"node 'y': Conv: expected an input that holds the window of extent \[3\]"):
+        import_onnx(model, make_context(), {"length": 2})
