@@ -12,13 +12,15 @@ from xdsl.utils.exceptions import VerifyException
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem: where it is and the sentence that states expectation, fact and remedy."""
+    """One problem: where it is, the sentence that states expectation, fact and remedy, and the code of its kind."""
 
     where: str
     message: str
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" if self.where else self.message
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} [{self.code}]" if self.code else text
 
 
 class DnncError(Exception):
@@ -26,9 +28,9 @@ class DnncError(Exception):
 
     kind = "error"
 
-    def __init__(self, findings: Finding | str | Iterable[Finding]):
+    def __init__(self, findings: Finding | str | Iterable[Finding], code: str = ""):
         if isinstance(findings, str):
-            findings = Finding("", findings)
+            findings = Finding("", findings, code)
         self.findings: tuple[Finding, ...] = (findings,) if isinstance(findings, Finding) else tuple(findings)
         super().__init__("\n".join(str(f) for f in self.findings))
 
@@ -56,13 +58,13 @@ class Collector:
         self.errors: list[Finding] = []
         self.unsupported: list[Finding] = []
 
-    def error(self, where: str, message: str) -> None:
+    def error(self, where: str, message: str, code: str = "") -> None:
         """Note a mistake in the user's input."""
-        self.errors.append(Finding(where, message))
+        self.errors.append(Finding(where, message, code))
 
-    def refuse(self, where: str, message: str) -> None:
+    def refuse(self, where: str, message: str, code: str = "") -> None:
         """Note something valid that dnnc does not support."""
-        self.unsupported.append(Finding(where, message))
+        self.unsupported.append(Finding(where, message, code))
 
     def raise_if_any(self) -> None:
         """Raise DnncError if there is a mistake, else UnsupportedError if something is refused."""
@@ -72,20 +74,28 @@ class Collector:
             raise UnsupportedError(self.unsupported)
 
 
-class BeyondDialect(VerifyException):
+class BrokenRule(VerifyException):
+    """A rule of an operation or a type does not hold; `code` is the code of the rule."""
+
+    def __init__(self, message: str, code: str = ""):
+        super().__init__(message)
+        self.code = code
+
+
+class BeyondDialect(BrokenRule):
     """The construction makes sense but the dialect does not have it, as an element type an operation does not take."""
 
 
-def expect(holds: bool, expected: str, got: object, todo: str = "") -> None:
+def expect(holds: bool, expected: str, got: object, todo: str = "", code: str = "") -> None:
     """Raise the verifier's error `<expected>, not <got>. <todo>` unless `holds`."""
     if not holds:
-        raise VerifyException(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""))
+        raise BrokenRule(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""), code)
 
 
-def support(holds: bool, expected: str, got: object, todo: str = "") -> None:
+def support(holds: bool, expected: str, got: object, todo: str = "", code: str = "") -> None:
     """Raise like `expect`, for what makes sense but the dialect does not have."""
     if not holds:
-        raise BeyondDialect(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""))
+        raise BeyondDialect(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""), code)
 
 
 def where(location: LocationAttr, fallback: str = "") -> str:
