@@ -143,8 +143,8 @@ class _Reader:
         self.source = source
         self.problems = Collector()
 
-    def note(self, path: str, expected: str, got: object, todo: str) -> None:
-        self.problems.error(f"{self.source}: {path}", f"{expected} was expected, not {got}. {todo}")
+    def note(self, path: str, expected: str, got: object, todo: str, code: str = "E0606") -> None:
+        self.problems.error(f"{self.source}: {path}", f"{expected} was expected, not {got}. {todo}", code)
 
     def record(self, cls: type, values: object, path: str, **given: object) -> Any:
         """An instance of `cls`, or None after noting why not."""
@@ -155,14 +155,14 @@ class _Reader:
         for key in sorted(set(values) - set(fields)):
             near = get_close_matches(key, fields, 1)
             todo = f"Did you mean {near[0]!r}?" if near else "Remove it."
-            self.note(_join(path, key), f"one of the keys {', '.join(fields)}", repr(key), todo)
+            self.note(_join(path, key), f"one of the keys {', '.join(fields)}", repr(key), todo, "E0604")
         found = dict(given)
         for name, f in fields.items():
             here = _join(path, name)
             if name in values:
                 found[name] = self.value(hints[name], f.metadata, values[name], here)
             else:
-                self.note(here, f"a value ({_doc(f)})", "nothing", f"Add `{name} = ...`.")
+                self.note(here, f"a value ({_doc(f)})", "nothing", f"Add `{name} = ...`.", "E0605")
         return cls(**found) if len(found) == len(fields) + len(given) else None
 
     def value(self, hint: Any, meta: Mapping[str, Any], got: object, path: str) -> Any:
@@ -203,7 +203,9 @@ class _Reader:
             holders = [m.name for m in found if m and role in m.holds]
             if len(holders) != 1 and None not in found:
                 got_text = f"{len(holders)}" + (f" ({', '.join(holders)})" if holders else "")
-                self.note(path, f"exactly one memory that holds {role!r}", got_text, "Correct the `holds` lists.")
+                self.note(
+                    path, f"exactly one memory that holds {role!r}", got_text, "Correct the `holds` lists.", "E0607"
+                )
         return tuple(m for m in found if m)
 
 
@@ -228,7 +230,7 @@ def parse(text: str, source: str) -> Accelerator:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DnncError(f"{source}: valid TOML was expected: {error}. Correct the file.") from None
+        raise DnncError(f"{source}: valid TOML was expected: {error}. Correct the file.", "E0603") from None
     return from_mapping(values, source)
 
 
@@ -305,7 +307,8 @@ def of_module(module: ModuleOp) -> Accelerator:
     attribute = module.attributes.get(MODULE_ATTRIBUTE)
     if not isinstance(attribute, AcceleratorAttr):
         raise DnncError(
-            f"module: an attribute '{MODULE_ATTRIBUTE}' was expected, not {attribute}. Choose a target with -t NAME."
+            f"module: an attribute '{MODULE_ATTRIBUTE}' was expected, not {attribute}. Choose a target with -t NAME.",
+            "E0608",
         )
     return attribute.data
 

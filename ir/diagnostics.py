@@ -82,6 +82,11 @@ class BrokenRule(VerifyException):
         self.code = code
 
 
+def rule_code(error: BaseException | None) -> str:
+    """The code of a verifier's error: its own, or E0403 for a rule of xDSL's."""
+    return error.code if isinstance(error, BrokenRule) else "E0403"
+
+
 class BeyondDialect(BrokenRule):
     """The construction makes sense but the dialect does not have it, as an element type an operation does not take."""
 

@@ -24,7 +24,7 @@ def main_function(module: ModuleOp) -> FuncOp:
     for op in module.body.block.ops:
         if isinstance(op, FuncOp) and op.sym_name.data == "main":
             return op
-    raise DnncError(Finding("module", "expected a function @main, found none."))
+    raise DnncError(Finding("module", "expected a function @main, found none.", "E0449"))
 
 
 def evaluate(
@@ -42,13 +42,13 @@ def evaluate(
 def check_inputs(block: Block, inputs: Sequence[np.ndarray]) -> None:
     """Verify number, shapes and types of the inputs; all problems at once."""
     if len(inputs) != len(block.args):
-        raise DnncError(Finding("inputs", f"expected {len(block.args)} arrays, not {len(inputs)}."))
+        raise DnncError(Finding("inputs", f"expected {len(block.args)} arrays, not {len(inputs)}.", "E0120"))
     findings = []
     for i, (arg, x) in enumerate(zip(block.args, inputs)):
         want = dtype(arg.type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
         if x.shape != shape_of(arg.type) or x.dtype != want:
             got = f"{'x'.join(map(str, x.shape)) or 'scalar'} {x.dtype}"
-            findings.append(Finding(f"input {i}", f"expected {tensor_text(arg.type)} ({want}), not {got}."))
+            findings.append(Finding(f"input {i}", f"expected {tensor_text(arg.type)} ({want}), not {got}.", "E0120"))
     if findings:
         raise DnncError(findings)
 
@@ -66,7 +66,7 @@ def run_block(
         values.update(zip(op.results, results))
         for v in dying.get(op, ()):
             del values[v]
-    raise DnncError(Finding("module", "expected a block that ends in a return, not an open one."))
+    raise DnncError(Finding("module", "expected a block that ends in a return, not an open one.", "E0412"))
 
 
 def run_op(
@@ -75,7 +75,7 @@ def run_op(
     """Results of one operation."""
     if not isinstance(op, DnnOp):
         place = where(op.location, op.name)
-        raise UnsupportedError(Finding(place, f"expected an operation of the dnn dialect, not '{op.name}'."))
+        raise UnsupportedError(Finding(place, f"expected an operation of the dnn dialect, not '{op.name}'.", "E0451"))
     if isinstance(op, ConstOp):
         return [op.array(store)]
     if isinstance(op, GroupOp):
@@ -84,7 +84,9 @@ def run_op(
         try:
             results = op.run(operands)
         except IndexError as e:  # an index among the data, of a gather or scatter, that its operand does not have
-            raise DnncError(Finding(where(op.location, op.name), f"expected indices inside the operand: {e}.")) from e
+            raise DnncError(
+                Finding(where(op.location, op.name), f"expected indices inside the operand: {e}.", "E0452")
+            ) from e
     if observer is not None:
         observer(op, results)
     return results

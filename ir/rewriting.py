@@ -44,7 +44,8 @@ def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = S
         total += pattern.fired
     raise InternalError(
         f"expected the rewrite laws to settle within {sweeps} sweeps, still firing: {', '.join(pattern.fired)}. "
-        "Two of them undo each other; please report this with the model."
+        "Two of them undo each other; please report this with the model.",
+        "E0999",
     )
 
 

@@ -93,7 +93,7 @@ def check(module: ModuleOp, stage: str) -> None:
     """Raise a DnncError listing everything in @main that is not legal after the stage."""
     rules = BY_NAME[stage].rules
     findings = [
-        Finding(where(op.location, op.name), f"after stage '{stage}' {problem}")
+        Finding(where(op.location, op.name), f"after stage '{stage}' {problem}", "E0448")
         for op in main_function(module).body.block.ops
         for problem in (rule(op) for rule in rules)
         if problem

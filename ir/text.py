@@ -14,20 +14,23 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from dnnc.ir.context import make_context
-from dnnc.ir.diagnostics import DnncError, Finding, where
+from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, rule_code, where
 from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.types import QuantType
 from dnnc.ir.weights import WeightStore, atomic_file, store_of
 
 
 class LocatingParser(Parser):
-    """xDSL's parser, giving each operation without a location that of its text, and each refusal a place."""
+    """xDSL's parser, giving each operation without a location that of its text, and each refusal a place and a code."""
+
+    code = "E0401"  # of the refusal raised last
 
     def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
         try:
             return super().parse_module(allow_implicit_module)
         except VerifyException as e:  # an attribute refused while it was built: it ends before the token read next
             end = len(self.lexer.input.content[: self.pos].rstrip())
+            self.code = rule_code(e)
             self.raise_error(str(e), end - 1, end)
 
     def _get_op_by_name(self, name: str) -> type[Operation]:
@@ -38,6 +41,7 @@ class LocatingParser(Parser):
             known = [op.name for op in self.ctx.loaded_ops]
             near = difflib.get_close_matches(name, known, 3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            self.code = "E0402"
             self.raise_error(f"expected a known operation, not '{name}'.{hint}", at, at + len(name))
 
     def parse_operation(self) -> Operation:
@@ -51,10 +55,11 @@ class LocatingParser(Parser):
 
 def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     """Parse and verify a module; every failure is a located DnncError."""
+    parser = LocatingParser(ctx, text, name)
     try:
-        module = LocatingParser(ctx, text, name).parse_module()
+        module = parser.parse_module()
     except ParseError as e:
-        raise DnncError(Finding(_place(name, text, e.span.start), e.msg)) from e
+        raise DnncError(Finding(_place(name, text, e.span.start), e.msg, parser.code)) from e
     verify(module)
     return module
 
@@ -74,8 +79,15 @@ def verify(module: ModuleOp) -> None:
     try:
         module.verify()
     except VerifyException as e:
-        raise DnncError(Finding(_culprit(module), str(e).splitlines()[0])) from e
+        raise DnncError(Finding(_culprit(module), str(e).splitlines()[0], _code(e))) from e
     _check_order(module)
+
+
+def _code(error: BaseException | None) -> str:
+    """The code of the rule that failed first: xDSL raises its own error from ours."""
+    while error is not None and not isinstance(error, BrokenRule):
+        error = error.__cause__
+    return rule_code(error)
 
 
 def _culprit(module: ModuleOp) -> str:
@@ -96,7 +108,9 @@ def _check_order(module: Operation) -> None:
         for op in block.ops:
             for v in op.operands:
                 if v not in seen:
-                    raise DnncError(Finding(where(op.location, op.name), f"'{op.name}' uses a value made after it."))
+                    raise DnncError(
+                        Finding(where(op.location, op.name), f"'{op.name}' uses a value made after it.", "E0404")
+                    )
             for region in op.regions:
                 for inner in region.blocks:
                     visit(inner)
@@ -165,4 +179,4 @@ def read_text(path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError as e:
         message = f"expected UTF-8 text, not the byte at {e.start}. Give an .mlir file, or a model as .onnx."
-        raise DnncError(Finding(str(path), message)) from e
+        raise DnncError(Finding(str(path), message, "E0106")) from e

@@ -23,7 +23,8 @@ from xdsl.ir import Attribute, Data, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
-from xdsl.utils.exceptions import VerifyException
+
+from dnnc.ir.diagnostics import BrokenRule
 
 UNSIGNED = Signedness.UNSIGNED
 
@@ -116,14 +117,16 @@ class QuantType(Data[Uniform], TypeAttribute):
     def verify(self) -> None:
         q = self.data
         if not isinstance(q.storage, IntegerType):
-            raise VerifyException(f"expected an integer storage type, not {q.storage}.")
+            raise BrokenRule(f"expected an integer storage type, not {q.storage}.", "E0409")
         if len(q.scales) != len(q.zeros) or (q.axis is None and len(q.scales) != 1):
-            raise VerifyException(f"expected as many zero points as scales, not {len(q.zeros)} and {len(q.scales)}.")
+            raise BrokenRule(
+                f"expected as many zero points as scales, not {len(q.zeros)} and {len(q.scales)}.", "E0409"
+            )
         if not all(np.isfinite(s) and s > 0 for s in q.scales):
-            raise VerifyException(f"expected positive finite scales, not {list(q.scales[:4])}.")
+            raise BrokenRule(f"expected positive finite scales, not {list(q.scales[:4])}.", "E0409")
         low, high = integer_range(q.storage)
         if not all(low <= z <= high for z in q.zeros):
-            raise VerifyException(f"expected zero points in [{low}, {high}], not {list(q.zeros[:4])}.")
+            raise BrokenRule(f"expected zero points in [{low}, {high}], not {list(q.zeros[:4])}.", "E0409")
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Uniform:

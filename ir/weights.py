@@ -138,7 +138,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
         return arrays, {k: v for k, v in meta.items() if not k.startswith("dtype:")}
     except (ValueError, KeyError, TypeError, RecursionError) as e:
         message = f"expected a whole safetensors file, not a damaged one ({e}). Write it again."
-        raise DnncError(Finding(str(path), message)) from e
+        raise DnncError(Finding(str(path), message, "E0117")) from e
 
 
 def _mapped(name: str, entry: dict[str, Any], meta: dict[str, str], raw: np.ndarray) -> np.ndarray:

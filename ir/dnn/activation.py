@@ -184,7 +184,9 @@ class GeluOp(FloatUnary):
     approximate = opt_prop_def(Word, default_value=Word("none"))
 
     def infer(self) -> TensorType:
-        expect(self.approximate.data in ("none", "tanh"), "approximate none or tanh", self.approximate.data)
+        expect(
+            self.approximate.data in ("none", "tanh"), "approximate none or tanh", self.approximate.data, code="E0432"
+        )
         return super().infer()
 
     def scalar(self, x):

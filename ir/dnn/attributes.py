@@ -10,9 +10,8 @@ from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
-from xdsl.utils.exceptions import VerifyException
 
-from dnnc.ir.diagnostics import expect
+from dnnc.ir.diagnostics import BrokenRule, expect
 from dnnc.ir.types import real_text
 
 
@@ -192,16 +191,22 @@ class Window:
     def check_form(self, size: Sequence[int]) -> None:
         """Verify the parameters on their own, for an input of spatial `size`."""
         n = self.rank
-        expect(len(size) == n, f"a window of {len(size)} dimensions", f"one of {n}")
+        expect(len(size) == n, f"a window of {len(size)} dimensions", f"one of {n}", code="E0415")
         for what, values, low in (
             ("stride", self.stride, 1),
             ("dilation", self.dilation, 1),
             ("kernel", self.kernel, 1),
         ):
-            expect(len(values) == n, f"{n} values of {what}", f"{len(values)}")
-            expect(all(v >= low for v in values), f"{what} of at least {low}", str(list(values)))
-        expect(len(self.pad) == 2 * n, f"{2 * n} pads", f"{len(self.pad)}")
-        expect(all(p >= 0 for p in self.pad), "pads of at least 0", str(list(self.pad)), "Crop with a slice first.")
+            expect(len(values) == n, f"{n} values of {what}", f"{len(values)}", code="E0415")
+            expect(all(v >= low for v in values), f"{what} of at least {low}", str(list(values)), code="E0416")
+        expect(len(self.pad) == 2 * n, f"{2 * n} pads", f"{len(self.pad)}", code="E0415")
+        expect(
+            all(p >= 0 for p in self.pad),
+            "pads of at least 0",
+            str(list(self.pad)),
+            "Crop with a slice first.",
+            code="E0416",
+        )
 
     def check(self, size: Sequence[int]) -> None:
         """Verify the parameters, and that an input of spatial `size` holds a window."""
@@ -211,6 +216,7 @@ class Window:
             all(o >= 1 for o in out),
             f"an input that holds the window of extent {list(self.extent)}",
             f"{list(size)} padded by {list(self.pad)}",
+            code="E0417",
         )
 
 
@@ -257,12 +263,12 @@ def normal_axis(axis: int, rank: int, last: int | None = None) -> int:
     """An axis counted from the end turned into one counted from the start; verifies its range."""
     upper = rank - 1 if last is None else last
     if not -rank <= axis <= upper:
-        raise VerifyException(f"expected an axis in [{-rank}, {upper}], not {axis}.")
+        raise BrokenRule(f"expected an axis in [{-rank}, {upper}], not {axis}.", "E0413")
     return axis + rank if axis < 0 else axis
 
 
 def normal_axes(axes: Sequence[int], rank: int) -> tuple[int, ...]:
     """Axes counted from the start, ascending; verifies range and uniqueness."""
     normal = tuple(sorted(normal_axis(a, rank) for a in axes))
-    expect(len(set(normal)) == len(normal), "distinct axes", str(list(axes)))
+    expect(len(set(normal)) == len(normal), "distinct axes", str(list(axes)), code="E0414")
     return normal

@@ -15,9 +15,8 @@ from xdsl.irdl.operations import SSAValues  # pyright: ignore[reportPrivateImpor
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
-from xdsl.utils.exceptions import VerifyException
 
-from dnnc.ir.diagnostics import DnncError, Finding, expect, where
+from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, expect, rule_code, where
 from dnnc.ir.dnn.attributes import Param
 from dnnc.ir.types import QuantType, shape_of, storable, tensor_text
 
@@ -73,7 +72,7 @@ class DnnOp(IRDLOperation):
     # Meaning
 
     def infer(self) -> Attribute | Sequence[Attribute]:
-        """Result type(s) from operand types and parameters; raises VerifyException saying what was expected."""
+        """Result type(s) from operand types and parameters; raises BrokenRule saying what was expected."""
         raise NotImplementedError
 
     def evaluate(self, *operands: Any) -> Any:
@@ -141,12 +140,13 @@ class DnnOp(IRDLOperation):
         actual = tuple(r.type for r in self.results)
         if inferred != actual:
             want, got = (", ".join(_type_text(t) for t in ts) for ts in (inferred, actual))
-            raise VerifyException(f"expected result {want}, not {got}.")
+            raise BrokenRule(f"expected result {want}, not {got}.", "E0405")
 
     def emit_error(self, message: str, underlying_error: Exception) -> NoReturn:
         """Raise a located DnncError in place of xDSL's dump of the whole module."""
         text = " ".join(message.removeprefix("Operation does not verify: ").split())
-        raise DnncError(Finding(where(self.location, self.name), f"'{self.name}' {text}")) from underlying_error
+        place = where(self.location, self.name)
+        raise DnncError(Finding(place, f"'{self.name}' {text}", rule_code(underlying_error))) from underlying_error
 
     # Text: `dnn.conv %x, %w, bias(%b) window = <[3, 3]> groups = 2 : (...) -> ...`
 
@@ -218,14 +218,14 @@ class DnnOp(IRDLOperation):
 def check_tensor(type_: Attribute) -> None:
     """Verify that a type is a tensor of static shape whose elements we know."""
     static = isinstance(type_, TensorType) and min(type_.get_shape(), default=0) >= 0
-    expect(static, "a tensor of static shape", f"{type_}", "Bind every dimension.")
+    expect(static, "a tensor of static shape", f"{type_}", "Bind every dimension.", code="E0406")
     assert isinstance(type_, TensorType)
     element = type_.element_type
-    expect(storable(element), "elements of a known type", f"{element}")
+    expect(storable(element), "elements of a known type", f"{element}", code="E0407")
     if isinstance(element, QuantType) and element.axis is not None:
         size, shape = element.scale.size, type_.get_shape()
         fits = -1 < element.axis < len(shape) and shape[element.axis] == size
-        expect(fits, f"dimension {element.axis} of size {size}, one scale each", tensor_text(type_))
+        expect(fits, f"dimension {element.axis} of size {size}, one scale each", tensor_text(type_), code="E0408")
 
 
 def _needs_segments(cls: type[DnnOp]) -> bool:

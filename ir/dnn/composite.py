@@ -24,7 +24,13 @@ class Normalizing(DnnOp):
     """An operation on floats whose result has the type of its first operand."""
 
     def infer(self) -> TensorType:
-        expect(is_float(self.element()), "a float input", type_name(self.element()), "Cast the operand first.")
+        expect(
+            is_float(self.element()),
+            "a float input",
+            type_name(self.element()),
+            "Cast the operand first.",
+            code="E0428",
+        )
         self.check()
         return tensor(self.element(), self.shape())
 
@@ -33,11 +39,11 @@ class Normalizing(DnnOp):
 
     def channels(self, *names: str) -> None:
         """Verify that the named operands hold one value a channel (dimension 1)."""
-        expect(len(self.shape()) >= 2, "an input of rank 2 or more", tensor_text(self.operands[0].type))
+        expect(len(self.shape()) >= 2, "an input of rank 2 or more", tensor_text(self.operands[0].type), code="E0418")
         c = self.shape()[1]
         for name in names:
             type_ = getattr(self, name).type
-            expect(shape_of(type_) == (c,), f"{name} of shape [{c}]", tensor_text(type_))
+            expect(shape_of(type_) == (c,), f"{name} of shape [{c}]", tensor_text(type_), code="E0442")
 
     def trailing(self, axis: int, *names: str) -> None:
         """Verify an axis, and that the named operands, where given, broadcast to the shape of the first one."""
@@ -46,7 +52,7 @@ class Normalizing(DnnOp):
             operand = getattr(self, name)
             if operand is not None:
                 fits = broadcast(self.operands[0].type, operand.type) == self.shape()
-                expect(fits, f"{name} that broadcasts to {list(self.shape())}", tensor_text(operand.type))
+                expect(fits, f"{name} that broadcasts to {list(self.shape())}", tensor_text(operand.type), code="E0442")
 
     def work(self) -> Work:
         n = self.elements()
@@ -226,7 +232,7 @@ class GroupNormOp(Normalizing):
     def check(self) -> None:
         self.channels("scale", "shift")
         c, g = self.shape()[1], self.groups.data
-        expect(g > 0 and c % g == 0, f"a number of groups that divides {c} channels", str(g))
+        expect(g > 0 and c % g == 0, f"a number of groups that divides {c} channels", str(g), code="E0420")
 
     def evaluate(self, x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
         v = wide(x).reshape(x.shape[0], self.groups.data, -1)
@@ -267,7 +273,7 @@ class LpNormOp(Normalizing):
 
     def check(self) -> None:
         normal_axis(self.axis.data, len(self.shape()))
-        expect(self.p.data in (1, 2), "p of 1 or 2", str(self.p.data))
+        expect(self.p.data in (1, 2), "p of 1 or 2", str(self.p.data), code="E0433")
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         v, axis = wide(x), self.axis.data
@@ -288,8 +294,8 @@ class LrnOp(Normalizing):
     result = result_def(TensorType)
 
     def check(self) -> None:
-        expect(len(self.shape()) >= 2, "an input of rank 2 or more", tensor_text(self.x.type))
-        expect(self.size.data > 0, "a size of at least 1", str(self.size.data))
+        expect(len(self.shape()) >= 2, "an input of rank 2 or more", tensor_text(self.x.type), code="E0418")
+        expect(self.size.data > 0, "a size of at least 1", str(self.size.data), code="E0433")
 
     def reach(self) -> tuple[int, int]:
         """Channels before and after c that count: floor and ceil of (size - 1) / 2."""

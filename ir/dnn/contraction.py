@@ -53,10 +53,10 @@ def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
     `axis` is the channel axis of the result, used when the weights have a scale per channel.
     """
     if not isinstance(x, QuantType) or not isinstance(w, QuantType):
-        expect(x == w, f"weights of element type {type_name(x)}", type_name(w))
+        expect(x == w, f"weights of element type {type_name(x)}", type_name(w), code="E0424")
         return x
-    expect(x.axis is None, "one scale for the input", f"{x}")
-    expect(not np.any(w.zero), "weights with zero point 0", f"{w}", "Quantize weights symmetrically.")
+    expect(x.axis is None, "one scale for the input", f"{x}", code="E0429")
+    expect(not np.any(w.zero), "weights with zero point 0", f"{w}", "Quantize weights symmetrically.", code="E0430")
     scale = (x.scale * w.scale).astype(np.float32)
     return QuantType.per_tensor(I32, float(scale)) if w.axis is None else QuantType.per_channel(I32, scale, axis)
 
@@ -175,12 +175,17 @@ class ConvOp(DnnOp):
     def infer(self) -> TensorType:
         x, w = self.shape(0), self.shape(1)
         rank, groups = self.window.data.rank, self.groups.data
-        expect(len(x) == rank + 2, f"an input of rank {rank + 2}", tensor_text(self.x.type))
-        expect(len(w) == rank + 2, f"weights of rank {rank + 2}", tensor_text(self.w.type))
-        expect(groups >= 1, "at least one group", str(groups))
-        expect(x[1] == w[1] * groups, f"weights with {x[1]}/{groups} input channels", str(w[1]))
-        expect(w[0] % groups == 0, f"a multiple of {groups} filters", str(w[0]))
-        expect(w[2:] == self.window.data.kernel, f"a kernel of {list(w[2:])}", str(list(self.window.data.kernel)))
+        expect(len(x) == rank + 2, f"an input of rank {rank + 2}", tensor_text(self.x.type), code="E0418")
+        expect(len(w) == rank + 2, f"weights of rank {rank + 2}", tensor_text(self.w.type), code="E0418")
+        expect(groups >= 1, "at least one group", str(groups), code="E0420")
+        expect(x[1] == w[1] * groups, f"weights with {x[1]}/{groups} input channels", str(w[1]), code="E0419")
+        expect(w[0] % groups == 0, f"a multiple of {groups} filters", str(w[0]), code="E0420")
+        expect(
+            w[2:] == self.window.data.kernel,
+            f"a kernel of {list(w[2:])}",
+            str(list(self.window.data.kernel)),
+            code="E0421",
+        )
         self.window.data.check(x[2:])
         element = product_type(self.element(0), self.element(1), 1)
         if self.bias is not None:
@@ -202,16 +207,16 @@ class ConvOp(DnnOp):
 def check_bias(type_: Attribute, shape: tuple[int, ...], element: Attribute) -> None:
     """Verify a bias: its shape, and the element type of the sum it is added to."""
     assert isinstance(type_, TensorType)
-    expect(shape_of(type_) == shape, f"a bias of shape {list(shape)}", tensor_text(type_))
+    expect(shape_of(type_) == shape, f"a bias of shape {list(shape)}", tensor_text(type_), code="E0422")
     got = type_.element_type
     if isinstance(element, QuantType):
         # The channel axis is another in the bias than in the result; the scales are what must agree.
         fits = got == element.storage or (
             isinstance(got, QuantType) and (got.storage, got.data.scales) == (element.storage, element.data.scales)
         )
-        expect(fits, "a bias of i32 at the scale of input times weights", f"{got}")
+        expect(fits, "a bias of i32 at the scale of input times weights", f"{got}", code="E0423")
     else:
-        expect(got == element, f"a bias of element type {type_name(element)}", type_name(got))
+        expect(got == element, f"a bias of element type {type_name(element)}", type_name(got), code="E0423")
 
 
 @irdl_op_definition
@@ -237,22 +242,32 @@ class ConvTransposeOp(DnnOp):
     def infer(self) -> TensorType:
         x, w = self.shape(0), self.shape(1)
         win, groups = self.window.data, self.groups.data
-        expect(len(x) == win.rank + 2 == len(w), f"input and weights of rank {win.rank + 2}", tensor_text(self.x.type))
-        expect(w[0] == x[1], f"weights with {x[1]} input channels", str(w[0]))
-        expect(groups >= 1, "at least one group", str(groups))
-        expect(x[1] % groups == 0, f"a multiple of {groups} input channels", str(x[1]))
-        expect(w[2:] == win.kernel, f"a kernel of {list(w[2:])}", str(list(win.kernel)))
+        expect(
+            len(x) == win.rank + 2 == len(w),
+            f"input and weights of rank {win.rank + 2}",
+            tensor_text(self.x.type),
+            code="E0418",
+        )
+        expect(w[0] == x[1], f"weights with {x[1]} input channels", str(w[0]), code="E0419")
+        expect(groups >= 1, "at least one group", str(groups), code="E0420")
+        expect(x[1] % groups == 0, f"a multiple of {groups} input channels", str(x[1]), code="E0420")
+        expect(w[2:] == win.kernel, f"a kernel of {list(w[2:])}", str(list(win.kernel)), code="E0421")
         win.check_form(x[2:])
         extra = self.extra()
         fits = len(extra) == win.rank and min(extra, default=0) >= 0
-        expect(fits, f"{win.rank} output pads of at least 0", str(list(extra)))
+        expect(fits, f"{win.rank} output pads of at least 0", str(list(extra)), code="E0434")
         element = self.element(0)
-        expect(self.element(1) == element, f"weights of element type {type_name(element)}", type_name(self.element(1)))
+        expect(
+            self.element(1) == element,
+            f"weights of element type {type_name(element)}",
+            type_name(self.element(1)),
+            code="E0424",
+        )
         out = tuple(
             u * (h - 1) + e + o - a - b
             for h, u, e, o, (a, b) in zip(x[2:], win.stride, win.extent, self.extra(), win.pads)
         )
-        expect(all(o >= 0 for o in out), "pads smaller than the output", str(list(win.pad)))
+        expect(all(o >= 0 for o in out), "pads smaller than the output", str(list(win.pad)), code="E0417")
         m = w[1] * groups
         if self.bias is not None:
             check_bias(self.bias.type, (m,), element)
@@ -305,10 +320,15 @@ class MatmulOp(DnnOp):
         return (swap(a) if self.trans_a else a), (swap(b) if self.trans_b else b)
 
     def infer(self) -> TensorType:
-        expect(len(self.shape(0)) > 0 < len(self.shape(1)), "operands of rank 1 or more", tensor_text(self.a.type))
+        expect(
+            len(self.shape(0)) > 0 < len(self.shape(1)),
+            "operands of rank 1 or more",
+            tensor_text(self.a.type),
+            code="E0418",
+        )
         a, b = self.operand_shapes()
         both = f"{tensor_text(self.a.type)} and {tensor_text(self.b.type)}"
-        expect(a[-1] == b[-2], "operands that share the inner dimension", both)
+        expect(a[-1] == b[-2], "operands that share the inner dimension", both, code="E0425")
         element = self.element(0)
         batch = broadcast(tensor(element, a[:-2]), tensor(element, b[:-2]))
         shape = batch + a[-2:-1] * (len(self.shape(0)) > 1) + b[-1:] * (len(self.shape(1)) > 1)
@@ -316,7 +336,9 @@ class MatmulOp(DnnOp):
         result = tensor(kind, shape)
         if self.bias is not None:
             spread = broadcast(result, self.bias.type)
-            expect(spread == shape, f"a bias that broadcasts to {list(shape)}", tensor_text(self.bias.type))
+            expect(
+                spread == shape, f"a bias that broadcasts to {list(shape)}", tensor_text(self.bias.type), code="E0422"
+            )
             check_bias(self.bias.type, shape_of(self.bias.type), kind)
         return result
 

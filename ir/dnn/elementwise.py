@@ -24,7 +24,7 @@ def broadcast(*types: Attribute) -> tuple[int, ...]:
     for dims in zip(*((1,) * (rank - len(s)) + s for s in shapes)):
         size = next((d for d in dims if d != 1), 1)
         fits = all(d in (1, size) for d in dims)
-        expect(fits, "operands of shapes that broadcast", " and ".join(tensor_text(t) for t in types))
+        expect(fits, "operands of shapes that broadcast", " and ".join(tensor_text(t) for t in types), code="E0426")
         out.append(size)
     return tuple(out)
 
@@ -44,26 +44,43 @@ class Elementwise(DnnOp):
         first = self.element()
         for i in range(len(self.operands)):
             expect(
-                self.element(i) == first, f"operands of one element type {type_name(first)}", type_name(self.element(i))
+                self.element(i) == first,
+                f"operands of one element type {type_name(first)}",
+                type_name(self.element(i)),
+                code="E0427",
             )
         if isinstance(first, QuantType):
             expect(
-                len(self.operands) == 1, "operands that are not quantized", type_name(first), "Requantize explicitly."
+                len(self.operands) == 1,
+                "operands that are not quantized",
+                type_name(first),
+                "Requantize explicitly.",
+                code="E0428",
             )
             self.check_table(first)
         else:
             allowed = self.FLOATS if is_float(first) else self.INTEGERS or first == I1
-            support(allowed, "floats" if self.FLOATS else "integers", type_name(first), "Cast the operand first.")
+            support(
+                allowed,
+                "floats" if self.FLOATS else "integers",
+                type_name(first),
+                "Cast the operand first.",
+                code="E0428",
+            )
         shape = broadcast(*(o.type for o in self.operands))
         return tensor(I1 if self.COMPARES else first, shape)
 
     def check_table(self, element: QuantType) -> None:
         """Verify that a table over all values of a quantized operand can stand for the body."""
         expect(
-            self.FLOATS and not self.COMPARES, "an operand that is not quantized", type_name(element), "Dequantize it."
+            self.FLOATS and not self.COMPARES,
+            "an operand that is not quantized",
+            type_name(element),
+            "Dequantize it.",
+            code="E0428",
         )
-        expect(element.axis is None, "one scale for the whole tensor", f"{element}", "Requantize first.")
-        expect(bits(element) <= 16, "values of at most 16 bits", type_name(element), "Requantize first.")
+        expect(element.axis is None, "one scale for the whole tensor", f"{element}", "Requantize first.", code="E0429")
+        expect(bits(element) <= 16, "values of at most 16 bits", type_name(element), "Requantize first.", code="E0428")
 
     def evaluate(self, *x: np.ndarray) -> np.ndarray:
         element = self.element()
@@ -85,7 +102,9 @@ class Elementwise(DnnOp):
         """
         element = self.element()
         assert isinstance(element, QuantType)
-        expect(len(self.operands) == 1 and element.axis is None, "one operand with one scale", f"{element}")
+        expect(
+            len(self.operands) == 1 and element.axis is None, "one operand with one scale", f"{element}", code="E0429"
+        )
         low, high = integer_range(element.storage)
         real = float(element.scale) * (np.arange(low, high + 1, dtype=np.float64) - float(element.zero))
         with np.errstate(all="ignore"):
@@ -233,9 +252,14 @@ class WhereOp(Elementwise):
         return S.where(condition, a, b)
 
     def infer(self) -> TensorType:
-        expect(self.element() == I1, "a boolean condition", type_name(self.element()))
+        expect(self.element() == I1, "a boolean condition", type_name(self.element()), code="E0428")
         one = self.element(1)
-        expect(one == self.element(2), f"branches of one element type {type_name(one)}", type_name(self.element(2)))
+        expect(
+            one == self.element(2),
+            f"branches of one element type {type_name(one)}",
+            type_name(self.element(2)),
+            code="E0427",
+        )
         return tensor(one, broadcast(*(o.type for o in self.operands)))
 
 

@@ -22,7 +22,9 @@ class Indexed(DnnOp):
 
     def check_indices(self) -> None:
         """Verify the type of the indices."""
-        expect(type_name(self.element(1)) in ("i32", "i64"), "i32 or i64 indices", type_name(self.element(1)))
+        expect(
+            type_name(self.element(1)) in ("i32", "i64"), "i32 or i64 indices", type_name(self.element(1)), code="E0428"
+        )
 
     def work(self) -> Work:
         return Work(elements=self.elements())
@@ -48,7 +50,12 @@ class GatherElementsOp(Indexed):
         axis = normal_axis(self.axis.data, len(shape))
         self.check_indices()
         inside = len(shape) == len(at) and all(a <= s for k, (a, s) in enumerate(zip(at, shape)) if k != axis)
-        expect(inside, f"indices within {tensor_text(self.x.type)} but for axis {axis}", tensor_text(self.indices.type))
+        expect(
+            inside,
+            f"indices within {tensor_text(self.x.type)} but for axis {axis}",
+            tensor_text(self.indices.type),
+            code="E0441",
+        )
         return tensor(self.element(), at)
 
     def evaluate(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -79,9 +86,14 @@ class GatherNDOp(Indexed):
     def infer(self) -> TensorType:
         shape, at, b = self.shape(), self.shape(1), self.batch.data
         self.check_indices()
-        expect(len(shape) >= 1 <= len(at), "operands of rank 1 or more", tensor_text(self.indices.type))
-        expect(0 <= b < len(at) and shape[:b] == at[:b], f"{b} leading dimensions in common", f"{shape} and {at}")
-        expect(b + at[-1] <= len(shape), f"places of at most {len(shape) - b} indices", str(at[-1]))
+        expect(len(shape) >= 1 <= len(at), "operands of rank 1 or more", tensor_text(self.indices.type), code="E0418")
+        expect(
+            0 <= b < len(at) and shape[:b] == at[:b],
+            f"{b} leading dimensions in common",
+            f"{shape} and {at}",
+            code="E0441",
+        )
+        expect(b + at[-1] <= len(shape), f"places of at most {len(shape) - b} indices", str(at[-1]), code="E0441")
         return tensor(self.element(), at[:-1] + shape[b + at[-1] :])
 
     def evaluate(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -109,9 +121,14 @@ class Scattering(Indexed):
         """Verify updates and reduction; the type of x."""
         self.check_indices()
         known = self.reduction.data in _REDUCTIONS
-        expect(known, f"a reduction of {', '.join(_REDUCTIONS)}", self.reduction.data)
+        expect(known, f"a reduction of {', '.join(_REDUCTIONS)}", self.reduction.data, code="E0432")
         expected = tensor(self.element(), shape)
-        expect(self.updates.type == expected, f"updates of {tensor_text(expected)}", tensor_text(self.updates.type))
+        expect(
+            self.updates.type == expected,
+            f"updates of {tensor_text(expected)}",
+            tensor_text(self.updates.type),
+            code="E0441",
+        )
         return tensor(self.element(), self.shape())
 
     def scatter(self, x: np.ndarray, at: tuple[np.ndarray, ...], updates: np.ndarray) -> np.ndarray:
@@ -140,7 +157,12 @@ class ScatterElementsOp(Scattering):
         shape, at = self.shape(), self.shape(1)
         axis = normal_axis(self.axis.data, len(shape))
         inside = len(shape) == len(at) and all(a <= s for k, (a, s) in enumerate(zip(at, shape)) if k != axis)
-        expect(inside, f"indices within {tensor_text(self.x.type)} but for axis {axis}", tensor_text(self.indices.type))
+        expect(
+            inside,
+            f"indices within {tensor_text(self.x.type)} but for axis {axis}",
+            tensor_text(self.indices.type),
+            code="E0441",
+        )
         return self.check_updates(at)
 
     def evaluate(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
@@ -156,8 +178,8 @@ class ScatterNDOp(Scattering):
 
     def infer(self) -> TensorType:
         shape, at = self.shape(), self.shape(1)
-        expect(len(shape) >= 1 <= len(at), "operands of rank 1 or more", tensor_text(self.indices.type))
-        expect(at[-1] <= len(shape), f"places of at most {len(shape)} indices", str(at[-1]))
+        expect(len(shape) >= 1 <= len(at), "operands of rank 1 or more", tensor_text(self.indices.type), code="E0418")
+        expect(at[-1] <= len(shape), f"places of at most {len(shape)} indices", str(at[-1]), code="E0441")
         return self.check_updates(at[:-1] + shape[at[-1] :])
 
     def evaluate(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
@@ -179,7 +201,7 @@ class TopKOp(DnnOp):
     def infer(self) -> list[TensorType]:
         shape = list(self.shape())
         axis = normal_axis(self.axis.data, len(shape))
-        expect(0 <= self.k.data <= shape[axis], f"k of at most {shape[axis]}", str(self.k.data))
+        expect(0 <= self.k.data <= shape[axis], f"k of at most {shape[axis]}", str(self.k.data), code="E0433")
         shape[axis] = self.k.data
         return [tensor(self.element(), tuple(shape)), tensor(I64, tuple(shape))]
 

@@ -23,7 +23,9 @@ class Logical(Binary):
     """y = f(a, b) on booleans."""
 
     def infer(self) -> TensorType:
-        expect(self.element() == I1 and self.element(1) == I1, "boolean operands", type_name(self.element()))
+        expect(
+            self.element() == I1 and self.element(1) == I1, "boolean operands", type_name(self.element()), code="E0428"
+        )
         return super().infer()
 
 
@@ -173,7 +175,7 @@ class NotOp(Unary):
         return S.logical_not(x)
 
     def infer(self) -> TensorType:
-        expect(self.element() == I1, "a boolean operand", type_name(self.element()))
+        expect(self.element() == I1, "a boolean operand", type_name(self.element()), code="E0428")
         return super().infer()
 
 

@@ -104,7 +104,7 @@ class View(Movement):
 def _not_per_channel(op: DnnOp) -> None:
     element = op.element()
     per_channel = isinstance(element, QuantType) and element.axis is not None
-    expect(not per_channel, "one scale for the whole tensor", f"{element}")
+    expect(not per_channel, "one scale for the whole tensor", f"{element}", code="E0429")
 
 
 @irdl_op_definition
@@ -117,7 +117,7 @@ class ReshapeOp(View):
     def infer(self) -> TensorType:
         shape = self.shape_.data
         same = prod(shape) == prod(self.shape()) and all(d >= 0 for d in shape)
-        expect(same, f"a shape of {prod(self.shape())} elements", str(list(shape)))
+        expect(same, f"a shape of {prod(self.shape())} elements", str(list(shape)), code="E0435")
         _not_per_channel(self)
         return tensor(self.element(), shape)
 
@@ -134,7 +134,12 @@ class TransposeOp(View):
 
     def infer(self) -> TensorType:
         shape, perm = self.shape(), self.perm.data
-        expect(sorted(perm) == list(range(len(shape))), f"a permutation of {len(shape)} axes", str(list(perm)))
+        expect(
+            sorted(perm) == list(range(len(shape))),
+            f"a permutation of {len(shape)} axes",
+            str(list(perm)),
+            code="E0436",
+        )
         _not_per_channel(self)
         return tensor(self.element(), tuple(shape[p] for p in perm))
 
@@ -160,10 +165,17 @@ class SliceOp(View):
         shape = self.shape()
         start, size, step = self.start.data, self.size.data, self.steps()
         full = len(start) == len(size) == len(step) == len(shape)
-        expect(full, f"start, size and step of {len(shape)} dimensions", f"{len(start)}, {len(size)}, {len(step)}")
+        expect(
+            full,
+            f"start, size and step of {len(shape)} dimensions",
+            f"{len(start)}, {len(size)}, {len(step)}",
+            code="E0434",
+        )
         for d, s, n, t in zip(shape, start, size, step):
             inside = n == 0 or (0 <= s < d and 0 <= s + (n - 1) * t < d)
-            expect(inside and n >= 0, f"a slice inside a dimension of {d}", f"start {s}, size {n}, step {t}")
+            expect(
+                inside and n >= 0, f"a slice inside a dimension of {d}", f"start {s}, size {n}, step {t}", code="E0437"
+            )
         return tensor(self.element(), size)
 
     def read(self) -> Strided:
@@ -182,7 +194,7 @@ class ExpandOp(View):
     def infer(self) -> TensorType:
         shape = self.shape_.data
         spread = broadcast(self.x.type, tensor(self.element(), shape))
-        expect(spread == shape, f"an operand that broadcasts to {list(shape)}", tensor_text(self.x.type))
+        expect(spread == shape, f"an operand that broadcasts to {list(shape)}", tensor_text(self.x.type), code="E0426")
         return tensor(self.element(), shape)
 
     def read(self) -> Strided:
@@ -201,8 +213,8 @@ class TileOp(View):
 
     def infer(self) -> TensorType:
         shape, repeats = self.shape(), self.repeats.data
-        expect(len(repeats) == len(shape), f"{len(shape)} repeats", str(len(repeats)))
-        expect(min(repeats, default=0) >= 0, "repeats of at least 0", str(list(repeats)))
+        expect(len(repeats) == len(shape), f"{len(shape)} repeats", str(len(repeats)), code="E0434")
+        expect(min(repeats, default=0) >= 0, "repeats of at least 0", str(list(repeats)), code="E0433")
         return tensor(self.element(), tuple(d * r for d, r in zip(shape, repeats)))
 
     def read(self) -> Strided:
@@ -219,11 +231,11 @@ class DepthToSpaceOp(View):
     mode = opt_prop_def(Word, default_value=Word("dcr"))
 
     def infer(self) -> TensorType:
-        expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type))
+        expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type), code="E0418")
         n, c, h, w = self.shape()
         b = self.block.data
-        expect(self.mode.data in ("dcr", "crd"), "mode dcr or crd", self.mode.data)
-        expect(b > 0 and c % (b * b) == 0, f"channels that are a multiple of {b * b}", str(c))
+        expect(self.mode.data in ("dcr", "crd"), "mode dcr or crd", self.mode.data, code="E0432")
+        expect(b > 0 and c % (b * b) == 0, f"channels that are a multiple of {b * b}", str(c), code="E0439")
         return tensor(self.element(), (n, c // (b * b), h * b, w * b))
 
     def read(self) -> Strided:
@@ -244,11 +256,13 @@ class SpaceToDepthOp(View):
     mode = opt_prop_def(Word, default_value=Word("dcr"))
 
     def infer(self) -> TensorType:
-        expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type))
+        expect(len(self.shape()) == 4, "an input of rank 4", tensor_text(self.x.type), code="E0418")
         n, c, h, w = self.shape()
         b = self.block.data
-        expect(self.mode.data in ("dcr", "crd"), "mode dcr or crd", self.mode.data)
-        expect(b > 0 and h % b == 0 == w % b, f"height and width that are multiples of {b}", f"{h} and {w}")
+        expect(self.mode.data in ("dcr", "crd"), "mode dcr or crd", self.mode.data, code="E0432")
+        expect(
+            b > 0 and h % b == 0 == w % b, f"height and width that are multiples of {b}", f"{h} and {w}", code="E0439"
+        )
         return tensor(self.element(), (n, c * b * b, h // b, w // b))
 
     def read(self) -> Strided:
@@ -269,16 +283,21 @@ class ConcatOp(Movement):
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
-        expect(len(self.xs) > 0, "at least one operand", "none")
+        expect(len(self.xs) > 0, "at least one operand", "none", code="E0438")
         first = self.shape()
         axis = normal_axis(self.axis.data, len(first))
         for i in range(len(self.xs)):
             s = self.shape(i)
             fits = len(s) == len(first) and s[:axis] == first[:axis] and s[axis + 1 :] == first[axis + 1 :]
             expect(
-                fits, f"operands like {tensor_text(self.xs[0].type)} but for axis {axis}", tensor_text(self.xs[i].type)
+                fits,
+                f"operands like {tensor_text(self.xs[0].type)} but for axis {axis}",
+                tensor_text(self.xs[i].type),
+                code="E0438",
             )
-            expect(self.element(i) == self.element(), f"element type {self.element()}", f"{self.element(i)}")
+            expect(
+                self.element(i) == self.element(), f"element type {self.element()}", f"{self.element(i)}", code="E0427"
+            )
         total = sum(self.shape(i)[axis] for i in range(len(self.xs)))
         return tensor(self.element(), (*first[:axis], total, *first[axis + 1 :]))
 
@@ -307,8 +326,12 @@ class PadOp(Movement):
 
     def infer(self) -> TensorType:
         shape, before, after = self.shape(), self.before.data, self.after.data
-        expect(len(before) == len(after) == len(shape), f"pads of {len(shape)} dimensions", f"{len(before)}")
-        expect(min((*before, *after), default=0) >= 0, "pads of at least 0", f"{list(before)}, {list(after)}")
+        expect(
+            len(before) == len(after) == len(shape), f"pads of {len(shape)} dimensions", f"{len(before)}", code="E0434"
+        )
+        expect(
+            min((*before, *after), default=0) >= 0, "pads of at least 0", f"{list(before)}, {list(after)}", code="E0433"
+        )
         return tensor(self.element(), tuple(b + d + a for b, d, a in zip(before, shape, after)))
 
     def fill(self) -> float:
@@ -333,7 +356,9 @@ class GatherOp(DnnOp):
     def infer(self) -> TensorType:
         shape = self.shape()
         axis = normal_axis(self.axis.data, len(shape))
-        expect(type_name(self.element(1)) in ("i32", "i64"), "i32 or i64 indices", type_name(self.element(1)))
+        expect(
+            type_name(self.element(1)) in ("i32", "i64"), "i32 or i64 indices", type_name(self.element(1)), code="E0428"
+        )
         return tensor(self.element(), shape[:axis] + self.shape(1) + shape[axis + 1 :])
 
     def evaluate(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:

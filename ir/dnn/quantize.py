@@ -46,8 +46,8 @@ class QuantizeOp(Conversion):
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
-        expect(self.element() == F32, "an f32 operand", type_name(self.element()))
-        expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}")
+        expect(self.element() == F32, "an f32 operand", type_name(self.element()), code="E0431")
+        expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}", code="E0431")
         return tensor(self.to, self.shape())
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ class DequantizeOp(Conversion):
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
-        expect(isinstance(self.element(), QuantType), "a quantized operand", type_name(self.element()))
+        expect(isinstance(self.element(), QuantType), "a quantized operand", type_name(self.element()), code="E0431")
         return tensor(F32, self.shape())
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
@@ -89,12 +89,17 @@ class RequantizeOp(Conversion):
 
     def infer(self) -> TensorType:
         acc = self.element()
-        expect(isinstance(acc, QuantType) and acc.storage == I32, "an int32 quantized accumulator", type_name(acc))
-        expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}")
+        expect(
+            isinstance(acc, QuantType) and acc.storage == I32,
+            "an int32 quantized accumulator",
+            type_name(acc),
+            code="E0431",
+        )
+        expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}", code="E0431")
         assert isinstance(self.to, QuantType)
-        expect(self.to.axis is None, "one scale for the result", f"{self.to}")
+        expect(self.to.axis is None, "one scale for the result", f"{self.to}", code="E0429")
         modes = [m.value for m in fixed.Rounding]
-        expect(self.rounding.data in modes, f"a rounding of {', '.join(modes)}", self.rounding.data)
+        expect(self.rounding.data in modes, f"a rounding of {', '.join(modes)}", self.rounding.data, code="E0432")
         return tensor(self.to, self.shape())
 
     def multipliers(self) -> tuple[np.ndarray, np.ndarray]:

@@ -86,7 +86,7 @@ class AxisReduction(Reduction):
     def infer(self) -> TensorType:
         shape = self.shape()
         axes = normal_axes(self.axes.data, len(shape))
-        expect(axes == self.axes.data, "ascending axes counted from the start", str(list(self.axes.data)))
+        expect(axes == self.axes.data, "ascending axes counted from the start", str(list(self.axes.data)), code="E0414")
         if self.keepdims is not None:
             return tensor(self.element(), tuple(1 if i in axes else d for i, d in enumerate(shape)))
         return tensor(self.element(), tuple(d for i, d in enumerate(shape) if i not in axes))
@@ -238,7 +238,7 @@ class Pool(Reduction):
 
     def infer(self) -> TensorType:
         shape, win = self.shape(), self.window.data
-        expect(len(shape) == win.rank + 2, f"an input of rank {win.rank + 2}", tensor_text(self.x.type))
+        expect(len(shape) == win.rank + 2, f"an input of rank {win.rank + 2}", tensor_text(self.x.type), code="E0418")
         win.check(shape[2:])
         return tensor(self.element(), (*shape[:2], *win.output(shape[2:])))
 
@@ -324,7 +324,13 @@ class AvgPoolOp(Pool):
 
     def infer(self) -> TensorType:
         element = self.element()
-        expect(not isinstance(element, QuantType), "a float input", type_name(element), "Quantize pools explicitly.")
+        expect(
+            not isinstance(element, QuantType),
+            "a float input",
+            type_name(element),
+            "Quantize pools explicitly.",
+            code="E0428",
+        )
         return super().infer()
 
 
@@ -336,7 +342,7 @@ class LpPoolOp(Pool):
     p = opt_prop_def(Int, default_value=Int(2))
 
     def infer(self) -> TensorType:
-        expect(self.p.data >= 1, "p of at least 1", str(self.p.data))
+        expect(self.p.data >= 1, "p of at least 1", str(self.p.data), code="E0433")
         return super().infer()
 
     def map(self, x):

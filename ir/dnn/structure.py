@@ -22,7 +22,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure
 
-from dnnc.ir.diagnostics import expect
+from dnnc.ir.diagnostics import BrokenRule, expect
 from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.types import dtype, is_float, tensor_of
@@ -61,10 +61,10 @@ class ConstOp(DnnOp):
         return ConstOp.create(result_types=[type_], properties={"key": Key(key)}, location=location)
 
     def infer(self) -> Attribute:
-        expect((self.key is None) != (self.value is None), "either a key or values", "both or none")
+        expect((self.key is None) != (self.value is None), "either a key or values", "both or none", code="E0410")
         if self.value is not None:
             same = self.value.type == self.result.type
-            expect(same, f"values of type {self.result.type}", f"{self.value.type}")
+            expect(same, f"values of type {self.result.type}", f"{self.value.type}", code="E0410")
         return self.result.type
 
     def array(self, store: WeightStore) -> np.ndarray:
@@ -81,14 +81,14 @@ class ConstOp(DnnOp):
             self.emit_error(
                 f"expected weights with the key '{self.key.data}', not found in the store. "
                 "Give the .safetensors file that belongs to this text.",
-                KeyError(self.key.data),
+                BrokenRule(self.key.data, "E0411"),
             )
         array = store[self.key.data]
         if array.shape != type_.get_shape() or array.dtype != kind:
             self.emit_error(
                 f"expected weights '{self.key.data}' of shape {list(type_.get_shape())} and type {kind}, "
                 f"not {list(array.shape)} and {array.dtype}. The text and the .safetensors file do not belong together.",
-                ValueError(self.key.data),
+                BrokenRule(self.key.data, "E0411"),
             )
         return array
 
@@ -173,9 +173,14 @@ class GroupOp(DnnOp):
     def infer(self) -> Sequence[Attribute]:
         args = [a.type for a in self.body.block.args]
         wanted = [v.type for v in self.inputs]
-        expect(args == wanted, f"arguments of the operands' types ({texts(wanted)})", f"({texts(args)})")
+        expect(args == wanted, f"arguments of the operands' types ({texts(wanted)})", f"({texts(args)})", code="E0412")
         last = self.body.block.last_op
-        expect(isinstance(last, YieldOp), "a body that ends in dnn.yield", last.name if last else "an empty one")
+        expect(
+            isinstance(last, YieldOp),
+            "a body that ends in dnn.yield",
+            last.name if last else "an empty one",
+            code="E0412",
+        )
         return [v.type for v in self.yielded()]
 
     def work(self) -> Work:

@@ -22,8 +22,8 @@ from xdsl.irdl import (
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import NoTerminator
-from xdsl.utils.exceptions import VerifyException
 
+from dnnc.ir.diagnostics import BrokenRule
 from dnnc.ir.arch import ROLES
 from dnnc.ir.dnn.attributes import Int, Key, Word
 from dnnc.ir.sched.slices import SlicesAttr
@@ -76,7 +76,9 @@ class BufferOp(IRDLOperation):
 
     def verify_(self) -> None:
         if self.space.data not in (*ROLES, *DRAM):
-            raise VerifyException(f"expected one of the spaces {', '.join((*ROLES, *DRAM))}, not {self.space.data}.")
+            raise BrokenRule(
+                f"expected one of the spaces {', '.join((*ROLES, *DRAM))}, not {self.space.data}.", "E0444"
+            )
 
 
 @irdl_op_definition
@@ -106,7 +108,9 @@ class LoopOp(IRDLOperation):
 
     def verify_(self) -> None:
         if self.upper.data < 1 or self.step.data < 1:
-            raise VerifyException(f"expected upper and step of at least 1, not {self.upper.data} and {self.step.data}.")
+            raise BrokenRule(
+                f"expected upper and step of at least 1, not {self.upper.data} and {self.step.data}.", "E0445"
+            )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -157,7 +161,7 @@ class CopyOp(IRDLOperation):
 
     def verify_(self) -> None:
         if buffer_of(self.source).on_chip == buffer_of(self.target).on_chip:
-            raise VerifyException("expected one side on chip and one off chip, not both alike.")
+            raise BrokenRule("expected one side on chip and one off chip, not both alike.", "E0446")
         check_slices(self.slices, len(self.indices))
 
 
@@ -208,9 +212,9 @@ class ComputeOp(IRDLOperation):
 
     def verify_(self) -> None:
         if len(self.roles) != len(self.tiles):
-            raise VerifyException(f"expected a role for each of {len(self.tiles)} tiles, not {len(self.roles)}.")
+            raise BrokenRule(f"expected a role for each of {len(self.tiles)} tiles, not {len(self.roles)}.", "E0447")
         if len(self.slices.data) != len(DIMS):
-            raise VerifyException(f"expected {len(DIMS)} slices, not {len(self.slices.data)}.")
+            raise BrokenRule(f"expected {len(DIMS)} slices, not {len(self.slices.data)}.", "E0447")
         check_slices(self.slices, len(self.indices))
 
 
@@ -218,14 +222,14 @@ def check_slices(slices: SlicesAttr, indices: int) -> None:
     """Verify that slices name indices that are there."""
     for s in slices.data:
         if not -1 <= s.loop < indices or s.size < 1:
-            raise VerifyException(f"expected slices of at least 1 over {indices} indices, not {slices.text()}.")
+            raise BrokenRule(f"expected slices of at least 1 over {indices} indices, not {slices.text()}.", "E0447")
 
 
 def buffer_of(value: SSAValue) -> BufferOp:
     """The buffer a value stands for."""
     owner = value.owner
     if not isinstance(owner, BufferOp):
-        raise VerifyException("expected a sched.buffer as operand, not another value.")
+        raise BrokenRule("expected a sched.buffer as operand, not another value.", "E0447")
     return owner
 
 
