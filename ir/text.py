@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
+from xdsl.utils.lexer import Span
 
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, rule_code, where
@@ -20,18 +22,22 @@ from dnnc.ir.types import QuantType
 from dnnc.ir.weights import WeightStore, atomic_file, store_of
 
 
-class LocatingParser(Parser):
-    """xDSL's parser, giving each operation without a location that of its text, and each refusal a place and a code."""
+@dataclass
+class CodedError(ParseError):
+    """What the parser refuses for a reason of ours; xDSL's own reasons are all E0401."""
 
-    code = "E0401"  # of the refusal raised last
+    code: str
+
+
+class LocatingParser(Parser):
+    """xDSL's parser, giving each operation without a location that of its text, and each refusal a place."""
 
     def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
         try:
             return super().parse_module(allow_implicit_module)
         except VerifyException as e:  # an attribute refused while it was built: it ends before the token read next
             end = len(self.lexer.input.content[: self.pos].rstrip())
-            self.code = rule_code(e)
-            self.raise_error(str(e), end - 1, end)
+            raise CodedError(Span(end - 1, end, self.lexer.input), str(e), rule_code(e)) from e
 
     def _get_op_by_name(self, name: str) -> type[Operation]:
         try:
@@ -41,8 +47,8 @@ class LocatingParser(Parser):
             known = [op.name for op in self.ctx.loaded_ops]
             near = difflib.get_close_matches(name, known, 3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            self.code = "E0402"
-            self.raise_error(f"expected a known operation, not '{name}'.{hint}", at, at + len(name))
+            message = f"expected a known operation, not '{name}'.{hint}"
+            raise CodedError(Span(at, at + len(name), self.lexer.input), message, "E0402") from None
 
     def parse_operation(self) -> Operation:
         start = self._current_token.span
@@ -55,11 +61,11 @@ class LocatingParser(Parser):
 
 def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     """Parse and verify a module; every failure is a located DnncError."""
-    parser = LocatingParser(ctx, text, name)
     try:
-        module = parser.parse_module()
+        module = LocatingParser(ctx, text, name).parse_module()
     except ParseError as e:
-        raise DnncError(Finding(_place(name, text, e.span.start), e.msg, parser.code)) from e
+        code = e.code if isinstance(e, CodedError) else "E0401"
+        raise DnncError(Finding(_place(name, text, e.span.start), e.msg, code)) from e
     verify(module)
     return module
 
