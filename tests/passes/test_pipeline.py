@@ -18,9 +18,10 @@ def test_names_and_options():
     ("text", "message"),
     [
         ("fuse-group", "pipeline: expected a pass or a pipeline, not 'fuse-group'. Did you mean fuse-groups?"),
-        ("simplify,fuse-groups{", "pipeline: expected passes like 'simplify,fuse-groups{max-ops=4}', not"),
+        ("simplify,fuse-groups{", "pipeline: expected the name of an option, or '}', not the end of the text in"),
+        ("simplify cse", "pipeline: expected ',' and the next pass, not 'cse' in 'simplify cse', column 10."),
         ("cse{x=1}", "pass 'cse': expected no option x. It has no options."),
-        ("fuse-groups{max-op=4}", "pass 'fuse-groups': expected no option max-op. Options: max-ops (int)."),
+        ("fuse-groups{max-op=4}", "pass 'fuse-groups': expected no option max-op. Did you mean max-ops? Options: max-ops (int)."),
         ("fuse-groups{max-ops=many}", "pass 'fuse-groups': expected values of the options' types, not max-ops=many."),
         ("calibrate", "pass 'calibrate': expected the option data, not none. Options: data (str)."),
     ],
