@@ -19,8 +19,9 @@ class Finding:
     code: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text} [{self.code}]" if self.code else text
+        sentence, line, excerpt = self.message.partition("\n")
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{sentence} [{self.code}]{line}{excerpt}" if self.code else place + self.message
 
 
 class DnncError(Exception):

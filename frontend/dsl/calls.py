@@ -14,7 +14,7 @@ from dnnc.frontend.dsl.evaluate import Frame, fitting, look_up, static
 from dnnc.frontend.dsl.messages import Mistake
 from dnnc.frontend.dsl.signatures import WINDOW, Signature
 from dnnc.frontend.dsl.values import CONVERSIONS, Unfit, shown, window
-from dnnc.ir.diagnostics import BeyondDialect
+from dnnc.ir.diagnostics import BeyondDialect, rule_code
 from dnnc.ir.dnn import DnnOp
 from dnnc.ir.dnn.attributes import Word
 from dnnc.ir.types import I1, I64, QuantType, is_float, shape_of, tensor_text
@@ -42,7 +42,7 @@ def parameters(
         kind = signature.parameters[name]
         value = _word(frame, expression) if kind is Word else static(frame, expression)
         if value is None and name in signature.required:
-            raise Mistake(expression.at, f"expected a value for {name} of {signature.name}, not none.")
+            raise Mistake(expression.at, f"expected a value for {name} of {signature.name}, not none.", "E0309")
         if value is not None:
             values[name] = fitting(expression.at, CONVERSIONS[kind], value, what=what)
     if signature.window:
@@ -64,14 +64,16 @@ def _window(
     weights = operands[1] if len(signature.operands) > 1 else None
     kernel = shape_of(weights.type)[2:] if isinstance(weights, SSAValue) else None
     if not isinstance(x, SSAValue):
-        raise Mistake(call.at, f"expected a tensor for {signature.name}, not {shown(x)}.")
+        raise Mistake(call.at, f"expected a tensor for {signature.name}, not {shown(x)}.", "E0313")
     if "kernel" not in values and kernel is None:
-        raise Mistake(call.at, f"expected a kernel for {signature.name}, not given. Write kernel=3 or kernel=[3, 5].")
+        raise Mistake(
+            call.at, f"expected a kernel for {signature.name}, not given. Write kernel=3 or kernel=[3, 5].", "E0309"
+        )
     try:
         return window(values, shape_of(x.type)[2:], kernel)
     except Unfit as e:
         at = next((at for name, (at, _) in given.items() if name in WINDOW and name in str(e)), call.at)
-        raise Mistake(at, f"window of {signature.name}: {e}") from e
+        raise Mistake(at, f"window of {signature.name}: {e}", e.code) from e
 
 
 def element_for(name: str, value: Any, operands: Sequence[Any]) -> Attribute | None:
@@ -100,9 +102,9 @@ def build(
         op.verify_()
         return op
     except BeyondDialect as e:
-        raise Beyond(call.at, _refusal(signature, operands, e)) from e
+        raise Beyond(call.at, _refusal(signature, operands, e), rule_code(e)) from e
     except VerifyException as e:
-        raise Mistake(call.at, _refusal(signature, operands, e)) from e
+        raise Mistake(call.at, _refusal(signature, operands, e), rule_code(e)) from e
 
 
 def _refusal(signature: Signature, operands: Sequence[Any], e: VerifyException) -> str:

@@ -34,11 +34,11 @@ def notes(frame: Frame, node: t.Node | None) -> dict[str, Attribute]:
     for note in node.notes if node is not None else ():
         name, at = note.name.text, note.name.at
         if name not in NOTES:
-            raise Mistake(at, f"expected a note of {either(NOTES)}, not '{name}'.{nearest(name, NOTES)}")
+            raise Mistake(at, f"expected a note of {either(NOTES)}, not '{name}'.{nearest(name, NOTES)}", "E0314")
         value = None if note.value is None else fitting(note.value.at, reals, static(frame, note.value))
         wanted = "two numbers, as {range=[-1, 1]}" if name == "range" else "no value, as {island}"
         if (value is None) == (name == "range") or (value is not None and len(value) != 2):
-            raise Mistake(at, f"expected {wanted}.")
+            raise Mistake(at, f"expected {wanted}.", "E0314")
         found[f"dnn.{name}"] = UnitAttr() if value is None else Reals(value)
     return found
 
@@ -62,14 +62,16 @@ def _arguments(frame: Frame, call: t.Call, known: dict[str, Any]) -> dict[str, t
         if key not in known:
             hint = nearest(key, known) if key else ""
             got = f"'{key}'" if key else "one more"
-            raise Mistake(at, f"expected arguments of {call.name} ({either(known)}), not {got}.{hint}")
+            raise Mistake(at, f"expected arguments of {call.name} ({either(known)}), not {got}.{hint}", "E0307")
         if key in found:
-            raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.")
+            raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.", "E0308")
         found[key] = (value.at, static(frame, value))
     for key, default in known.items():
         if default is _REQUIRED and key not in found:
             raise Mistake(
-                call.at, f"expected '{key}' for {call.name}, not given. Write {_EXAMPLES.get(call.name, _SHAPED)}"
+                call.at,
+                f"expected '{key}' for {call.name}, not given. Write {_EXAMPLES.get(call.name, _SHAPED)}",
+                "E0309",
             )
         found.setdefault(key, (call.at, default))
     return found
@@ -82,7 +84,7 @@ _SHAPED = "for example he(f32[64, 3, 3, 3])."
 def _type(found: tuple[t.Span, Any]) -> TensorType:
     at, value = found
     if not isinstance(value, TensorType):
-        raise Mistake(at, f"expected the type of a tensor such as f32[64, 3, 3, 3], not {shown(value)}.")
+        raise Mistake(at, f"expected the type of a tensor such as f32[64, 3, 3, 3], not {shown(value)}.", "E0311")
     return value
 
 
@@ -106,10 +108,10 @@ def _initialised(program: Program, frame: Frame, call: t.Call, name: str, locati
     at, given = found.get("seed", (call.at, None))
     seed = program.seed if given is None else fitting(at, whole, given, what=f"seed of {call.name}: ")
     if seed < 0:
-        raise Mistake(at, f"expected a seed of at least 0, not {seed}.")
+        raise Mistake(at, f"expected a seed of at least 0, not {seed}.", "E0332")
     problem = refusal(initialiser, call.name, type_, values)
     if problem:
-        raise Mistake(found["type"][0], problem)
+        raise Mistake(found["type"][0], problem, "E0317")
     return program.filled(lambda: initial(initialiser, type_, seed, name, values), type_, name, location)
 
 
@@ -132,19 +134,20 @@ def _load(program: Program, frame: Frame, call: t.Call, name: str, location: Any
     if key not in arrays:
         if not frame.unit.weights:
             todo = 'Name one in a line above: weights "net.safetensors"'
-            raise Mistake(at, f"expected a file of weights for '{key}', found none. {todo}")
+            raise Mistake(at, f"expected a file of weights for '{key}', found none. {todo}", "E0326")
         files = either(f"'{w}'" for w in frame.unit.weights)
-        raise Mistake(at, f"expected a key in {files}, not '{key}'.{nearest(key, arrays)}")
+        raise Mistake(at, f"expected a key in {files}, not '{key}'.{nearest(key, arrays)}", "E0326")
     try:
         array = arrays[key]()
     except ValueError as e:
-        raise Mistake(at, f"expected an array of numbers under '{key}', not this one ({e}).") from e
+        raise Mistake(at, f"expected an array of numbers under '{key}', not this one ({e}).", "E0335") from e
     if not supported(array.dtype):
-        raise Mistake(at, f"expected an array of a type dnnc knows under '{key}', not {array.dtype}.")
+        raise Mistake(at, f"expected an array of a type dnnc knows under '{key}', not {array.dtype}.", "E0335")
     held = tensor(element_type(array.dtype), array.shape)
     if type_ is not None and (shape_of(type_) != array.shape or dtype(type_.element_type) != array.dtype):
         raise Mistake(
             found["type"][0],
             f"expected the type of '{key}' in the file, {tensor_text(held)}, not {tensor_text(type_)}.",
+            "E0327",
         )
     return program.stored(array, type_ or held, str(frame.unit.folder), key, location)

@@ -17,6 +17,7 @@ from dnnc.frontend.dsl.messages import Mistake, Unknown, nearest
 from dnnc.frontend.dsl.program import located
 from dnnc.frontend.dsl.unit import Unit
 from dnnc.frontend.dsl.values import Unfit, element, is_number, real, reals, shown, whole, wholes
+from dnnc.ir.diagnostics import rule_code
 from dnnc.ir.dnn.base import check_tensor
 from dnnc.ir.types import QuantType, Uniform, dtype, element_names, is_float, shape_of, tensor, type_name
 
@@ -53,7 +54,7 @@ def fitting(at: t.Span, convert: Callable[..., T], *values: Any, what: str = "")
     try:
         return convert(*values)
     except Unfit as e:
-        raise Mistake(at, f"{what}{e}") from e
+        raise Mistake(at, f"{what}{e}", e.code) from e
 
 
 def verified(at: t.Span, make: Callable[..., T], *values: Any) -> T:
@@ -61,7 +62,7 @@ def verified(at: t.Span, make: Callable[..., T], *values: Any) -> T:
     try:
         return make(*values)
     except VerifyException as e:
-        raise Mistake(at, " ".join(str(e).split())) from e
+        raise Mistake(at, " ".join(str(e).split()), rule_code(e)) from e
 
 
 def look_up(frame: Frame, name: t.Name) -> Any:
@@ -80,10 +81,12 @@ def look_up(frame: Frame, name: t.Name) -> Any:
     if text in frame.later:
         at = frame.later[text]
         raise Mistake(
-            name.at, f"expected a name given above, not '{text}', which line {at.line} gives. Move one of them."
+            name.at,
+            f"expected a name given above, not '{text}', which line {at.line} gives. Move one of them.",
+            "E0304",
         )
     known = [*frame.names, *WORDS, *element_names(), *frame.unit.aliases]
-    raise Mistake(name.at, f"expected a name given above, not '{text}'.{nearest(text, known)}")
+    raise Mistake(name.at, f"expected a name given above, not '{text}'.{nearest(text, known)}", "E0303")
 
 
 def element_of(frame: Frame, expression: t.Name | t.Quantized) -> Attribute:
@@ -94,7 +97,7 @@ def element_of(frame: Frame, expression: t.Name | t.Quantized) -> Attribute:
             return element(frame.names[expression.text])
         if expression.text not in known:
             message = f"expected an element type, not '{expression.text}'.{nearest(expression.text, known)}"
-            raise Mistake(expression.at, message + " Types are f32, f16, i8, ... or q<i8, scale, zero>.")
+            raise Mistake(expression.at, message + " Types are f32, f16, i8, ... or q<i8, scale, zero>.", "E0318")
         return element_names().get(expression.text) or frame.unit.aliases[expression.text][2]
     return quantized(frame, expression)
 
@@ -120,7 +123,7 @@ def tensor_type(frame: Frame, expression: t.Shaped) -> TensorType:
     for d in expression.dims:
         size = fitting(d.at, whole, static(frame, d), what="a dimension: ")
         if size < 0:
-            raise Mistake(d.at, f"expected a dimension of at least 0, not {size}.")
+            raise Mistake(d.at, f"expected a dimension of at least 0, not {size}.", "E0329")
         dims.append(size)
     type_ = tensor(element_of(frame, expression.element), tuple(dims))
     verified(expression.at, check_tensor, type_)
@@ -149,7 +152,7 @@ def static(frame: Frame, expression: t.Expression | None) -> Any:
         case t.Call(name=name) if name in QUESTIONS:
             return answer(expression, [static(frame, a) for a in positional(expression)])
         case t.Call():
-            raise Mistake(expression.at, f"expected a value known now, not a call of '{expression.name}'.")
+            raise Mistake(expression.at, f"expected a value known now, not a call of '{expression.name}'.", "E0315")
     raise AssertionError(expression)
 
 
@@ -157,7 +160,7 @@ def positional(call: t.Call) -> list[t.Expression]:
     """The arguments of a call that takes none by name."""
     for a in call.arguments:
         if isinstance(a, t.Keyword):
-            raise Mistake(a.name.at, f"expected arguments of {call.name} by position, not by name.")
+            raise Mistake(a.name.at, f"expected arguments of {call.name} by position, not by name.", "E0307")
     return [a for a in call.arguments if isinstance(a, t.Expression)]
 
 
@@ -178,7 +181,7 @@ def arithmetic(at: t.Span, sign: str, left: Any, right: Any) -> Any:
         return left + right
     a, b = fitting(at, _number, left), fitting(at, _number, right)
     if sign in ("/", "//", "%") and b == 0:
-        raise Mistake(at, "expected a divisor other than 0.")
+        raise Mistake(at, "expected a divisor other than 0.", "E0316")
     match sign:
         case "+":
             return a + b
@@ -208,7 +211,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _dim(value: Any, axis: Any) -> int:
     shape = _shape(value)
     if not -len(shape) <= whole(axis) < len(shape):
-        raise Unfit(f"an axis in [{-len(shape)}, {len(shape) - 1}]", axis)
+        raise Unfit(f"an axis in [{-len(shape)}, {len(shape) - 1}]", axis, "E0413")
     return shape[axis]
 
 
@@ -223,34 +226,34 @@ def answer(call: t.Call, values: Sequence[Any]) -> int:
     """`dim(x, axis)`, `rank(x)` or `size(x)`."""
     count, function = QUESTIONS[call.name]
     if len(values) != count:
-        raise Mistake(call.at, f"expected {count} arguments of {call.name}, not {len(values)}.")
+        raise Mistake(call.at, f"expected {count} arguments of {call.name}, not {len(values)}.", "E0310")
     return fitting(call.at, function, *values)
 
 
 def array_of(at: t.Span, value: Any, type_: Attribute, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Numbers (in nested lists) as an array of an element type; one number fills the shape."""
     if not is_numeric(value):
-        raise Mistake(at, f"expected numbers, not {shown(value)}.")
+        raise Mistake(at, f"expected numbers, not {shown(value)}.", "E0317")
     kind, name = dtype(type_), type_name(type_)
     try:
         wide = np.array(value, object)
         given = np.array(value, np.float64 if is_float(type_) else None)
     except (ValueError, OverflowError) as e:
-        raise Mistake(at, "expected lists of equal length and numbers of 64 bits, not these.") from e
+        raise Mistake(at, "expected lists of equal length and numbers of 64 bits, not these.", "E0317") from e
     if given.size and not is_float(type_):
         wrong = given.dtype.kind not in "iub" or (given.dtype.kind == "b") != (kind == np.bool_)
         if kind == np.bool_ and given.dtype.kind in "iu":
             wrong = not np.isin(given, (0, 1)).all()
         if wrong:
-            raise Mistake(at, f"expected values of {name}, not {_brief(value)}.")
+            raise Mistake(at, f"expected values of {name}, not {_brief(value)}.", "E0317")
     with np.errstate(all="ignore"):
         array = given.astype(kind)
     lost = given.size and np.isfinite(given.astype(np.float64)) & ~np.isfinite(array.astype(np.float64))
     if np.any(lost) or (given.size and not is_float(type_) and (array.astype(object) != wide).any()):
-        raise Mistake(at, f"expected values in the range of {name}, not {_brief(value)}.")
+        raise Mistake(at, f"expected values in the range of {name}, not {_brief(value)}.", "E0317")
     if shape is not None and array.shape != shape:
         if array.ndim:
-            raise Mistake(at, f"expected values of shape {list(shape)}, not {list(array.shape)}.")
+            raise Mistake(at, f"expected values of shape {list(shape)}, not {list(array.shape)}.", "E0317")
         array = np.broadcast_to(array, shape)
     return array
 

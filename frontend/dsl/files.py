@@ -38,7 +38,7 @@ class Reader:
             try:
                 self._define(unit, statement)
             except Mistake as e:
-                self.problems.errors.append(finding(source, e.at, str(e)))
+                self.problems.errors.append(finding(source, e.at, str(e), e.code))
         self.open.pop()
         return unit
 
@@ -61,7 +61,7 @@ class Reader:
         unit.weights.append(path)
         for key, array in open_arrays(unit.folder / path, at).items():
             if key in unit.arrays:
-                raise Mistake(at, f"expected keys of their own in each file of weights, not '{key}' in two.")
+                raise Mistake(at, f"expected keys of their own in each file of weights, not '{key}' in two.", "E0328")
             unit.arrays[key] = array
 
     def _import(self, unit: Unit, statement: t.Import) -> None:
@@ -70,7 +70,9 @@ class Reader:
         paths = [p for p, _ in self.open]
         if path in paths:
             circle = " -> ".join([*(name for _, name in self.open[paths.index(path) :]), shown])
-            raise Mistake(statement.at, f"expected files that do not import each other in a circle, not {circle}.")
+            raise Mistake(
+                statement.at, f"expected files that do not import each other in a circle, not {circle}.", "E0323"
+            )
         if path not in self.known:
             self.read(t.Source(shown, read_text(path, statement.at)), path.parent, path)
         prefix = f"{statement.prefix}." if statement.prefix else ""
@@ -89,7 +91,7 @@ def _new(unit: Unit, known: Mapping[str, tuple[Any, ...]], kind: str, at: t.Span
         owner, first, *_ = known[name]
         place = f"{owner.source.name}:{first.at.line}:{first.at.column}"
         todo = "" if owner is unit else ' Import it with a prefix: import "file.dnn" as f.'
-        raise Mistake(at, f"expected a new name for a {kind}, not '{name}', which {place} has.{todo}")
+        raise Mistake(at, f"expected a new name for a {kind}, not '{name}', which {place} has.{todo}", "E0324")
 
 
 def read_text(path: Path, at: t.Span) -> str:
@@ -98,18 +100,18 @@ def read_text(path: Path, at: t.Span) -> str:
         return path.read_text("utf-8")
     except FileNotFoundError:
         raise Mistake(
-            at, "expected a .dnn file, found nothing there. Paths start at the folder of this file."
+            at, "expected a .dnn file, found nothing there. Paths start at the folder of this file.", "E0322"
         ) from None
     except OSError as e:
-        raise Mistake(at, f"expected a .dnn file that can be read, not this one: {e.strerror}.") from e
+        raise Mistake(at, f"expected a .dnn file that can be read, not this one: {e.strerror}.", "E0322") from e
     except UnicodeDecodeError as e:
-        raise Mistake(at, f"expected UTF-8 text, not the byte at {e.start}.") from e
+        raise Mistake(at, f"expected UTF-8 text, not the byte at {e.start}.", "E0106") from e
 
 
 def open_arrays(path: Path, at: t.Span) -> Arrays:
     """The arrays of a .safetensors (memory-mapped) or .npz file (each read on first use)."""
     if path.suffix not in (".safetensors", ".npz"):
-        raise Mistake(at, f"expected weights as .safetensors or .npz, not '{path.suffix}'.")
+        raise Mistake(at, f"expected weights as .safetensors or .npz, not '{path.suffix}'.", "E0325")
     try:
         if path.suffix == ".safetensors":
             arrays, _ = read_safetensors(path)
@@ -118,13 +120,15 @@ def open_arrays(path: Path, at: t.Span) -> Arrays:
         return {key: lambda key=key: archive[key] for key in archive.files}
     except FileNotFoundError:
         message = "expected a file of weights, found nothing there. Paths start at the folder of this file."
-        raise Mistake(at, message) from None
+        raise Mistake(at, message, "E0325") from None
     except OSError as e:
-        raise Mistake(at, f"expected a file of weights that can be read, not this one: {e.strerror or e}.") from e
+        raise Mistake(
+            at, f"expected a file of weights that can be read, not this one: {e.strerror or e}.", "E0325"
+        ) from e
     except (ValueError, AttributeError, BadZipFile) as e:  # np.load gives a bare array for what is no archive
-        raise Mistake(at, f"expected a whole .npz file, not a damaged one ({e}). Write it again.") from e
+        raise Mistake(at, f"expected a whole .npz file, not a damaged one ({e}). Write it again.", "E0325") from e
     except DnncError as e:
-        raise Mistake(at, e.findings[0].message) from e
+        raise Mistake(at, e.findings[0].message, e.findings[0].code) from e
 
 
 @cache
@@ -143,8 +147,8 @@ def main_unit(path: Path, problems: Collector) -> Unit:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as e:
         message = f"expected UTF-8 text, not the byte at {e.start}. Give a .dnn file."
-        raise DnncError(Finding(str(path), message)) from e
+        raise DnncError(Finding(str(path), message, "E0106")) from e
     except OSError as e:
         message = f"expected a .dnn file that can be read, not this one: {e.strerror}."
-        raise DnncError(Finding(str(path), message)) from e
+        raise DnncError(Finding(str(path), message, "E0103")) from e
     return Reader(problems).read(t.Source(path.name, text), path.parent, Path(os.path.normpath(path.absolute())))

@@ -88,7 +88,7 @@ class Lowering:
             message = "expected an output, found none. Name it in a last line: output y."
             if self.unit.functions:
                 message += " A file of functions is for others to import."
-            self.problems.error(self.unit.source.name, message)
+            self.problems.error(self.unit.source.name, message, "E0321")
         self.problems.raise_if_any()
         values, names = zip(*self.outputs)
         module = self.program.module(values, names)
@@ -105,8 +105,8 @@ class Lowering:
             self.forget(frame, statement)
         except Mistake as e:
             calls = tuple((source, at) for source, at, _ in frame.calls)
-            found = finding(frame.unit.source, e.at, str(e), calls)
-            place = Finding(found.where, str(e))  # in a function called twice it is one mistake
+            found = finding(frame.unit.source, e.at, str(e), e.code, calls)
+            place = Finding(found.where, str(e), e.code)  # in a function called twice it is one mistake
             if place not in self.said:
                 (self.problems.unsupported if isinstance(e, Beyond) else self.problems.errors).append(found)
             self.said.add(place)
@@ -130,7 +130,9 @@ class Lowering:
                 for name, node in statement.results:
                     value = self.tensor(frame, name, name.text)
                     if node is not None and node.notes:
-                        raise Mistake(node.at, "expected notes where a value is made, not where it is given back.")
+                        raise Mistake(
+                            node.at, "expected notes where a value is made, not where it is given back.", "E0314"
+                        )
                     self.outputs.append((value, outer_name(node, name.text)))
             case t.Assign():
                 self.assign(frame, statement)
@@ -141,7 +143,7 @@ class Lowering:
             return
         if name.text in frame.places:
             line = frame.places[name.text].line
-            raise Mistake(name.at, f"expected a new name, not '{name.text}', which line {line} gives.")
+            raise Mistake(name.at, f"expected a new name, not '{name.text}', which line {line} gives.", "E0305")
         frame.names[name.text] = value
         frame.places[name.text] = name.at
         frame.later.pop(name.text, None)
@@ -156,12 +158,12 @@ class Lowering:
         if len(names) == 1:
             if isinstance(value, tuple):
                 todo = f"Write {', '.join('abcdefgh'[: len(value)])} = ..."
-                raise Mistake(statement.at, f"expected {len(value)} names, one for each result, not 1. {todo}")
+                raise Mistake(statement.at, f"expected {len(value)} names, one for each result, not 1. {todo}", "E0312")
             self.give(frame, statement.targets[0], value)
             return
         if not isinstance(value, tuple) or len(value) != len(names):
             got = len(value) if isinstance(value, tuple) else 1
-            raise Mistake(statement.value.at, f"expected {len(names)} results, one for each name, not {got}.")
+            raise Mistake(statement.value.at, f"expected {len(names)} results, one for each name, not {got}.", "E0312")
         for name, v in zip(statement.targets, value):
             self.give(frame, name, v)
 
@@ -183,7 +185,7 @@ class Lowering:
                 return self.function(frame, expression, *prelude().functions[name], names, node)
             case t.Call(at=at, name=name):
                 known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, *operations(), *prelude().functions]
-                raise Mistake(at, f"expected an operation or a function, not '{name}'.{nearest(name, known)}")
+                raise Mistake(at, f"expected an operation or a function, not '{name}'.{nearest(name, known)}", "E0306")
             case t.Sequence(items=items):
                 return [self.value(frame, item, [f"{names[0]}.{i}"]) for i, item in enumerate(items)]
             case t.Negative(at=at, value=inner):
@@ -195,7 +197,9 @@ class Lowering:
                 return self.binary(frame, expression, names, node)
         if node is not None:
             raise Mistake(
-                node.at, "expected the name of a node behind an operation, not behind a value it does not make."
+                node.at,
+                "expected the name of a node behind an operation, not behind a value it does not make.",
+                "E0330",
             )
         return static(frame, expression)
 
@@ -209,7 +213,7 @@ class Lowering:
         if not isinstance(left, SSAValue) and not isinstance(right, SSAValue):
             return arithmetic(at, sign, left, right)
         if sign not in ARITHMETIC:
-            raise Mistake(at, f"expected +, -, * or / between tensors, not '{sign}'.")
+            raise Mistake(at, f"expected +, -, * or / between tensors, not '{sign}'.", "E0333")
         signature, call = operations()[ARITHMETIC[sign]], t.Call(at, ARITHMETIC[sign], ())
         operands = self.operands(frame, signature, [left, right], [expression.left, expression.right], names[0])
         return self.emit(frame, call, signature, operands, {}, names, node)
@@ -218,7 +222,7 @@ class Lowering:
         """An expression that must be a tensor."""
         value = self.value(frame, expression, [name])
         if not isinstance(value, SSAValue):
-            raise Mistake(expression.at, f"expected a tensor, not {shown(value)}.")
+            raise Mistake(expression.at, f"expected a tensor, not {shown(value)}.", "E0313")
         return value
 
     def operation(
@@ -259,7 +263,7 @@ class Lowering:
             if declared.variadic:
                 parts = value if isinstance(value, list) else [value]
                 if not all(isinstance(v, SSAValue) for v in parts):
-                    raise Mistake(expression.at, f"expected tensors for {signature.name}, not {shown(value)}.")
+                    raise Mistake(expression.at, f"expected tensors for {signature.name}, not {shown(value)}.", "E0313")
                 out.append(parts)
             elif isinstance(value, SSAValue) or (value is None and declared.optional):
                 out.append(value)
@@ -268,7 +272,7 @@ class Lowering:
                 if element is None or not is_numeric(value):
                     todo = " Give it a type: const(0.5, f32[1])." if is_numeric(value) else ""
                     what = f"expected a tensor for '{declared.name}' of {signature.name}, not {shown(value)}."
-                    raise Mistake(expression.at, what + todo)
+                    raise Mistake(expression.at, what + todo, "E0334")
                 out.append(self.numbers(frame, expression, value, element, f"{name}.{declared.name}", name))
         return out
 
@@ -314,7 +318,7 @@ class Lowering:
         active = [f for _, _, f in frame.calls]
         if any(f is function for f in active):
             chain = " -> ".join([*(f.name for f in reversed(active)), function.name])
-            raise Mistake(call.at, f"expected functions that do not call themselves, not {chain}.")
+            raise Mistake(call.at, f"expected functions that do not call themselves, not {chain}.", "E0319")
         inner = Frame(owner, names[0], calls=((frame.unit.source, call.at, function), *frame.calls))
         inner.place = frame.place or ((frame.unit.source, call.at) if owner is prelude() else None)
         inner.later = {n.text: n.at for s in function.body for n in _given(s)}
@@ -336,19 +340,23 @@ class Lowering:
                 key, at, value = known[i], argument.at, argument
             else:
                 raise Mistake(
-                    argument.at, f"expected {len(known)} arguments for {call.name}, not one more. {_head(function)}"
+                    argument.at,
+                    f"expected {len(known)} arguments for {call.name}, not one more. {_head(function)}",
+                    "E0310",
                 )
             if key not in known:
                 raise Mistake(
-                    at, f"expected a parameter of {call.name}, not '{key}'.{nearest(key, known)} {_head(function)}"
+                    at,
+                    f"expected a parameter of {call.name}, not '{key}'.{nearest(key, known)} {_head(function)}",
+                    "E0307",
                 )
             if key in given:
-                raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.")
+                raise Mistake(at, f"expected '{key}' of {call.name} once, not twice.", "E0308")
             given[key] = value
         missing = [p.name.text for p in function.parameters if p.default is None and p.name.text not in given]
         if missing:
             listed = ", ".join(f"'{m}'" for m in missing)
-            raise Mistake(call.at, f"expected {listed} for {call.name}, not given. {_head(function)}")
+            raise Mistake(call.at, f"expected {listed} for {call.name}, not given. {_head(function)}", "E0309")
         out: list[tuple[t.Name, Any]] = []
         for p in function.parameters:
             if p.name.text in given:
@@ -387,7 +395,7 @@ class Lowering:
 
 
 def _no_return(frame: Frame, statement: t.Statement) -> None:
-    raise Mistake(statement.at, "expected one return, as the last line of a function.")
+    raise Mistake(statement.at, "expected one return, as the last line of a function.", "E0320")
 
 
 def _head(function: t.Function) -> str:

@@ -12,10 +12,11 @@ _WIDTH = 100  # of the line shown
 
 
 class Mistake(Exception):
-    """Something in the text is wrong: where, and the sentence that says so."""
+    """Something in the text is wrong: where, the sentence that says so, and the code of its kind."""
 
-    def __init__(self, at: Span, message: str):
+    def __init__(self, at: Span, message: str, code: str):
         self.at = at
+        self.code = code
         super().__init__(message)
 
 
@@ -23,12 +24,14 @@ class Unknown(Exception):
     """A value is needed that a mistake reported before has left without meaning."""
 
 
-def finding(source: Source, at: Span, message: str, calls: Iterable[tuple[Source, Span]] = ()) -> Finding:
+def finding(
+    source: Source, at: Span, message: str, code: str, calls: Iterable[tuple[Source, Span]] = ()
+) -> Finding:
     """A located message; `calls` are the calls that led there, innermost first."""
     lines = [message, *excerpt(source, at)]
     for where, call in calls:
         lines.append(f"  called from {where.name}:{call.line}:{call.column}: {where.lines[call.line - 1].strip()}")
-    return Finding(f"{source.name}:{at.line}:{at.column}", "\n".join(lines))
+    return Finding(f"{source.name}:{at.line}:{at.column}", "\n".join(lines), code)
 
 
 def excerpt(source: Source, at: Span) -> list[str]:

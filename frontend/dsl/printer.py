@@ -78,7 +78,7 @@ class _Writer:
                 message = (
                     f"'{op.name}' {why} cannot be written as .dnn. Print the program before this pass, or as .mlir."
                 )
-                self.refused.refuse(where(op.location, op.name), message)
+                self.refused.refuse(where(op.location, op.name), message, "E0331")
         self.refused.raise_if_any()
         head = [f"weights {_quoted(weights)}"] if weights else []
         types = [_wrapped(f"type {name} = {_element(t)}") for t, name in self.aliases.items()]
@@ -98,9 +98,9 @@ class _Writer:
         """The last line."""
         names = _outside(self.function.res_attrs, len(op.operands), self.refused)
         if not op.operands:
-            self.refused.refuse("func.return", "a program without results cannot be written as .dnn.")
+            self.refused.refuse("func.return", "a program without results cannot be written as .dnn.", "E0331")
         if any(notes for _, notes in names):
-            self.refused.refuse("func.func", "notes on results cannot be written as .dnn.")
+            self.refused.refuse("func.func", "notes on results cannot be written as .dnn.", "E0331")
         parts = [self.names[v] + _node(name, self.names[v]) for v, (name, _) in zip(op.operands, names)]
         return f"output {', '.join(parts)}"
 
@@ -163,7 +163,9 @@ class _Writer:
                 return "true"
         if op.get_irdl_definition().properties[name].default_value is None and _is_element(value):
             return self.element(value)
-        self.refused.refuse(where(op.location, op.name), f"{name} of '{op.name}' cannot be written as .dnn: {value}.")
+        self.refused.refuse(
+            where(op.location, op.name), f"{name} of '{op.name}' cannot be written as .dnn: {value}.", "E0331"
+        )
         return ""
 
     def type(self, type_: Attribute) -> str:
@@ -188,11 +190,11 @@ def _only_function(module: ModuleOp, refused: Collector) -> FuncOp:
     function = main_function(module)
     for op in module.body.block.ops:
         if op is not function:
-            refused.refuse(where(op.location, op.name), f"'{op.name}' beside @main cannot be written as .dnn.")
+            refused.refuse(where(op.location, op.name), f"'{op.name}' beside @main cannot be written as .dnn.", "E0331")
     if module.attributes:
         names = ", ".join(module.attributes)
         refused.refuse(
-            "module", f"attributes {names} cannot be written as .dnn. Print the program before they are set."
+            "module", f"attributes {names} cannot be written as .dnn. Print the program before they are set.", "E0331"
         )
     return function
 
@@ -221,7 +223,7 @@ def _outside(
     for a in attributes.data if attributes is not None else [DictionaryAttr({})] * count:
         notes = {k: v for k, v in a.data.items() if k != _NAMED}
         if not _are_notes(notes):
-            refused.refuse("func.func", f"attributes {', '.join(notes)} cannot be written as .dnn.")
+            refused.refuse("func.func", f"attributes {', '.join(notes)} cannot be written as .dnn.", "E0331")
         name = a.data.get(_NAMED)
         found.append((name.data if isinstance(name, StringAttr) else None, notes))
     return found

@@ -85,10 +85,12 @@ def bind(signature: Signature, call: t.Call) -> tuple[dict[str, Given], dict[str
             if key not in signature.names():
                 known = either(signature.names())
                 raise Mistake(
-                    at, f"expected an argument of {name} ({known}), not '{key}'.{nearest(key, signature.names())}"
+                    at,
+                    f"expected an argument of {name} ({known}), not '{key}'.{nearest(key, signature.names())}",
+                    "E0307",
                 )
             if key in given or key in parameters:
-                raise Mistake(at, f"expected '{key}' of {name} once, not twice.")
+                raise Mistake(at, f"expected '{key}' of {name} once, not twice.", "E0308")
             if key in operands:
                 given[key] = argument.value
             else:
@@ -99,10 +101,12 @@ def bind(signature: Signature, call: t.Call) -> tuple[dict[str, Given], dict[str
             rest.append(argument)
         elif position == len(operands):
             todo = _by_name(signature)
-            raise Mistake(argument.at, f"expected {_tensors(len(operands))} for {name}, not one more argument.{todo}")
+            raise Mistake(
+                argument.at, f"expected {_tensors(len(operands))} for {name}, not one more argument.{todo}", "E0310"
+            )
         else:
             if operands[position] in given:
-                raise Mistake(argument.at, f"expected '{operands[position]}' of {name} once, not twice.")
+                raise Mistake(argument.at, f"expected '{operands[position]}' of {name} once, not twice.", "E0308")
             given[operands[position]] = argument
             position += 1
     _check_complete(signature, call, given, parameters)
@@ -122,7 +126,7 @@ def _check_complete(signature: Signature, call: t.Call, given: dict, parameters:
     missing = [o.name for o in signature.operands if not o.optional and o.name not in given]
     missing += [p for p in signature.parameters if p in signature.required - {signature.window} and p not in parameters]
     if missing:
-        raise Mistake(call.at, f"expected {_and(missing)} for {signature.name}, not given. {usage(signature)}")
+        raise Mistake(call.at, f"expected {_and(missing)} for {signature.name}, not given. {usage(signature)}", "E0309")
 
 
 def _and(names: Sequence[str]) -> str:

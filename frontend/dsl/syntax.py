@@ -99,9 +99,9 @@ def _finding(source: Source, text: str, e: UnexpectedInput, line: int, column: i
     start = re.match(r"\s*(\w+)\s+", source.lines[line - 1]) if token is not None else None
     if start and start.end() == column - 1 and nearest(start[1], KEYWORDS) and start[1] not in KEYWORDS:
         message = f"expected a statement, not '{start[1]}'.{nearest(start[1], KEYWORDS)}"
-        return finding(source, Span(line, start.start(1) + 1, len(start[1])), message)
+        return finding(source, Span(line, start.start(1) + 1, len(start[1])), message, "E0302")
     message = f"expected {expected}, not {got}.{_remedy(source, text, token, line, column)}"
-    return finding(source, Span(line, column, width), message)
+    return finding(source, Span(line, column, width), message, "E0301")
 
 
 def _got(text: str, e: UnexpectedInput, token: Token | None) -> tuple[str, int]:

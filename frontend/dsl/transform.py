@@ -49,7 +49,7 @@ class _ToTree(Transformer):
             return string_value(str(token))
         except ValueError:
             message = 'expected a string with the escapes \\", \\\\, \\n, \\t or \\uXXXX, not this one.'
-            self.problems.errors.append(finding(self.source, span(token), message))
+            self.problems.errors.append(finding(self.source, span(token), message, "E0301"))
             return str(token)
 
     # Statements
@@ -69,7 +69,7 @@ class _ToTree(Transformer):
     def seed(self, number):
         if not number.isdigit():
             self.problems.errors.append(
-                finding(self.source, span(number), f"expected a whole number as the seed, not {number}.")
+                finding(self.source, span(number), f"expected a whole number as the seed, not {number}.", "E0332")
             )
             return t.Seed(span(number), 0)
         return t.Seed(span(number), int(number))

@@ -15,7 +15,8 @@ from dnnc.ir.types import tensor_text, type_name
 class Unfit(Exception):
     """A value of another kind than expected: says what was expected and what was got."""
 
-    def __init__(self, expected: str, got: Any):
+    def __init__(self, expected: str, got: Any, code: str = "E0311"):
+        self.code = code
         super().__init__(f"expected {expected}, not {shown(got)}.")
 
 
@@ -125,7 +126,7 @@ def window(values: Mapping[str, Any], spatial: Sequence[int], weights: Sequence[
     else:
         pads = wholes(pad)
         if len(pads) not in (rank, 2 * rank):
-            raise Unfit(f"1, {rank} or {2 * rank} pads", len(pads))
+            raise Unfit(f"1, {rank} or {2 * rank} pads", len(pads), "E0415")
         pads = pads * 2 if len(pads) == rank else pads
     return Window.of(kernel, stride, pads, dilation, flag(values.get("ceil", False)))
 
@@ -136,7 +137,7 @@ def _each(name: str, value: Any, rank: int) -> tuple[int, ...]:
         return (whole(value),) * rank
     given = wholes(value)
     if len(given) != rank:
-        raise Unfit(f"{rank} numbers for {name}", len(given))
+        raise Unfit(f"{rank} numbers for {name}", len(given), "E0415")
     return given
 
 
@@ -144,7 +145,7 @@ def _same(
     spatial: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> tuple[int, ...]:
     if min(stride, default=1) < 1:
-        raise Unfit("a stride of at least 1", list(stride))
+        raise Unfit("a stride of at least 1", list(stride), "E0416")
     totals = [
         max(0, (-(-n // u) - 1) * u + (k - 1) * d + 1 - n) for n, k, u, d in zip(spatial, kernel, stride, dilation)
     ]

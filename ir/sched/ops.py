@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 
-from xdsl.dialects.builtin import ArrayAttr, IndexType, MemRefType, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IndexType, MemRefType, StridedLayoutAttr, StringAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -23,9 +24,10 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import NoTerminator
 
-from dnnc.ir.diagnostics import BrokenRule
 from dnnc.ir.arch import ROLES
+from dnnc.ir.diagnostics import BrokenRule
 from dnnc.ir.dnn.attributes import Int, Key, Word
+from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.sched.slices import SlicesAttr
 
 DRAM = ("weights", "parameters", "inputs", "outputs", "arena")
@@ -79,6 +81,29 @@ class BufferOp(IRDLOperation):
             raise BrokenRule(
                 f"expected one of the spaces {', '.join((*ROLES, *DRAM))}, not {self.space.data}.", "E0444"
             )
+
+
+@irdl_op_definition
+class ViewOp(IRDLOperation):
+    """Part of a buffer off chip, as a tensor of its own: the result's layout says where in the buffer it lies."""
+
+    name = "sched.view"
+    source = operand_def(MemRefType)
+    result = result_def(MemRefType)
+    assembly_format = "$source attr-dict `:` type($source) `to` type($result)"
+
+    def __init__(self, source: SSAValue, layout: Strided) -> None:
+        type_ = source.type
+        assert isinstance(type_, MemRefType)
+        strided = StridedLayoutAttr(layout.strides, layout.offset)
+        super().__init__(operands=[source], result_types=[MemRefType(type_.element_type, layout.shape, strided)])
+
+    def verify_(self) -> None:
+        layout, buffer = layout_of(self.result), buffer_of(self.source)
+        last = layout.offset + sum((n - 1) * s for n, s in zip(layout.shape, layout.strides))
+        size = prod(layout_of(buffer.result).shape)
+        if buffer.on_chip or not 0 <= layout.offset <= last < size or min(layout.strides, default=0) < 0:
+            raise BrokenRule(f"expected a part of the {size} elements of a buffer off chip, not {self.result.type}.", "E0446")
 
 
 @irdl_op_definition
@@ -226,11 +251,23 @@ def check_slices(slices: SlicesAttr, indices: int) -> None:
 
 
 def buffer_of(value: SSAValue) -> BufferOp:
-    """The buffer a value stands for."""
+    """The buffer a value stands for, itself or a part of it."""
     owner = value.owner
+    if isinstance(owner, ViewOp):
+        return buffer_of(owner.source)
     if not isinstance(owner, BufferOp):
         raise BrokenRule("expected a sched.buffer as operand, not another value.", "E0447")
     return owner
+
+
+def layout_of(value: SSAValue) -> Strided:
+    """Shape, element strides and element offset of a buffer or of a view, within the buffer."""
+    type_ = value.type
+    assert isinstance(type_, MemRefType)
+    if isinstance(type_.layout, StridedLayoutAttr):
+        strides, offset = type_.get_strides(), type_.layout.get_offset()
+        return Strided(type_.get_shape(), tuple(s or 0 for s in strides or ()), offset or 0)
+    return Strided.rows(type_.get_shape())
 
 
 def loops_around(op: Operation) -> list[LoopOp]:
