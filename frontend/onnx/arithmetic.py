@@ -69,7 +69,7 @@ def gemm(site: Site) -> SSAValue:
     flags = {"trans_a": site.flag("transA"), "trans_b": site.flag("transB")}
     for i in (0, 1):
         if site.rank(i) != 2:
-            raise Mistake(f"expected a matrix as input {site.input_name(i)}, not rank {site.rank(i)}.")
+            raise Mistake(f"expected a matrix as input {site.input_name(i)}, not rank {site.rank(i)}.", "E0418")
     c = site.optional(2)
     if c is not None and beta != 1.0:
         c = site.emit(MulOp, c, site.like(beta))
@@ -82,7 +82,7 @@ def gemm(site: Site) -> SSAValue:
 def cast(site: Site) -> SSAValue:
     """Cast; saturation is what the dialect does."""
     if not site.flag("saturate", True):
-        raise Refused("saturate = 0 is not supported.")
+        raise Refused("saturate = 0 is not supported.", "E0207")
     site.word("round_mode", "up")
     return _cast(site, site.operand(0), site.element_type(site.int("to")))
 
@@ -90,7 +90,7 @@ def cast(site: Site) -> SSAValue:
 def cast_like(site: Site) -> SSAValue:
     """CastLike."""
     if not site.flag("saturate", True):
-        raise Refused("saturate = 0 is not supported.")
+        raise Refused("saturate = 0 is not supported.", "E0207")
     site.word("round_mode", "up")
     return _cast(site, site.operand(0), site.element(1))
 
@@ -130,7 +130,7 @@ def reduction(kind: type[AxisReduction] | type[ReduceLogSumExpOp]):
         if not chosen:
             chosen = [] if skip else list(range(rank))
         if any(not -rank <= a < rank for a in chosen):
-            raise Mistake(f"expected axes in [{-rank}, {rank - 1}], not {chosen}.")
+            raise Mistake(f"expected axes in [{-rank}, {rank - 1}], not {chosen}.", "E0413")
         normal = tuple(sorted(a % rank for a in chosen))
         return site.emit(kind, site.operand(0), axes=normal, keepdims=keepdims)
 
@@ -158,7 +158,7 @@ def batch_norm(site: Site) -> SSAValue:
     site.ignore("momentum")
     site.only_first("training is not supported")
     if site.flag("training_mode"):
-        raise Refused("training_mode = 1 is not supported.")
+        raise Refused("training_mode = 1 is not supported.", "E0207")
     return site.emit(BatchNormOp, *site.operands(), epsilon=site.float("epsilon", 1e-5))
 
 

@@ -19,7 +19,7 @@ def constant(site: Site) -> Literal:
     name = site.node.outputs[0]
     given = [key for key in site.node.attributes if key.startswith("value") or key == "sparse_value"]
     if len(given) != 1:
-        raise Mistake(f"expected one value, not {len(given)}.")
+        raise Mistake(f"expected one value, not {len(given)}.", "E0210")
     match given[0]:
         case "value":
             return _literal(site, name)
@@ -34,26 +34,26 @@ def constant(site: Site) -> Literal:
         case "value_floats":
             return Literal.of(np.array(site.floats("value_floats"), np.float32), name)
         case other:
-            raise Refused(f"'{other}' is not supported.")
+            raise Refused(f"'{other}' is not supported.", "E0206")
 
 
 def _literal(site: Site, name: str) -> Literal:
     try:
         return literal(site.tensor("value"), site.importer.external, name)
     except UnsupportedType as e:
-        raise Refused(f"element type {e} is not supported.") from e
+        raise Refused(f"element type {e} is not supported.", "E0216") from e
 
 
 def constant_of_shape(site: Site) -> Literal:
     """ConstantOfShape: one value, not copied for each element."""
     shape = site.integers(0)
     if min(shape, default=0) < 0:
-        raise Mistake(f"expected a shape without negative dimensions, not {list(shape)}.")
+        raise Mistake(f"expected a shape without negative dimensions, not {list(shape)}.", "E0213")
     value = np.zeros(1, np.float32)
     if site.given("value"):
         value = _literal(site, "").load().reshape(-1)
     if value.size != 1:
-        raise Mistake(f"expected one element as attribute 'value', not {value.size}.")
+        raise Mistake(f"expected one element as attribute 'value', not {value.size}.", "E0213")
     kind = tensor(element_type(value.dtype), shape)
     return Literal(kind, lambda: np.broadcast_to(value.reshape(()), shape), site.node.outputs[0])
 
@@ -75,7 +75,7 @@ def range_(site: Site) -> Literal:
     start, limit, delta = (site.one(i) for i in range(3))
     steps = (float(limit) - float(start)) / float(delta) if delta else float("nan")
     if not abs(steps) < _LONGEST:
-        raise Mistake(f"expected a finite number of steps, not from {start} to {limit} by {delta}.")
+        raise Mistake(f"expected a finite number of steps, not from {start} to {limit} by {delta}.", "E0213")
     count = max(0, int(np.ceil(steps)))
     kind = start.dtype
     wide = np.float32 if kind.itemsize < 4 and kind.kind not in "iu" else kind
@@ -99,7 +99,7 @@ def dequantize_linear(site: Site) -> Literal:
     """DequantizeLinear of a constant, as stored weights use it: (x - zero) * scale, scale and zero along `axis`."""
     axis, block = site.int("axis", 1), site.int("block_size", 0)
     if any(site.known(k) is None for k in range(len(site.node.inputs)) if site.has(k)):
-        raise Refused("quantized values computed at run time are not supported.")
+        raise Refused("quantized values computed at run time are not supported.", "E0212")
     scale, zero = site.constant(1), site.optional_constant(2)
     site.ignore("output_dtype")
     kind, name = dtype(site.element(1)), site.node.input(0)
@@ -131,5 +131,5 @@ def dropout(site: Site) -> list[SSAValue | Literal]:
     site.ignore("seed")
     ratio, training = site.known(1), site.optional_constant(2)
     if training is not None and training.any() and (ratio is None or ratio.any()):
-        raise Refused("training_mode = 1 is not supported.")
+        raise Refused("training_mode = 1 is not supported.", "E0207")
     return [site.operand(0), *([dropout_mask(site)] if site.wants(1) else [])]

@@ -43,14 +43,14 @@ def _parse(site: Site) -> tuple[list[Term], str]:
     left, arrow, output = equation.partition("->")
     inputs, operands = left.split(","), site.operands()
     if len(inputs) != len(operands):
-        raise Mistake(f"expected {len(inputs)} operands for '{equation}', not {len(operands)}.")
+        raise Mistake(f"expected {len(inputs)} operands for '{equation}', not {len(operands)}.", "E0228")
     spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in equation]
     terms, widest = [], ""
     for letters, value in zip(inputs, operands):
         extra = len(shape_of(value.type)) - len(letters.replace("...", ""))
         if extra < 0 or (extra and "..." not in letters):
             raise Mistake(
-                f"expected an operand of rank {len(letters)} for '{letters}', not {len(shape_of(value.type))}."
+                f"expected an operand of rank {len(letters)} for '{letters}', not {len(shape_of(value.type))}.", "E0228"
             )
         dots = "".join(spare[:extra])[::-1]  # aligned at the right, as broadcasting is
         widest = max(widest, dots, key=len)
@@ -74,7 +74,7 @@ def _diagonal(site: Site, term: Term) -> Term:
     shape = shape_of(term.value.type)
     n = shape[at[0]]
     if shape[at[1]] != n:
-        raise Mistake(f"expected one size for each letter, not {n} and {shape[at[1]]} for '{twice}'.")
+        raise Mistake(f"expected one size for each letter, not {n} and {shape[at[1]]} for '{twice}'.", "E0228")
     lead = [shape[k] for k in rest]
     value = site.emit(TransposeOp, term.value, perm=(*rest, *at))
     value = reshaped(site, value, [*lead, n * n])
@@ -88,7 +88,7 @@ def _check_sizes(terms: list[Term]) -> None:
     for t in terms:
         for letter, n in t.sizes().items():
             if seen.setdefault(letter, n) != n:
-                raise Mistake(f"expected one size for each letter, not {seen[letter]} and {n} for '{letter}'.")
+                raise Mistake(f"expected one size for each letter, not {seen[letter]} and {n} for '{letter}'.", "E0228")
 
 
 def _summed(site: Site, term: Term, kept: set[str]) -> Term:
@@ -103,7 +103,7 @@ def _transposed(site: Site, term: Term, letters: str) -> Term:
     if term.letters == letters:
         return term
     if set(term.letters) != set(letters) or len(letters) != len(term.letters):
-        raise Mistake(f"expected output letters from '{term.letters}', not '{letters}'.")
+        raise Mistake(f"expected output letters from '{term.letters}', not '{letters}'.", "E0228")
     perm = tuple(term.letters.index(c) for c in letters)
     return Term(site.emit(TransposeOp, term.value, perm=perm), letters)
 

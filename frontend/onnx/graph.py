@@ -181,7 +181,7 @@ def ordered(nodes: list[Node]) -> list[Node]:
 
 def _cycle(nodes: list[Node]) -> None:
     names = " -> ".join(f"'{n.name}'" for n in [*nodes, nodes[0]])
-    raise DnncError(Finding("graph", f"expected a graph without cycles, not one where {names}."))
+    raise DnncError(Finding("graph", f"expected a graph without cycles, not one where {names}.", "E0219"))
 
 
 def function_body(function: FunctionProto, call: Node) -> list[Node]:

@@ -113,11 +113,11 @@ class Importer:
             self.scope[name] = make()
         except UnsupportedType as e:
             self.scope[name] = None
-            self.findings.refuse(self.place(f"tensor '{name}'"), f"element type {e} is not supported.")
+            self.findings.refuse(self.place(f"tensor '{name}'"), f"element type {e} is not supported.", "E0216")
         except DnncError as e:
             self.scope[name] = None
             for f in e.findings:
-                self.findings.error(self.place(f.where), f.message)
+                self.findings.error(self.place(f.where), f.message, f.code)
 
     def walk(self, nodes: Iterable[Node]) -> None:
         """Import nodes in order."""
@@ -125,17 +125,17 @@ class Importer:
             self.count += 1
             try:
                 if not any(node.outputs):
-                    raise Mistake("expected an output, not none.")
+                    raise Mistake("expected an output, not none.", "E0209")
                 for part in upgraded(node, Around(self)):
                     self.node(part)
             except Refused as e:
-                self.refuse(node, str(e))
+                self.refuse(node, str(e), e.code)
             except Mistake as e:
                 if not self.guessed:
-                    self.findings.error(self.place(f"node '{node.name}'"), f"{node.operator()}: {e}")
+                    self.findings.error(self.place(f"node '{node.name}'"), f"{node.operator()}: {e}", e.code)
                 self.give_up(node)
             except DnncError as e:  # a constant that cannot be read or evaluated
-                self.findings.errors += [Finding(self.place(f.where), f.message) for f in e.findings]
+                self.findings.errors += [Finding(self.place(f.where), f.message, f.code) for f in e.findings]
                 self.give_up(node)
             except Unknown:
                 self.check_support(node)
@@ -155,12 +155,12 @@ class Importer:
                     self.scope[name] = value
             return
         if rule is None:
-            raise Refused(self.no_such_operator(node))
+            raise Refused(self.no_such_operator(node), "E0205")
         site = Site(node, self)  # pyright: ignore[reportArgumentType]
         results = rule(site)
         if site.unread():
             names = ", ".join(f"'{n}'" for n in site.unread())
-            raise Refused(f"attribute {names} is not supported.")
+            raise Refused(f"attribute {names} is not supported.", "E0206")
         self.results(node, [results] if isinstance(results, (SSAValue, Literal)) else results)
 
     def results(self, node: Node, values: Sequence[SSAValue | Literal | None]) -> None:
@@ -170,12 +170,12 @@ class Importer:
                 self.define(name, value)
         missing = [o for o in node.outputs[len(values) :] if o]
         if missing:
-            raise Refused(f"output {', '.join(map(repr, missing))} is not supported.")
+            raise Refused(f"output {', '.join(map(repr, missing))} is not supported.", "E0208")
 
     def define(self, name: str, value: SSAValue | Literal) -> None:
         """Give a value its name; a name is given once."""
         if self.scope.get(name) is not None:
-            raise Mistake(f"expected a new name for its output, not '{name}', which another tensor has.")
+            raise Mistake(f"expected a new name for its output, not '{name}', which another tensor has.", "E0218")
         self.scope[name] = value
         if isinstance(value, SSAValue) and value.name_hint is None:
             value.name_hint = sanitized(name)
@@ -183,7 +183,7 @@ class Importer:
     def call(self, function: FunctionProto, node: Node) -> list[Value]:
         """Import a function's nodes in place of a call; returns its outputs."""
         if node.key in self.calls:
-            raise Mistake("expected a function that does not call itself.")
+            raise Mistake("expected a function that does not call itself.", "E0220")
         outer = self.scope
         inner = {name: self.lookup(actual) for name, actual in zip(function.input, node.inputs) if actual}
         self.scope = ChainMap(inner)
@@ -218,10 +218,10 @@ class Importer:
             return f"operators of the domain '{node.domain}' are not supported."
         return "the operator is not supported."
 
-    def refuse(self, node: Node, reason: str) -> None:
+    def refuse(self, node: Node, reason: str, code: str) -> None:
         """Note that a node is not supported, and go on with the types its outputs would have."""
         version = f" (opset {node.version})" if node.version else " (opset undeclared)"
-        self.findings.refuse(self.place(f"node '{node.name}'"), f"{node.operator()}{version}: {reason}")
+        self.findings.refuse(self.place(f"node '{node.name}'"), f"{node.operator()}{version}: {reason}", code)
         self.refused.append(node.operator())
         self.give_up(node, self.inferred(node))
 
@@ -229,7 +229,7 @@ class Importer:
         """Note an operator that is not supported although its operands are unknown."""
         known = node.domain == "" and (node.op in TABLE or has_function(node))
         if not known and node.key not in self.functions:
-            self.refuse(node, self.no_such_operator(node))
+            self.refuse(node, self.no_such_operator(node), "E0205")
 
     def give_up(self, node: Node, inferred: Mapping[str, TensorType] | None = None) -> None:
         """Stand-ins for the outputs of a node that could not be imported, by the types ONNX infers or the model states."""
@@ -259,7 +259,7 @@ class Importer:
         if self.refused:
             what = f"{len(self.refused)} of {self.count} nodes are not supported: {counted(self.refused)}."
             message = f"{what} Export the model without them; {REFERENCE} lists what is."
-            summary = Finding(self.place("model"), message)
+            summary = Finding(self.place("model"), message, "E0200")
             self.findings.unsupported.insert(0, summary)
         self.findings.raise_if_any()
 
@@ -268,7 +268,7 @@ class Importer:
     def lookup(self, name: str) -> Value:
         """What a name stands for."""
         if name not in self.scope:
-            raise Mistake(f"expected the name of a tensor, not '{name}', which nothing makes.")
+            raise Mistake(f"expected the name of a tensor, not '{name}', which nothing makes.", "E0217")
         return self.scope[name]
 
     def value(self, name: str, location: LocationAttr | None = None) -> SSAValue:
@@ -310,7 +310,7 @@ class Importer:
         except Unknown:
             return None
         except Mistake as e:
-            self.findings.error(self.place(f"output '{name}'"), str(e))
+            self.findings.error(self.place(f"output '{name}'"), str(e), e.code)
             return None
 
     def is_read(self, name: str) -> bool:
@@ -343,7 +343,7 @@ class Around:
         """Values of a constant tensor."""
         values = self.importer.values(name)
         if values is None:
-            raise Refused(f"expected a constant, not '{name}', which is computed at run time.")
+            raise Refused(f"expected a constant, not '{name}', which is computed at run time.", "E0212")
         return values
 
     def constant(self, array: np.ndarray) -> str:
@@ -375,4 +375,4 @@ def check_arity(node: Node) -> None:
     given, least, most = len(node.inputs), schema.min_input, schema.max_input
     if not least <= given <= most:
         expected = f"{least} inputs" if least == most else f"{least} to {most} inputs"
-        raise Mistake(f"expected {expected}, not {given}.")
+        raise Mistake(f"expected {expected}, not {given}.", "E0209")

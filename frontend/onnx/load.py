@@ -23,10 +23,10 @@ def model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
     else:
         proto, where = _read(Path(source)), str(source)
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
-        raise DnncError(Finding(where, "expected an ONNX model, not one without a graph. Export it again."))
+        raise DnncError(Finding(where, "expected an ONNX model, not one without a graph. Export it again.", "E0202"))
     if not all(isinstance(text, str) for text in _texts(proto)):  # protobuf gives bytes for what is no UTF-8
         raise DnncError(
-            Finding(where, "expected names in UTF-8, not other bytes. The file is damaged; export it again.")
+            Finding(where, "expected names in UTF-8, not other bytes. The file is damaged; export it again.", "E0201")
         )
     return proto
 
@@ -67,18 +67,18 @@ def _read(path: Path) -> onnx.ModelProto:
         return wire.read_model(path)
     except OSError as e:
         reason = (e.strerror or str(e)).lower()
-        raise DnncError(Finding(str(path), f"expected a readable ONNX file, not '{reason}'.")) from e
+        raise DnncError(Finding(str(path), f"expected a readable ONNX file, not '{reason}'.", "E0103")) from e
     except (wire.Damaged, DecodeError) as e:
         message = "expected an ONNX model, not a file that is damaged or of another format. Export it again."
-        raise DnncError(Finding(str(path), message)) from e
+        raise DnncError(Finding(str(path), message, "E0201")) from e
 
 
 def check_versions(proto: onnx.ModelProto, versions: Versions) -> None:
     """Verify the stamps: IR version 3 or later needs an opset; none may be newer than what dnnc was written for."""
     if "" not in versions and proto.ir_version >= 3 and any(n.domain in ("", "ai.onnx") for n in proto.graph.node):
-        raise DnncError(Finding("model", "expected an opset version, not none. Export the model again."))
+        raise DnncError(Finding("model", "expected an opset version, not none. Export the model again.", "E0203"))
     if versions.get("", 0) > NEWEST:
         got = f"opset {versions['']}"
         raise UnsupportedError(
-            Finding("model", f"expected opset 1 to {NEWEST}, not {got}. Export with --opset {NEWEST}.")
+            Finding("model", f"expected opset 1 to {NEWEST}, not {got}. Export with --opset {NEWEST}.", "E0204")
         )

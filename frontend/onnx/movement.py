@@ -20,7 +20,7 @@ from dnnc.ir.types import is_float, shape_of
 def axis_in(axis: int, rank: int) -> int:
     """An axis counted from the start; its range verified."""
     if not -rank <= axis < rank:
-        raise Mistake(f"expected an axis in [{-rank}, {rank - 1}], not {axis}.")
+        raise Mistake(f"expected an axis in [{-rank}, {rank - 1}], not {axis}.", "E0413")
     return axis % rank
 
 
@@ -28,7 +28,7 @@ def axes_in(axes: Sequence[int], rank: int) -> list[int]:
     """Distinct axes counted from the start, in their order."""
     normal = [axis_in(a, rank) for a in axes]
     if len(set(normal)) != len(normal):
-        raise Mistake(f"expected distinct axes, not {list(axes)}.")
+        raise Mistake(f"expected distinct axes, not {list(axes)}.", "E0414")
     return normal
 
 
@@ -47,12 +47,12 @@ def reshape(site: Site) -> SSAValue:
     old, wanted = site.shape(), list(site.integers(1))
     if not site.flag("allowzero"):
         if any(d == 0 and k >= len(old) for k, d in enumerate(wanted)):
-            raise Mistake(f"expected a shape whose zeros stand for dimensions of {list(old)}, not {wanted}.")
+            raise Mistake(f"expected a shape whose zeros stand for dimensions of {list(old)}, not {wanted}.", "E0435")
         wanted = [old[k] if d == 0 else d for k, d in enumerate(wanted)]
     if wanted.count(-1) == 1:
         rest = prod(d for d in wanted if d != -1)
         if rest == 0 or prod(old) % rest:
-            raise Mistake(f"expected a shape of {prod(old)} elements like {list(old)}, not {wanted}.")
+            raise Mistake(f"expected a shape of {prod(old)} elements like {list(old)}, not {wanted}.", "E0435")
         wanted[wanted.index(-1)] = prod(old) // rest
     return reshaped(site, site.operand(0), wanted)
 
@@ -61,7 +61,7 @@ def flatten(site: Site) -> SSAValue:
     """Flatten: a matrix, split before `axis`."""
     shape, axis = site.shape(), site.int("axis", 1)
     if not -len(shape) <= axis <= len(shape):
-        raise Mistake(f"expected an axis in [{-len(shape)}, {len(shape)}], not {axis}.")
+        raise Mistake(f"expected an axis in [{-len(shape)}, {len(shape)}], not {axis}.", "E0413")
     axis = axis + len(shape) if axis < 0 else axis
     return reshaped(site, site.operand(0), (prod(shape[:axis]), prod(shape[axis:])))
 
@@ -71,7 +71,7 @@ def squeeze(site: Site) -> SSAValue:
     shape = site.shape()
     axes = axes_in(site.integers(1), len(shape)) if site.has(1) else [k for k, d in enumerate(shape) if d == 1]
     if any(shape[a] != 1 for a in axes):
-        raise Mistake(f"expected dimensions of size 1 at axes {axes}, not {[shape[a] for a in axes]}.")
+        raise Mistake(f"expected dimensions of size 1 at axes {axes}, not {[shape[a] for a in axes]}.", "E0435")
     return reshaped(site, site.operand(0), [d for k, d in enumerate(shape) if k not in axes])
 
 
@@ -102,7 +102,7 @@ def expand(site: Site) -> SSAValue:
     try:
         shape = np.broadcast_shapes(old, wanted)
     except ValueError as e:
-        raise Mistake(f"expected a shape that {list(old)} broadcasts to, not {list(wanted)}.") from e
+        raise Mistake(f"expected a shape that {list(old)} broadcasts to, not {list(wanted)}.", "E0426") from e
     return site.operand(0) if shape == old else site.emit(ExpandOp, site.operand(0), shape=shape)
 
 
@@ -126,7 +126,7 @@ def slice_(site: Site) -> SSAValue:
     axes = axes_in(site.integers(3) if site.has(3) else range(len(starts)), len(shape))
     steps = site.integers(4) if site.has(4) else (1,) * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise Mistake("expected as many starts, ends, axes and steps other than 0.")
+        raise Mistake("expected as many starts, ends, axes and steps other than 0.", "E0437")
     start, size, step = [0] * len(shape), list(shape), [1] * len(shape)
     for a, s, e, t in zip(axes, starts, ends, steps):
         indices = range(*slice(s, e if t > 0 or e >= -shape[a] else None, t).indices(shape[a]))
@@ -139,11 +139,13 @@ def split(site: Site) -> list[SSAValue]:
     shape, axis = site.shape(), axis_in(site.int("axis", 0), site.rank())
     parts = len(site.node.outputs)
     if site.int("num_outputs", parts) != parts:
-        raise Mistake(f"expected {parts} as 'num_outputs', the number of outputs, not {site.int('num_outputs')}.")
+        raise Mistake(
+            f"expected {parts} as 'num_outputs', the number of outputs, not {site.int('num_outputs')}.", "E0438"
+        )
     chunk = -(-shape[axis] // max(1, parts))
     sizes = site.integers(1) if site.has(1) else [max(0, min(chunk, shape[axis] - k * chunk)) for k in range(parts)]
     if sum(sizes) != shape[axis] or len(sizes) != parts:
-        raise Mistake(f"expected {parts} sizes that sum to {shape[axis]}, not {list(sizes)}.")
+        raise Mistake(f"expected {parts} sizes that sum to {shape[axis]}, not {list(sizes)}.", "E0438")
     results, at = [], 0
     for n in sizes:
         start, size = [0] * len(shape), list(shape)
@@ -159,7 +161,7 @@ def pad(site: Site) -> SSAValue:
     axes = axes_in(site.integers(3), rank) if site.has(3) else list(range(rank))
     pads = site.integers(1)
     if len(pads) != 2 * len(axes):
-        raise Mistake(f"expected {2 * len(axes)} pads, not {len(pads)}.")
+        raise Mistake(f"expected {2 * len(axes)} pads, not {len(pads)}.", "E0434")
     before, after = [0] * rank, [0] * rank
     for k, a in enumerate(axes):
         before[a], after[a] = pads[k], pads[len(axes) + k]
@@ -181,7 +183,7 @@ def _fill(site: Site) -> float:
         return 0.0
     value = float(values.reshape(-1)[0])
     if not is_float(site.element()) and int(value) != int(values.reshape(-1)[0]):
-        raise Refused(f"expected a pad value below 2^53, not {values.reshape(-1)[0]}.")
+        raise Refused(f"expected a pad value below 2^53, not {values.reshape(-1)[0]}.", "E0207")
     return value
 
 
@@ -194,7 +196,7 @@ def one_hot(site: Site) -> SSAValue:
     """OneHot: where(indices mod depth = position along the axis, on, off)."""
     depth, values = site.whole(1), site.operand(2)
     if depth < 1 or site.shape(2) != (2,):
-        raise Mistake(f"expected a depth of at least 1 and two values, not {depth} and {list(site.shape(2))}.")
+        raise Mistake(f"expected a depth of at least 1 and two values, not {depth} and {list(site.shape(2))}.", "E0213")
     shape = site.shape()
     axis = axis_in(site.int("axis", -1), len(shape) + 1)
     kind = site.dtype()
@@ -233,7 +235,7 @@ def reverse_sequence(site: Site) -> SSAValue:
     """ReverseSequence: a gather of elements at where(t < length, length - 1 - t, t)."""
     time, batch, shape = site.int("time_axis", 0), site.int("batch_axis", 1), site.shape()
     if {time, batch} != {0, 1} or len(shape) < 2 or site.shape(1) != (shape[batch],):
-        raise Mistake(f"expected a length for each sequence of {list(shape)}, not {list(site.shape(1))}.")
+        raise Mistake(f"expected a length for each sequence of {list(shape)}, not {list(site.shape(1))}.", "E0441")
     spread = lambda axis, n: (*(n if k == axis else 1 for k in range(len(shape))),)  # noqa: E731
     at = site.const(np.arange(shape[time]).reshape(spread(time, shape[time])))
     lengths = reshaped(site, site.operand(1), spread(batch, shape[batch]))

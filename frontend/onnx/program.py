@@ -81,7 +81,7 @@ class Program:
             return run_op(op, [self.evaluated[v] for v in op.operands], self.store)
         except MemoryError as e:
             raise DnncError(
-                Finding(where(op.location, op.name), f"expected a constant that fits in memory: {e}.")
+                Finding(where(op.location, op.name), f"expected a constant that fits in memory: {e}.", "E0227")
             ) from e
 
     def module(self, results: Sequence[SSAValue], inputs: Sequence[str], outputs: Sequence[str]) -> ModuleOp:

@@ -17,16 +17,16 @@ def resize(site: Site) -> SSAValue:
     scales, sizes = _values(site, 2), _values(site, 3)
     policy = site.word("keep_aspect_ratio_policy", "stretch", "not_larger", "not_smaller")
     if (scales is None) == (sizes is None):
-        raise Mistake("expected either scales or sizes, not both or none.")
+        raise Mistake("expected either scales or sizes, not both or none.", "E0230")
     given = scales if scales is not None else sizes
     assert given is not None
     if len(given) != len(axes):
-        raise Mistake(f"expected {len(axes)} scales or sizes, not {len(given)}.")
+        raise Mistake(f"expected {len(axes)} scales or sizes, not {len(given)}.", "E0230")
     if not all(np.isfinite(v) and v >= 0 for v in given):
-        raise Mistake(f"expected scales or sizes of at least 0, not {given}.")
+        raise Mistake(f"expected scales or sizes of at least 0, not {given}.", "E0230")
     if sizes is not None and policy != "stretch":
         if any(shape[a] == 0 for a in axes):
-            raise Mistake(f"expected axes with elements to keep the aspect ratio of, not {list(shape)}.")
+            raise Mistake(f"expected axes with elements to keep the aspect ratio of, not {list(shape)}.", "E0230")
         pick = min if policy == "not_larger" else max
         factor = pick(n / shape[a] for a, n in zip(axes, sizes))
         # ONNX: scales are the common factor, sizes what it gives, rounded half up.
@@ -69,7 +69,7 @@ def _region(site: Site, axes: list[int]) -> tuple[float, ...]:
     """Starts then ends for every axis, the whole where none is given."""
     rank, values = site.rank(), [float(v) for v in site.constant(1).reshape(-1)]
     if len(values) != 2 * len(axes):
-        raise Mistake(f"expected {2 * len(axes)} values as input 'roi', not {len(values)}.")
+        raise Mistake(f"expected {2 * len(axes)} values as input 'roi', not {len(values)}.", "E0230")
     region = [0.0] * rank + [1.0] * rank
     for k, a in enumerate(axes):
         region[a], region[rank + a] = values[k], values[len(axes) + k]

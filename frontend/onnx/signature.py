@@ -43,7 +43,7 @@ class Signature:
             try:
                 kind, shape = value_type(i.type)
             except UnsupportedType as e:
-                findings.refuse(f"input '{i.name}'", f"type {e} is not supported.")
+                findings.refuse(f"input '{i.name}'", f"type {e} is not supported.", "E0216")
                 continue
             keys = [d if isinstance(d, str) else f"{i.name}.{k}" for k, d in enumerate(shape) if not isinstance(d, int)]
             names.update(keys)
@@ -53,13 +53,13 @@ class Signature:
             inputs.append((i.name, tensor(element_type(kind), tuple(known))))
         for name in sorted(set(dims) - names):
             have = f"has {', '.join(sorted(names))}" if names else "has none without a value"
-            findings.error("model", f"expected the name of a dimension, not '{name}'. The model {have}.")
+            findings.error("model", f"expected the name of a dimension, not '{name}'. The model {have}.", "E0215")
         for name, value in dims.items():
             if value < 0:
-                findings.error("model", f"expected a value of at least 0 for dimension '{name}', not {value}.")
+                findings.error("model", f"expected a value of at least 0 for dimension '{name}', not {value}.", "E0215")
         for key, where in unbound.items():
             message = f"expected a value for dimension '{key}', not none. Give it with --dim {key}=VALUE."
-            findings.error(f"input '{where}'", message)
+            findings.error(f"input '{where}'", message, "E0214")
         return Signature(tuple(inputs))
 
 

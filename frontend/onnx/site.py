@@ -16,7 +16,7 @@ from xdsl.utils.exceptions import VerifyException
 from dnnc.frontend.onnx.graph import Node
 from dnnc.frontend.onnx.schema_functions import schema_function
 from dnnc.frontend.onnx.tensors import Literal, UnsupportedType, numpy_type
-from dnnc.ir.diagnostics import BeyondDialect
+from dnnc.ir.diagnostics import BeyondDialect, rule_code
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.types import dtype, element_type, shape_of
 
@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 _REQUIRED = object()
 
 
-class Refused(Exception):
+class _Coded(Exception):
+    def __init__(self, message: str, code: str):
+        super().__init__(message)
+        self.code = code
+
+
+class Refused(_Coded):
     """The node is valid ONNX but dnnc does not support it; the message is the reason."""
 
 
-class Mistake(Exception):
+class Mistake(_Coded):
     """The node is wrong; the message says what was expected."""
 
 
@@ -60,7 +66,7 @@ class Site:
         """The i-th input as a value of the program."""
         name = self.node.input(i)
         if not name:
-            raise Mistake(f"expected input {self.input_name(i)}, not an absent one.")
+            raise Mistake(f"expected input {self.input_name(i)}, not an absent one.", "E0209")
         return self.importer.value(name, self.location)
 
     def optional(self, i: int) -> SSAValue | None:
@@ -70,14 +76,14 @@ class Site:
     def operands(self) -> list[SSAValue]:
         """All inputs; none may be absent."""
         if not self.node.inputs:
-            raise Mistake("expected at least one input, not none.")
+            raise Mistake("expected at least one input, not none.", "E0209")
         return [self.operand(i) for i in range(len(self.node.inputs))]
 
     def type(self, i: int = 0) -> Attribute:
         """Type of the i-th input, without making it part of the program."""
         name = self.node.input(i)
         if not name:
-            raise Mistake(f"expected input {self.input_name(i)}, not an absent one.")
+            raise Mistake(f"expected input {self.input_name(i)}, not an absent one.", "E0209")
         return self.importer.type(name)
 
     def shape(self, i: int = 0) -> tuple[int, ...]:
@@ -110,11 +116,12 @@ class Site:
         """Values of the i-th input; refused when they are known only at run time."""
         name = self.node.input(i)
         if not name:
-            raise Mistake(f"expected input {self.input_name(i)}, not an absent one.")
+            raise Mistake(f"expected input {self.input_name(i)}, not an absent one.", "E0209")
         values = self.importer.values(name)
         if values is None:
             raise Refused(
-                f"expected a constant as input {self.input_name(i)}, not '{name}', which is computed at run time."
+                f"expected a constant as input {self.input_name(i)}, not '{name}', which is computed at run time.",
+                "E0212",
             )
         return values
 
@@ -130,7 +137,7 @@ class Site:
         """A constant input as a tuple of integers."""
         values = self.constant(i)
         if not np.issubdtype(values.dtype, np.integer):
-            raise Mistake(f"expected integers as input {self.input_name(i)}, not {values.dtype}.")
+            raise Mistake(f"expected integers as input {self.input_name(i)}, not {values.dtype}.", "E0213")
         return tuple(int(v) for v in values.reshape(-1))
 
     def scalar(self, i: int) -> Any:
@@ -141,20 +148,20 @@ class Site:
         """A constant input of one element as an integer, whatever its type."""
         value = self.scalar(i)
         if not math.isfinite(value) or value != int(value):
-            raise Mistake(f"expected a whole number as input {self.input_name(i)}, not {value}.")
+            raise Mistake(f"expected a whole number as input {self.input_name(i)}, not {value}.", "E0213")
         return int(value)
 
     def matrix(self, i: int = 0) -> tuple[int, int]:
         """The last two dimensions of the i-th input."""
         if self.rank(i) < 2:
-            raise Mistake(f"expected input {self.input_name(i)} of rank 2 or more, not {self.rank(i)}.")
+            raise Mistake(f"expected input {self.input_name(i)} of rank 2 or more, not {self.rank(i)}.", "E0418")
         return self.shape(i)[-2], self.shape(i)[-1]
 
     def one(self, i: int) -> np.ndarray:
         """A constant input of one element as an array of rank 0."""
         values = self.constant(i)
         if values.size != 1:
-            raise Mistake(f"expected one element as input {self.input_name(i)}, not {list(values.shape)}.")
+            raise Mistake(f"expected one element as input {self.input_name(i)}, not {list(values.shape)}.", "E0213")
         return values.reshape(())
 
     # Attributes
@@ -164,10 +171,10 @@ class Site:
         value = self.node.attributes.get(name)
         if value is None:
             if default is _REQUIRED:
-                raise Mistake(f"expected an attribute '{name}', not none.")
+                raise Mistake(f"expected an attribute '{name}', not none.", "E0210")
             return default
         if not isinstance(value, types) or isinstance(value, bool):
-            raise Mistake(f"expected {kind} as attribute '{name}', not {_brief(value)}.")
+            raise Mistake(f"expected {kind} as attribute '{name}', not {_brief(value)}.", "E0211")
         return value
 
     def int(self, name: str, default: Any = _REQUIRED) -> int:
@@ -190,7 +197,7 @@ class Site:
         """A text attribute that is one of a few."""
         value = self.string(name, default)
         if value not in (default, *allowed):
-            raise Refused(f"expected '{name}' to be one of {', '.join((default, *allowed))}, not '{value}'.")
+            raise Refused(f"expected '{name}' to be one of {', '.join((default, *allowed))}, not '{value}'.", "E0207")
         return value
 
     def ints(self, name: str, default: Any = _REQUIRED) -> tuple[int, ...]:
@@ -199,7 +206,7 @@ class Site:
         if value is default:
             return default
         if not all(isinstance(v, int) for v in value):
-            raise Mistake(f"expected a list of integers as attribute '{name}', not {_brief(value)}.")
+            raise Mistake(f"expected a list of integers as attribute '{name}', not {_brief(value)}.", "E0211")
         return tuple(value)
 
     def floats(self, name: str, default: Any = _REQUIRED) -> tuple[float, ...]:
@@ -235,7 +242,7 @@ class Site:
         try:
             return element_type(numpy_type(number))
         except UnsupportedType as e:
-            raise Refused(f"expected a numeric element type, not {e}.") from e
+            raise Refused(f"expected a numeric element type, not {e}.", "E0216") from e
 
     # Results
 
@@ -247,16 +254,16 @@ class Site:
         """Refuse outputs beyond the first."""
         extra = [o for o in self.node.outputs[1:] if o and self.importer.is_read(o)]
         if extra:
-            raise Refused(f"expected one output, not also {', '.join(map(repr, extra))}: {why}.")
+            raise Refused(f"expected one output, not also {', '.join(map(repr, extra))}: {why}.", "E0208")
 
     def build(self, kind: type[DnnOp], *operands: Any, **params: Any) -> Sequence[SSAValue]:
         """Append an operation; returns its results. A wrong construction is the model's mistake."""
         try:
             op = kind(*operands, location=self.location, **params)
         except BeyondDialect as e:
-            raise Refused(str(e)) from e
+            raise Refused(str(e), rule_code(e)) from e
         except VerifyException as e:
-            raise Mistake(str(e)) from e
+            raise Mistake(str(e), rule_code(e)) from e
         return self.importer.program.append(op)
 
     def by_definition(self) -> list[SSAValue]:
@@ -264,7 +271,9 @@ class Site:
         self.ignore(*self.node.attributes)
         function = schema_function(self.node, self.importer.type)
         if function is None:
-            raise Refused(f"outputs {', '.join(map(repr, self.node.outputs[1:]))} are not supported in this opset.")
+            raise Refused(
+                f"outputs {', '.join(map(repr, self.node.outputs[1:]))} are not supported in this opset.", "E0208"
+            )
         values = self.importer.call(function, self.node)
         if None in values:
             raise Unknown

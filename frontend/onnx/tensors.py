@@ -76,7 +76,7 @@ def literal(t: TensorProto, external: External, name: str = "") -> Literal:
 
 
 def _damaged(name: str, expected: str, got: str) -> DnncError:
-    return DnncError(Finding(f"tensor '{name}'", f"expected {expected}, not {got}. Export the model again."))
+    return DnncError(Finding(f"tensor '{name}'", f"expected {expected}, not {got}. Export the model again.", "E0223"))
 
 
 def _values(t: TensorProto, name: str, kind: TensorType) -> np.ndarray:
@@ -100,17 +100,21 @@ def _external(t: TensorProto, name: str, external: External, kind: TensorType) -
     if folder is None:
         todo = "Import the model by its path, so that its folder is known."
         raise DnncError(
-            Finding(where, f"expected its data in the model, not in the external file '{location}'. {todo}")
+            Finding(where, f"expected its data in the model, not in the external file '{location}'. {todo}", "E0221")
         )
     path = folder / location
     if not location or not path.resolve().is_relative_to(folder.resolve()):
-        raise DnncError(Finding(where, f"expected external data inside the model's folder, not at '{location}'."))
+        raise DnncError(
+            Finding(where, f"expected external data inside the model's folder, not at '{location}'.", "E0222")
+        )
     if not path.is_file():
         if location in external.told:
             raise DnncError(())
         external.told.add(location)
         todo = f"Put the file beside the model, in {folder}."
-        raise DnncError(Finding(where, f"expected its data in the file '{location}', which does not exist. {todo}"))
+        raise DnncError(
+            Finding(where, f"expected its data in the file '{location}', which does not exist. {todo}", "E0221")
+        )
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", nbytes(kind)))
     except ValueError as e:

@@ -22,7 +22,7 @@ def window(site: Site, kernel: Sequence[int], size: Sequence[int]) -> Window:
     pads = tuple(site.ints("pads", (0,) * (2 * n)))
     auto = site.word("auto_pad", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
     if len(pads) != 2 * n:
-        raise Mistake(f"expected {2 * n} values as attribute 'pads', not {len(pads)}.")
+        raise Mistake(f"expected {2 * n} values as attribute 'pads', not {len(pads)}.", "E0434")
     if auto == "VALID":
         pads = (0,) * (2 * n)
     elif auto != "NOTSET":
@@ -34,9 +34,9 @@ def per_dimension(site: Site, name: str, n: int) -> tuple[int, ...]:
     """An attribute with a value for each spatial dimension, 1 by default."""
     values = tuple(site.ints(name, ())) or (1,) * n
     if len(values) != n:
-        raise Mistake(f"expected {n} values as attribute '{name}', not {len(values)}.")
+        raise Mistake(f"expected {n} values as attribute '{name}', not {len(values)}.", "E0434")
     if min(values) < 1:
-        raise Mistake(f"expected values of at least 1 as attribute '{name}', not {list(values)}.")
+        raise Mistake(f"expected values of at least 1 as attribute '{name}', not {list(values)}.", "E0416")
     return values
 
 
@@ -52,7 +52,7 @@ def same_pads(
 def spatial(site: Site, i: int = 0) -> tuple[int, ...]:
     """Spatial dimensions of an input [N, C, spatial...]."""
     if site.rank(i) < 3:
-        raise Mistake(f"expected input {site.input_name(i)} of rank 3 or more, not {site.rank(i)}.")
+        raise Mistake(f"expected input {site.input_name(i)} of rank 3 or more, not {site.rank(i)}.", "E0418")
     return site.shape(i)[2:]
 
 
@@ -61,7 +61,7 @@ def kernel_shape(site: Site) -> tuple[int, ...]:
     kernel = spatial(site, 1)
     stated = tuple(site.ints("kernel_shape", kernel))
     if stated != kernel:
-        raise Mistake(f"expected a kernel_shape of {list(kernel)} as in the weights, not {list(stated)}.")
+        raise Mistake(f"expected a kernel_shape of {list(kernel)} as in the weights, not {list(stated)}.", "E0421")
     return kernel
 
 
@@ -122,7 +122,7 @@ def pool_window(site: Site) -> Window:
     """The window of a pool."""
     kernel = site.ints("kernel_shape")
     if len(kernel) != len(spatial(site)):
-        raise Mistake(f"expected a kernel_shape of {len(spatial(site))} values, not {len(kernel)}.")
+        raise Mistake(f"expected a kernel_shape of {len(spatial(site))} values, not {len(kernel)}.", "E0434")
     return window(site, kernel, spatial(site))
 
 
@@ -152,7 +152,7 @@ def norm_order(site: Site) -> int:
     """The p of an Lp pool."""
     p = site.float("p", 2)
     if p < 1 or not float(p).is_integer():
-        raise Refused(f"expected a whole p of at least 1, not {p}.")
+        raise Refused(f"expected a whole p of at least 1, not {p}.", "E0207")
     return int(p)
 
 
