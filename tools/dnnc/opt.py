@@ -89,7 +89,7 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
         ctx = make_context()
         module = parse(ctx, chunk, Path(args.file).name if args.file != "-" else "stdin")
     elif args.file.endswith(".onnx"):
-        from dnnc.commands import parse_dims
+        from dnnc.dims import parse_dims
         from dnnc.frontend.onnx.importer import import_onnx
 
         ctx = make_context()
