@@ -42,13 +42,13 @@ def evaluate(
 def check_inputs(block: Block, inputs: Sequence[np.ndarray]) -> None:
     """Verify number, shapes and types of the inputs; all problems at once."""
     if len(inputs) != len(block.args):
-        raise DnncError(Finding("inputs", f"expected {len(block.args)} arrays, not {len(inputs)}.", "E0120"))
+        raise DnncError(Finding("inputs", f"expected {len(block.args)} arrays, not {len(inputs)}.", "E0121"))
     findings = []
     for i, (arg, x) in enumerate(zip(block.args, inputs)):
         want = dtype(arg.type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
         if x.shape != shape_of(arg.type) or x.dtype != want:
             got = f"{'x'.join(map(str, x.shape)) or 'scalar'} {x.dtype}"
-            findings.append(Finding(f"input {i}", f"expected {tensor_text(arg.type)} ({want}), not {got}.", "E0120"))
+            findings.append(Finding(f"input {i}", f"expected {tensor_text(arg.type)} ({want}), not {got}.", "E0121"))
     if findings:
         raise DnncError(findings)
 

@@ -55,7 +55,9 @@ def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sequence[n
         count += 1
     if not count:
         raise DnncError(
-            Finding("calibration", "expected at least one sample, not none. Give an .npz with unlabelled inputs.")
+            Finding(
+                "calibration", "expected at least one sample, not none. Give an .npz with unlabelled inputs.", "E0111"
+            )
         )
     for op, extremes in seen.items():
         op.attributes[RANGE] = Reals(extremes)
@@ -96,10 +98,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {k: loaded[k] for k in loaded.files}
     except FileNotFoundError as e:
         message = "expected an .npz or .npy file, found nothing there. Check the path."
-        raise DnncError(Finding(str(path), message)) from e
+        raise DnncError(Finding(str(path), message, "E0101")) from e
     except (ValueError, OSError, EOFError, KeyError, BadZipFile) as e:
-        message = f"expected an .npz or .npy file with numeric arrays, not this ({e})."
-        raise DnncError(Finding(str(path), message)) from e
+        message = f"expected an .npz or .npy file with numeric arrays, not this ({e}). Write it with numpy.savez."
+        raise DnncError(Finding(str(path), message, "E0110")) from e
 
 
 def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
@@ -108,7 +110,7 @@ def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
     args = function.body.block.args
     if len(arrays) < len(args):
         message = f"expected {len(args)} arrays, one for each input of the network, not {len(arrays)}."
-        raise DnncError(Finding(str(path), message))
+        raise DnncError(Finding(str(path), message, "E0115"))
     return cut_samples(arrays[: len(args)], function.function_type.inputs.data, str(path))
 
 
@@ -126,9 +128,11 @@ def cut_samples(arrays: Sequence[np.ndarray], types: Sequence[Attribute], where:
         else:
             got = "x".join(map(str, x.shape))
             raise DnncError(
-                Finding(where, f"expected samples of {tensor_text(type_)} stacked along a first axis, not {got}.")
+                Finding(
+                    where, f"expected samples of {tensor_text(type_)} stacked along a first axis, not {got}.", "E0112"
+                )
             )
     counts = [len(column) for column in columns]
     if len(set(counts)) > 1:
-        raise DnncError(Finding(where, f"expected as many samples for every input, not {counts}."))
+        raise DnncError(Finding(where, f"expected as many samples for every input, not {counts}.", "E0113"))
     return [list(row) for row in zip(*columns)]

@@ -38,7 +38,7 @@ class PlanMemoryPass(ModulePass):
             size = next((m.bytes for m in arch.memory if m.name == memory), 0)
             if on_chip and result.peak > size:
                 text = f"at most {size} bytes in use at once were expected, not {result.peak} (at least {result.lower_bound})"
-                raise UnsupportedError(Finding(memory, f"{text}. Choose a target with a larger {memory}."))
+                raise UnsupportedError(Finding(memory, f"{text}. Choose a target with a larger {memory}.", "E0805"))
             for i, buffer in enumerate(buffers):
                 buffer.offset = Int(result.offsets[i])
 

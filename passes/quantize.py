@@ -17,7 +17,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir import fixed
-from dnnc.ir.diagnostics import Collector, where
+from dnnc.ir.diagnostics import BrokenRule, Collector, where
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
@@ -92,15 +92,18 @@ class _Lowering:
             place = where(op.location, op.name)
             ranges = [range_of(v) for v in (op.operands[0], op.results[0])] if contraction(op) else []
             if None in ranges:
-                report.error(place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.")
+                report.error(
+                    place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.", "E0701"
+                )
             elif not np.isfinite([r for r in ranges if r]).all():
-                report.error(place, f"expected finite operands and results on the samples, not {ranges}.")
+                report.error(place, f"expected finite operands and results on the samples, not {ranges}.", "E0702")
             if i < last and not self.options.islands and not integer_form(op):
                 kind = type_name(op.results[0].type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
                 report.refuse(
                     place,
                     f"'{op.name}' on {kind} has no int8 form yet. "
                     "Compile it to C in float (--emit c); quantize{islands=true} keeps it in float for the interpreter.",
+                    "E0703",
                 )
         report.raise_if_any()
 
@@ -199,7 +202,7 @@ class _Lowering:
         if int(np.max(bound, initial=0)) >= 2**31:
             op.emit_error(
                 f"expected sums below 2^31, not up to {int(np.max(bound))}. Split the layer's input channels.",
-                OverflowError(),
+                BrokenRule("accumulator", "E0808"),
             )
 
 

@@ -124,7 +124,9 @@ def split(module: ModuleOp) -> Parts:
             fed.update(op.results)
             if any(v in late for v in op.operands):
                 text = "an operation that needs nothing the host makes from the accelerator's results was expected"
-                problems.refuse(where(op.location, op.name), f"{text}, not '{op.name}'. Quantize what is before it.")
+                problems.refuse(
+                    where(op.location, op.name), f"{text}, not '{op.name}'. Quantize what is before it.", "E0801"
+                )
         elif isinstance(op, ReturnOp) or any(v in fed or v in late for v in op.operands):
             parts.after.append(op)
             late.update(op.results)
@@ -133,7 +135,7 @@ def split(module: ModuleOp) -> Parts:
     problems.raise_if_any()
     if not parts.device:
         raise UnsupportedError(
-            Finding("main", "quantized groups were expected, there are none. Quantize the network first.")
+            Finding("main", "quantized groups were expected, there are none. Quantize the network first.", "E0802")
         )
     return parts
 
@@ -152,7 +154,7 @@ def _function(
         if missing := [v for v in op.operands if v not in mapping]:
             text = f"a result made of the accelerator's outputs was expected, not of {missing[0].type}"
             raise UnsupportedError(
-                Finding(where(op.location, op.name), f"{text}. Return it from a network of its own.")
+                Finding(where(op.location, op.name), f"{text}. Return it from a network of its own.", "E0806")
             )
         clone = op.clone(mapping)
         clone.location = op.location
@@ -262,7 +264,9 @@ class _Builder:
         constant = op.inputs[index].owner
         if not isinstance(constant, ConstOp):
             place = where(op.location, "group")
-            raise UnsupportedError(Finding(place, "constant weights and bias were expected, not computed ones."))
+            raise UnsupportedError(
+                Finding(place, "constant weights and bias were expected, not computed ones.", "E0807")
+            )
         return constant.array(self.store)
 
 
@@ -272,7 +276,9 @@ def _check_sums(op: GroupOp, group: Group, weights: np.ndarray, bias: np.ndarray
     bound = fixed.accumulator_bound(weights, int(limits.min), int(limits.max), int(group.source.zero), bias)
     if bound.max() >= 2**31:
         text = f"sums below 2**31 were expected, not up to {bound.max()} in channel {bound.argmax()}"
-        raise DnncError(Finding(where(op.location, group.layer.name), f"{text}. Quantize the weights with fewer bits."))
+        raise DnncError(
+            Finding(where(op.location, group.layer.name), f"{text}. Quantize the weights with fewer bits.", "E0808")
+        )
 
 
 def _source_name(value: SSAValue) -> str | None:

@@ -41,7 +41,7 @@ class Compiled:
         arena = ctypes.c_void_p(self._arena.ctypes.data)
         status = self._run(arena, ctypes.c_size_t(self._arena.nbytes), *pointers)
         if status:
-            raise InternalError(Finding(f"{self.program.name}_run", f"expected status 0, not {status}."))
+            raise InternalError(Finding(f"{self.program.name}_run", f"expected status 0, not {status}.", "E0999"))
         return outputs
 
 
@@ -54,7 +54,7 @@ def compile_and_load(program: CProgram, cc: str = "cc", flags: Sequence[str] = F
     if compiler is None:
         todo = "Install gcc or clang, or name a compiler with cc=."
         raise DnncError(
-            Finding(f"C compiler '{cc}'", f"expected a program of that name on the PATH, found none. {todo}")
+            Finding(f"C compiler '{cc}'", f"expected a program of that name on the PATH, found none. {todo}", "E0904")
         )
     with tempfile.TemporaryDirectory(prefix="dnnc-") as directory:
         source = next(p for p in write(program, directory) if p.suffix == ".c")
@@ -63,7 +63,7 @@ def compile_and_load(program: CProgram, cc: str = "cc", flags: Sequence[str] = F
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             text = f"expected the generated C to compile. {Path(compiler).name} says:\n{done.stderr[:_MESSAGE]}"
-            raise InternalError(Finding(source.name, text))
+            raise InternalError(Finding(source.name, text, "E0999"))
         return Compiled(program, library, _weights(program))
 
 
@@ -83,7 +83,7 @@ def _weights(program: CProgram) -> np.ndarray | None:
 
 def _paired(ports: Sequence[Port], inputs: Sequence[np.ndarray]):
     if len(ports) != len(inputs):
-        raise DnncError(Finding("inputs", f"expected {len(ports)} arrays, not {len(inputs)}."))
+        raise DnncError(Finding("inputs", f"expected {len(ports)} arrays, not {len(inputs)}.", "E0121"))
     return zip(ports, inputs)
 
 
@@ -92,5 +92,5 @@ def _checked(i: int, port: Port, x: np.ndarray) -> np.ndarray:
     if x.shape != port.shape or x.dtype.name != port.dtype:
         want = f"{'x'.join(map(str, port.shape)) or 'scalar'} {port.dtype}"
         got = f"{'x'.join(map(str, x.shape)) or 'scalar'} {x.dtype}"
-        raise DnncError(Finding(f"input {i} '{port.name}'", f"expected {want}, not {got}."))
+        raise DnncError(Finding(f"input {i} '{port.name}'", f"expected {want}, not {got}.", "E0121"))
     return np.ascontiguousarray(x)

@@ -118,7 +118,9 @@ def _check_op(found: Collector, op: DnnOp) -> None:
     place = where(op.location, op.name)
     if emitter(op) is None:
         types = ", ".join(_type_of(v) for v in op.operands)
-        found.refuse(place, f"expected an operation the C backend writes, not '{op.name}' on ({types}). {_TODO}")
+        found.refuse(
+            place, f"expected an operation the C backend writes, not '{op.name}' on ({types}). {_TODO}", "E0901"
+        )
         return
     values = {_type_of(v): v for v in (*op.operands, *op.results)}
     fits = [_check_type(found, place, f"'{op.name}'", value) for value in values.values()]
@@ -139,13 +141,15 @@ def _check_type(found: Collector, place: str, what: str, value: SSAValue) -> boo
     assert isinstance(value.type, TensorType)
     element = value.type.element_type
     if size_of(value.type) >= 2**31:
-        found.refuse(place, f"expected tensors of less than 2^31 elements, not {tensor_text(value.type)}.")
+        found.refuse(place, f"expected tensors of less than 2^31 elements, not {tensor_text(value.type)}.", "E0902")
     fits = not isinstance(element, QuantType) and dtype(element).name in C_TYPES
     if not fits:
         names = "f32, f64, i1, i8 to i64 or ui8 to ui64"
         reason = "Quantized" if isinstance(element, QuantType) else "Narrow float" if is_float(element) else "Narrow"
         found.refuse(
-            place, f"expected {what} on {names}, not {type_name(element)}. {reason} types are not written as C yet."
+            place,
+            f"expected {what} on {names}, not {type_name(element)}. {reason} types are not written as C yet.",
+            "E0903",
         )
     return fits
 
@@ -156,7 +160,7 @@ def _check_body(found: Collector, op: Elementwise) -> None:
     except NotImplementedError as error:
         types = ", ".join(_type_of(v) for v in op.operands)
         message = f"expected '{op.name}' on types it has a C form for, not ({types}): {error}. Cast the operands first."
-        found.refuse(where(op.location, op.name), message)
+        found.refuse(where(op.location, op.name), message, "E0901")
 
 
 def kernels_of(

@@ -42,7 +42,8 @@ def disassemble(words: Words) -> list[str]:
     """One line for each instruction; DnncError when a word is no instruction."""
     if len(bad := unknown(words)):
         raise DnncError(
-            f"instruction {bad[0]}: a known op was expected, not the word {words[bad[0]]}. Rebuild the program."
+            f"instruction {bad[0]}: a known op was expected, not the word {words[bad[0]]}. Rebuild the program.",
+            "E0820",
         )
     lines = [""] * len(words)
     for decoded in decode(words).values():
@@ -60,7 +61,7 @@ def assemble(text: str, source: str = "asm") -> Words:
             try:
                 words.append(_assemble_line(code))
             except DnncError as error:
-                problems.errors += [Finding(f"{source}:{number}", str(f)) for f in error.findings]
+                problems.errors += [Finding(f"{source}:{number}", f.message, f.code) for f in error.findings]
     problems.raise_if_any()
     return np.concatenate(words) if words else np.zeros((0, 4), np.uint32)
 
@@ -75,7 +76,7 @@ def _assemble_line(code: list[str]) -> Words:
         key, _, text = part.partition("=")
         _known(key, [*instruction.layout, *_MASKS, "tag"], f"a field of {name}")
         if key in values:
-            raise DnncError(f"{name}.{key}: one value was expected, not two. Remove one.")
+            raise DnncError(f"{name}.{key}: one value was expected, not two. Remove one.", "E0816")
         values[key] = _number(instruction, key, text)
     return encode(instruction, engine, **values)
 
@@ -91,11 +92,13 @@ def _number(instruction: Instruction, key: str, text: str) -> int:
         return int(text, 0)
     except ValueError:
         expected = f"one of {', '.join(names)}" if names else "an integer"
-        raise DnncError(f"{instruction.name}.{key}: {expected} was expected, not {text!r}. Correct it.") from None
+        raise DnncError(
+            f"{instruction.name}.{key}: {expected} was expected, not {text!r}. Correct it.", "E0817"
+        ) from None
 
 
 def _known(name: str, names: Iterable[str], what: str) -> str:
     if name not in names:
         near = get_close_matches(name, list(names), 1) or sorted(names)
-        raise DnncError(f"{what} was expected, not {name!r}. Write {' or '.join(near)}.")
+        raise DnncError(f"{what} was expected, not {name!r}. Write {' or '.join(near)}.", "E0816")
     return name

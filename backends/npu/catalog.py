@@ -27,10 +27,11 @@ def load_target(name_or_path: str = DEFAULT) -> Accelerator:
         near = get_close_matches(name_or_path, bundled(), 3) or bundled()
         raise DnncError(
             f"target: one of {', '.join(bundled())} or a path to a .toml file was expected, not {name_or_path!r}. "
-            f"Did you mean {' or '.join(near)}?"
+            f"Did you mean {' or '.join(near)}?",
+            "E0601",
         )
     if not Path(name_or_path).is_file():
         raise DnncError(
-            f"target: a TOML file was expected, not {name_or_path!r}, which does not exist. Check the path."
+            f"target: a TOML file was expected, not {name_or_path!r}, which does not exist. Check the path.", "E0602"
         )
     return arch.read(name_or_path)

@@ -72,7 +72,8 @@ def set_field(words: Words, where: str, field: Field, at: int, value: ArrayLike)
     if np.any(bad := (v < field.low) | (v > field.high)):
         raise DnncError(
             f"{where}.{field.name}: a value in [{field.low}, {field.high}] ({field.bits} bits) was "
-            f"expected, not {int(v[bad].flat[0])}. Use a smaller tile, or a target whose memories are smaller."
+            f"expected, not {int(v[bad].flat[0])}. Use a smaller tile, or a target whose memories are smaller.",
+            "E0818",
         )
     raw = ((v - field.base) & ((1 << field.bits) - 1)).astype(np.uint64)
     _deposit(words, at, field.bits, raw)

@@ -82,7 +82,7 @@ class Simulator:
         if event is None:
             return None
         if fault := self.faults.get(event.index):
-            raise MachineFault(Finding(self.describe(event.index), f"{fault}. Rebuild the program."))
+            raise MachineFault(Finding(self.describe(event.index), f"{fault}. Rebuild the program.", "E0825"))
         kind = KINDS[self.kind[event.index]]
         does = self.machine is not None and kind in self.machine.kinds
         self.saturated.append(self.machine.execute(kind, event.index) if does and self.machine else 0)
@@ -109,7 +109,8 @@ class Simulator:
         if value is None or value.shape != symbol.shape or value.dtype != symbol.dtype:
             got = "nothing" if value is None else f"{value.dtype}{list(value.shape)}"
             raise DnncError(
-                f"input {symbol.name!r}: {symbol.dtype}{list(symbol.shape)} was expected, not {got}. Convert it."
+                f"input {symbol.name!r}: {symbol.dtype}{list(symbol.shape)} was expected, not {got}. Convert it.",
+                "E0121",
             )
         self._bytes(symbol)[...] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
 
@@ -119,7 +120,7 @@ class Simulator:
 
     def _bytes(self, symbol: Symbol) -> NDArray[np.uint8]:
         if self.machine is None:
-            raise DnncError("simulator: a run with data was expected, not timing only. Leave timing_only out.")
+            raise DnncError("simulator: a run with data was expected, not timing only. Leave timing_only out.", "E0828")
         return self.machine.regions[symbol.region][symbol.offset : symbol.offset + symbol.bytes]
 
     def trace(self) -> Trace:

@@ -92,7 +92,8 @@ class Program:
         if self.digest != accelerator.digest:
             raise DnncError(
                 f"program: one for target '{accelerator.name}' with hash {accelerator.digest[:16]} was expected, "
-                f"not for '{self.target}' with hash {self.digest[:16]}. Compile it again for this target."
+                f"not for '{self.target}' with hash {self.digest[:16]}. Compile it again for this target.",
+                "E0814",
             )
 
     def to_bytes(self) -> bytes:
@@ -125,7 +126,8 @@ def from_bytes(data: bytes, source: str = "program") -> Program:
     sections = _unpack(data, source)
     if len(sections["text"]) % 16:
         raise DnncError(
-            f"{source}: section 'text': whole 16-byte instructions were expected, not {len(sections['text'])} bytes."
+            f"{source}: section 'text': whole 16-byte instructions were expected, not {len(sections['text'])} bytes.",
+            "E0812",
         )
     try:
         debug, symbols, memory, about = (json.loads(sections[name]) for name in SECTIONS[3:])
@@ -141,7 +143,9 @@ def from_bytes(data: bytes, source: str = "program") -> Program:
             about["user"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise DnncError(f"{source}: sections as dnnc writes them were expected: {error!r}. Compile it again.") from None
+        raise DnncError(
+            f"{source}: sections as dnnc writes them were expected: {error!r}. Compile it again.", "E0812"
+        ) from None
 
 
 def inconsistencies(program: Program, accelerator: Accelerator) -> list[Finding]:
@@ -149,14 +153,20 @@ def inconsistencies(program: Program, accelerator: Accelerator) -> list[Finding]
     found = Collector()
     sizes = [r.bytes for r in program.regions]
     if sum(sizes) > accelerator.dram.bytes:
-        found.error("memory map", f"at most {accelerator.dram.bytes} bytes of DRAM were expected, not {sum(sizes)}.")
+        found.error(
+            "memory map", f"at most {accelerator.dram.bytes} bytes of DRAM were expected, not {sum(sizes)}.", "E0815"
+        )
     for number, data in enumerate((program.weights, program.parameters)):
         if len(data) > (sizes[number] if number < len(sizes) else 0):
-            found.error(f"section '{REGIONS[number]}'", f"a region of at least {len(data)} bytes was expected.")
+            found.error(
+                f"section '{REGIONS[number]}'", f"a region of at least {len(data)} bytes was expected.", "E0815"
+            )
     for s in program.symbols:
         if not 0 <= s.region < len(sizes) or s.offset < 0 or s.offset + s.bytes > sizes[s.region]:
             found.error(
-                f"symbol {s.name!r}", f"{s.bytes} bytes within its region were expected, not from {s.offset} on."
+                f"symbol {s.name!r}",
+                f"{s.bytes} bytes within its region were expected, not from {s.offset} on.",
+                "E0815",
             )
     return found.errors
 
@@ -183,31 +193,37 @@ def _unpack(data: bytes, source: str) -> dict[str, bytes]:
         if offset + size > len(data):
             raise DnncError(
                 f"{where}: {size} bytes were expected, not {max(0, len(data) - offset)}. "
-                "The file is cut short; copy it again."
+                "The file is cut short; copy it again.",
+                "E0812",
             )
         out[name] = data[offset : offset + size]
         if (found := zlib.crc32(out[name])) != crc:
             raise DnncError(
-                f"{where}: checksum {crc:08x} was expected, not {found:08x}. The file is damaged; copy it again."
+                f"{where}: checksum {crc:08x} was expected, not {found:08x}. The file is damaged; copy it again.",
+                "E0812",
             )
     if missing := [name for name in SECTIONS if name not in out]:
-        raise DnncError(f"{source}: section {missing[0]!r} was expected, it is not in the file. Compile it again.")
+        raise DnncError(
+            f"{source}: section {missing[0]!r} was expected, it is not in the file. Compile it again.", "E0812"
+        )
     return out
 
 
 def _table(data: bytes, source: str) -> list[tuple[bytes, int, int, int]]:
     if len(data) < _HEAD.size or data[: len(MAGIC)] != MAGIC:
         raise DnncError(
-            f"{source}: a file that begins with {MAGIC!r} was expected, not {data[:8]!r}. Give a .npu program file."
+            f"{source}: a file that begins with {MAGIC!r} was expected, not {data[:8]!r}. Give a .npu program file.",
+            "E0811",
         )
     _, version, count = _HEAD.unpack_from(data)
     if version != VERSION:
         raise DnncError(
-            f"{source}: format version {VERSION} was expected, not {version}. Compile it again with this dnnc."
+            f"{source}: format version {VERSION} was expected, not {version}. Compile it again with this dnnc.", "E0813"
         )
     end = _HEAD.size + count * _ENTRY.size
     if count > 64 or len(data) < end + _CRC.size or _CRC.unpack_from(data, end)[0] != zlib.crc32(data[:end]):
         raise DnncError(
-            f"{source}: a whole section table was expected in the first bytes. The file is damaged; copy it again."
+            f"{source}: a whole section table was expected in the first bytes. The file is damaged; copy it again.",
+            "E0812",
         )
     return [_ENTRY.unpack_from(data, _HEAD.size + i * _ENTRY.size) for i in range(count)]

@@ -166,7 +166,7 @@ class Queues:
             name = Engine(self.work.engine[i]).name
             what = "empty queues" if name == "CTRL" else f"room in the {name} queue"
             lines.append(f"dispatch at {self.describe(i)} waits for {what}")
-        return DeadlockError([Finding(f"deadlock at cycle {max(self.free)}", line) for line in lines])
+        return DeadlockError([Finding(f"deadlock at cycle {max(self.free)}", line, "E0824") for line in lines])
 
     def _stuck(self, q: Engine) -> list[str]:
         """Who the head of a queue waits for, and which instruction would help."""

@@ -111,7 +111,9 @@ class _Selector:
             elif isinstance(op, ComputeOp):
                 self._compute(self.layers[buffer_of(op.tiles[0])], env)
             elif not isinstance(op, BufferOp | ReturnOp):
-                raise InternalError(Finding(where(op.location, op.name), f"expected a schedule, not '{op.name}'."))
+                raise InternalError(
+                    Finding(where(op.location, op.name), f"expected a schedule, not '{op.name}'.", "E0999")
+                )
 
     def note_layers(self, op: Operation) -> None:
         """Tie each on-chip buffer to its compute, so that copies know the layer they serve."""
@@ -189,7 +191,9 @@ class _Selector:
             n *= s.at(values[s.loop] if s.loop >= 0 else 0)[1]
         if n != box.rows * box.row_bytes * box.count2 * box.count3:
             got = f"{box.rows}x{box.row_bytes}x{box.count2}x{box.count3}"
-            raise InternalError(Finding(where(op.location, op.name), f"expected a transfer of {n} bytes, not {got}."))
+            raise InternalError(
+                Finding(where(op.location, op.name), f"expected a transfer of {n} bytes, not {got}.", "E0999")
+            )
 
     def _transfer(self, op: CopyOp, outside: BufferOp, inside: BufferOp, box: Box) -> None:
         engine, instruction = (Engine.LD, isa.LD) if op.loads else (Engine.ST, isa.ST)

@@ -27,7 +27,9 @@ def expand(text: Words) -> Stream:
         return Stream(text, np.arange(len(text)))
     words, origin, end = _block(text, op, 0, len(text), 0)
     if end != len(text):
-        raise DnncError(f"instruction {end}: an open loop was expected before this endloop, not none. Remove it.")
+        raise DnncError(
+            f"instruction {end}: an open loop was expected before this endloop, not none. Remove it.", "E0819"
+        )
     return Stream(words, origin)
 
 
@@ -38,7 +40,9 @@ def _block(text: Words, op: Column, begin: int, limit: int, depth: int) -> tuple
         if op[i] == LOOP.op:
             words, origin, i = _loop(text, op, i, limit, depth + 1)
         elif op[i] == STEP.op:
-            raise DnncError(f"instruction {i}: a step directly after its loop was expected, not here. Move it.")
+            raise DnncError(
+                f"instruction {i}: a step directly after its loop was expected, not here. Move it.", "E0819"
+            )
         else:
             stop = i + int(np.argmax(np.append(np.isin(op[i:limit], (LOOP.op, ENDLOOP.op, STEP.op)), True)))
             words, origin, i = text[i:stop], np.arange(i, stop), stop
@@ -49,16 +53,18 @@ def _block(text: Words, op: Column, begin: int, limit: int, depth: int) -> tuple
 
 def _loop(text: Words, op: Column, at: int, limit: int, depth: int) -> tuple[Words, Column, int]:
     if depth > MAX_DEPTH:
-        raise DnncError(f"instruction {at}: at most {MAX_DEPTH} nested loops were expected. Unroll one.")
+        raise DnncError(f"instruction {at}: at most {MAX_DEPTH} nested loops were expected. Unroll one.", "E0819")
     begin = at + 1
     while begin < limit and op[begin] == STEP.op:
         begin += 1
     body, origin, end = _block(text, op, begin, limit, depth)
     if end == limit:
-        raise DnncError(f"instruction {at}: an endloop for this loop was expected, the program ends. Add it.")
+        raise DnncError(f"instruction {at}: an endloop for this loop was expected, the program ends. Add it.", "E0819")
     count = int(decode(text[at : at + 1])[LOOP.name]["count"][0])
     if count * len(body) > MAX_INSTRUCTIONS:
-        raise DnncError(f"instruction {at}: at most {MAX_INSTRUCTIONS} instructions after expansion were expected.")
+        raise DnncError(
+            f"instruction {at}: at most {MAX_INSTRUCTIONS} instructions after expansion were expected.", "E0819"
+        )
     words = np.tile(body, (count, 1))
     origins, trip = np.tile(origin, count), np.repeat(np.arange(count), len(body))
     for step in range(at + 1, begin):
@@ -74,7 +80,8 @@ def _advance(text: Words, step: int, begin: int, words: Words, origins: Column, 
     slot = int(row["slot"][0])
     if slot >= len(addresses):
         raise DnncError(
-            f"instruction {step}: a step of an address field in its loop was expected, not slot {slot}. Correct it."
+            f"instruction {step}: a step of an address field in its loop was expected, not slot {slot}. Correct it.",
+            "E0819",
         )
     field, at = kind(words[rows[0]]).layout[addresses[slot].name]
     chosen = words[rows]

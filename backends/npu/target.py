@@ -67,7 +67,7 @@ def _host_text(function: FuncOp) -> str:
         if isinstance(op, ConstOp) and op.key is not None:
             uses = ", ".join(dict.fromkeys(where(u.operation.location, u.operation.name) for u in op.result.uses))
             text = f"a float island without weights was expected, not one with '{op.key.data}'"
-            problems.refuse(uses, f"{text}. Quantize it or use the c target.")
+            problems.refuse(uses, f"{text}. Quantize it or use the c target.", "E0809")
     problems.raise_if_any()
     return str(function)
 
@@ -94,7 +94,9 @@ def _region_bytes(buffers: Sequence[BufferOp], space: str) -> int:
 def _offset(buffer: BufferOp) -> int:
     if buffer.offset is None:
         where = f"buffer {buffer.label.data!r}"
-        raise DnncError(Finding(where, "an offset was expected, there is none. Run plan-memory before assembling."))
+        raise DnncError(
+            Finding(where, "an offset was expected, there is none. Run plan-memory before assembling.", "E0810")
+        )
     return buffer.offset.data
 
 

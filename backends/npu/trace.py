@@ -81,11 +81,15 @@ class Trace:
         if layer is not None:
             names, of_row = self.layer_of_tag()
             if layer not in names:
-                raise DnncError(f"trace: one of the layers {', '.join(names)} was expected, not {layer!r}. Choose one.")
+                raise DnncError(
+                    f"trace: one of the layers {', '.join(names)} was expected, not {layer!r}. Choose one.", "E0827"
+                )
             keep &= of_row == names.index(layer)
         if engine is not None:
             if engine.upper() not in Engine.__members__:
-                raise DnncError(f"trace: one of ld, mm, ppu, st, ctrl was expected, not {engine!r}. Choose one.")
+                raise DnncError(
+                    f"trace: one of ld, mm, ppu, st, ctrl was expected, not {engine!r}. Choose one.", "E0827"
+                )
             keep &= self["engine"] == Engine[engine.upper()]
         return self.where(keep)
 
@@ -173,5 +177,7 @@ def load(path: Path | str) -> Trace:
             about = json.loads((file.metadata() or {})[_KEY])
             columns = {name: file.get_tensor(name) for name in COLUMNS}
     except (SafetensorError, KeyError, ValueError) as error:
-        raise DnncError(f"{path}: a trace written by dnnc was expected: {error}. Run the program again.") from None
+        raise DnncError(
+            f"{path}: a trace written by dnnc was expected: {error}. Run the program again.", "E0826"
+        ) from None
     return Trace(columns, tuple(Tag(*t) for t in about["tags"]), about["target"], about["clock_mhz"])

@@ -50,9 +50,9 @@ class _Verifier:
         decoded, m = decode(words), memories(self.program, self.arch)
         found = faults(words, decoded, m)
         for index in sorted(found):
-            self.problems.error(self.where(index), f"{found[index]}. Rebuild the program.")
+            self.problems.error(self.where(index), f"{found[index]}. Rebuild the program.", "E0820")
         if HALT.name not in decoded:
-            self.problems.error("program", "a halt was expected, there is none. Add one at the end.")
+            self.problems.error("program", "a halt was expected, there is none. Add one at the end.", "E0821")
         work = load(words, decoded, costs(decoded, len(words), self.arch).cycles)
         self._balance(words)
         if self._runs(work):
@@ -71,7 +71,9 @@ class _Verifier:
                     text = (
                         f"as many tokens from {p.name} to {q.name} were expected as are taken, not {len(gives)} given"
                     )
-                    self.problems.error(self.where(last), f"{text} and {len(takes)} taken. Correct wait or signal.")
+                    self.problems.error(
+                        self.where(last), f"{text} and {len(takes)} taken. Correct wait or signal.", "E0822"
+                    )
 
     def _runs(self, work: Load) -> bool:
         """Execute the queues without arithmetic; note the deadlock when there is one."""
@@ -92,4 +94,5 @@ class _Verifier:
                 self.where(second),
                 f"a token path from {self.where(first)} was expected: {uses[1]} and its {uses[0]} share bytes "
                 f"[{low}, {high}) of {names[a.memory[x]]}. Add a signal and a wait.",
+                "E0823",
             )

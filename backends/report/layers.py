@@ -100,6 +100,7 @@ def layers_of(block: Block) -> list[Layer]:
             Finding(
                 where(refused[0].location, "module"),
                 f"operations of the dnn dialect were expected, not {got}. Report the module before it is tiled.",
+                "E0905",
             )
         )
     known = constants_of(block)

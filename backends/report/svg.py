@@ -44,7 +44,7 @@ def roofline(name: str, rows: Sequence[Row], roof: Roof | None) -> str:
     DnncError without a target.
     """
     if roof is None:
-        raise DnncError(Finding("roofline", "a target was expected, not none. Give one with -t NAME."))
+        raise DnncError(Finding("roofline", "a target was expected, not none. Give one with -t NAME.", "E0108"))
     points = [
         (r, r.layer.macs / r.layer.traffic.total, roof.attainable(r.layer) or 0)
         for r in rows

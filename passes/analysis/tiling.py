@@ -291,7 +291,9 @@ def _too_small(model: Model) -> UnsupportedError:
     allowed = model.fits_instructions()
     if not allowed.any():
         text = "a layer whose smallest tile one instruction can express was expected"
-        return UnsupportedError(Finding(layer.name, f"{text}, not {layer.H}x{layer.W}x{layer.C}. Split the layer."))
+        return UnsupportedError(
+            Finding(layer.name, f"{text}, not {layer.H}x{layer.W}x{layer.C}. Split the layer.", "E0804")
+        )
     held = {m.name: sum((need[r] for r in m.holds), np.zeros_like(model.c.rows)) for m in arch.memory}
     lines = []
     for memory in arch.memory:
@@ -307,7 +309,7 @@ def _too_small(model: Model) -> UnsupportedError:
                 f"a {memory.name} of at least {size} was expected for its smallest tile, not {memory.bytes}. Choose a "
                 f"target with {memory.name} of {size} or more."
             )
-    return UnsupportedError([Finding(layer.name, line) for line in lines])
+    return UnsupportedError([Finding(layer.name, line, "E0804") for line in lines])
 
 
 def brute_force_traffic(layer: Layer, tile: Tile) -> int:
