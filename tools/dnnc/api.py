@@ -102,7 +102,7 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
     if isinstance(source, (str, Path)):
         path = Path(source)
         if not path.exists():
-            raise DnncError(Finding(str(path), "expected a model file, found nothing there. Check the path."))
+            raise DnncError(Finding(str(path), "expected a model file, found nothing there. Check the path.", "E0101"))
         if path.suffix == ".mlir":
             return Network(*text.load(path), path.stem)
         if path.suffix == ".dnn":
@@ -112,7 +112,9 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
             module, name = read_dnn(path, ctx)
             return Network(module, ctx, name)
         if path.suffix != ".onnx":
-            raise DnncError(Finding(str(path), f"expected a model as .onnx, .dnn or .mlir, not '{path.suffix}'."))
+            raise DnncError(
+                Finding(str(path), f"expected a model as .onnx, .dnn or .mlir, not '{path.suffix}'.", "E0102")
+            )
     from dnnc.frontend.onnx.importer import import_onnx
 
     ctx = make_context()
@@ -163,7 +165,9 @@ class Program:
         """The trace of the last simulator run."""
         if self._trace is None:
             raise DnncError(
-                Finding(self.network.name, "expected a simulator run, none was made. Call run() of an npu program.")
+                Finding(
+                    self.network.name, "expected a simulator run, none was made. Call run() of an npu program.", "E0118"
+                )
             )
         return self._trace
 
@@ -197,7 +201,7 @@ def compile(
     samples for quantization (a path to .npz, or arrays [N, ...], one for each input); `after` is called after each pass.
     """
     if emit not in DEFAULT_PIPELINE:
-        raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'."))
+        raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
     passes = pipeline_passes(pipeline or DEFAULT_PIPELINE[emit])
