@@ -115,7 +115,11 @@ def _check_order(module: Operation) -> None:
             for v in op.operands:
                 if v not in seen:
                     raise DnncError(
-                        Finding(where(op.location, op.name), f"'{op.name}' uses a value made after it.", "E0404")
+                        Finding(
+                            where(op.location, op.name),
+                            f"'{op.name}' expected a value made before it, not after. Move it down.",
+                            "E0404",
+                        )
                     )
             for region in op.regions:
                 for inner in region.blocks:

@@ -38,7 +38,7 @@ def notes(frame: Frame, node: t.Node | None) -> dict[str, Attribute]:
         value = None if note.value is None else fitting(note.value.at, reals, static(frame, note.value))
         wanted = "two numbers, as {range=[-1, 1]}" if name == "range" else "no value, as {island}"
         if (value is None) == (name == "range") or (value is not None and len(value) != 2):
-            raise Mistake(at, f"expected {wanted}.", "E0314")
+            raise Mistake(at, f"expected {wanted} for the note '{name}'.", "E0314")
         found[f"dnn.{name}"] = UnitAttr() if value is None else Reals(value)
     return found
 

@@ -24,9 +24,7 @@ class Unknown(Exception):
     """A value is needed that a mistake reported before has left without meaning."""
 
 
-def finding(
-    source: Source, at: Span, message: str, code: str, calls: Iterable[tuple[Source, Span]] = ()
-) -> Finding:
+def finding(source: Source, at: Span, message: str, code: str, calls: Iterable[tuple[Source, Span]] = ()) -> Finding:
     """A located message; `calls` are the calls that led there, innermost first."""
     lines = [message, *excerpt(source, at)]
     for where, call in calls:

@@ -75,9 +75,7 @@ class _Writer:
                 lines += self.statement(op)
             else:
                 why = f"with attributes {', '.join(op.attributes)}" if op.attributes else "as it is"
-                message = (
-                    f"'{op.name}' {why} cannot be written as .dnn. Print the program before this pass, or as .mlir."
-                )
+                message = f"expected an operation .dnn has a form for, not '{op.name}' {why}. Write the program before this pass, or as .mlir."
                 self.refused.refuse(where(op.location, op.name), message, "E0331")
         self.refused.raise_if_any()
         head = [f"weights {_quoted(weights)}"] if weights else []
@@ -98,9 +96,17 @@ class _Writer:
         """The last line."""
         names = _outside(self.function.res_attrs, len(op.operands), self.refused)
         if not op.operands:
-            self.refused.refuse("func.return", "a program without results cannot be written as .dnn.", "E0331")
+            self.refused.refuse(
+                "func.return",
+                "expected at least one result, not none. A .dnn text ends in an output; write the program as .mlir.",
+                "E0331",
+            )
         if any(notes for _, notes in names):
-            self.refused.refuse("func.func", "notes on results cannot be written as .dnn.", "E0331")
+            self.refused.refuse(
+                "func.func",
+                "expected no notes on results, which .dnn has no place for. Write the program as .mlir.",
+                "E0331",
+            )
         parts = [self.names[v] + _node(name, self.names[v]) for v, (name, _) in zip(op.operands, names)]
         return f"output {', '.join(parts)}"
 
@@ -164,7 +170,9 @@ class _Writer:
         if op.get_irdl_definition().properties[name].default_value is None and _is_element(value):
             return self.element(value)
         self.refused.refuse(
-            where(op.location, op.name), f"{name} of '{op.name}' cannot be written as .dnn: {value}.", "E0331"
+            where(op.location, op.name),
+            f"expected {name} of '{op.name}' as .dnn has it, not {value}. Write the program as .mlir.",
+            "E0331",
         )
         return ""
 
@@ -190,11 +198,17 @@ def _only_function(module: ModuleOp, refused: Collector) -> FuncOp:
     function = main_function(module)
     for op in module.body.block.ops:
         if op is not function:
-            refused.refuse(where(op.location, op.name), f"'{op.name}' beside @main cannot be written as .dnn.", "E0331")
+            refused.refuse(
+                where(op.location, op.name),
+                f"expected @main alone, not '{op.name}' beside it. Write the program as .mlir.",
+                "E0331",
+            )
     if module.attributes:
         names = ", ".join(module.attributes)
         refused.refuse(
-            "module", f"attributes {names} cannot be written as .dnn. Print the program before they are set.", "E0331"
+            "module",
+            f"expected no attributes, not {names}. Write the program as .dnn before they are set, or as .mlir.",
+            "E0331",
         )
     return function
 
@@ -223,7 +237,11 @@ def _outside(
     for a in attributes.data if attributes is not None else [DictionaryAttr({})] * count:
         notes = {k: v for k, v in a.data.items() if k != _NAMED}
         if not _are_notes(notes):
-            refused.refuse("func.func", f"attributes {', '.join(notes)} cannot be written as .dnn.", "E0331")
+            refused.refuse(
+                "func.func",
+                f"expected range and island as notes, not {', '.join(notes)}. Write the program as .mlir.",
+                "E0331",
+            )
         name = a.data.get(_NAMED)
         found.append((name.data if isinstance(name, StringAttr) else None, notes))
     return found

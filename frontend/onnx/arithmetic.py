@@ -82,7 +82,7 @@ def gemm(site: Site) -> SSAValue:
 def cast(site: Site) -> SSAValue:
     """Cast; saturation is what the dialect does."""
     if not site.flag("saturate", True):
-        raise Refused("saturate = 0 is not supported.", "E0207")
+        raise Refused("expected saturate = 1, not 0, which wraps values that do not fit.", "E0207")
     site.word("round_mode", "up")
     return _cast(site, site.operand(0), site.element_type(site.int("to")))
 
@@ -90,7 +90,7 @@ def cast(site: Site) -> SSAValue:
 def cast_like(site: Site) -> SSAValue:
     """CastLike."""
     if not site.flag("saturate", True):
-        raise Refused("saturate = 0 is not supported.", "E0207")
+        raise Refused("expected saturate = 1, not 0, which wraps values that do not fit.", "E0207")
     site.word("round_mode", "up")
     return _cast(site, site.operand(0), site.element(1))
 
@@ -158,7 +158,7 @@ def batch_norm(site: Site) -> SSAValue:
     site.ignore("momentum")
     site.only_first("training is not supported")
     if site.flag("training_mode"):
-        raise Refused("training_mode = 1 is not supported.", "E0207")
+        raise Refused("expected training_mode = 0, not 1. Export the model for inference.", "E0207")
     return site.emit(BatchNormOp, *site.operands(), epsilon=site.float("epsilon", 1e-5))
 
 

@@ -34,14 +34,14 @@ def constant(site: Site) -> Literal:
         case "value_floats":
             return Literal.of(np.array(site.floats("value_floats"), np.float32), name)
         case other:
-            raise Refused(f"'{other}' is not supported.", "E0206")
+            raise Refused(f"expected numbers as the value, not '{other}'.", "E0206")
 
 
 def _literal(site: Site, name: str) -> Literal:
     try:
         return literal(site.tensor("value"), site.importer.external, name)
     except UnsupportedType as e:
-        raise Refused(f"element type {e} is not supported.", "E0216") from e
+        raise Refused(f"expected a numeric element type, not {e}.", "E0216") from e
 
 
 def constant_of_shape(site: Site) -> Literal:
@@ -99,7 +99,7 @@ def dequantize_linear(site: Site) -> Literal:
     """DequantizeLinear of a constant, as stored weights use it: (x - zero) * scale, scale and zero along `axis`."""
     axis, block = site.int("axis", 1), site.int("block_size", 0)
     if any(site.known(k) is None for k in range(len(site.node.inputs)) if site.has(k)):
-        raise Refused("quantized values computed at run time are not supported.", "E0212")
+        raise Refused("expected constant values, not quantized ones computed at run time.", "E0212")
     scale, zero = site.constant(1), site.optional_constant(2)
     site.ignore("output_dtype")
     kind, name = dtype(site.element(1)), site.node.input(0)
@@ -131,5 +131,5 @@ def dropout(site: Site) -> list[SSAValue | Literal]:
     site.ignore("seed")
     ratio, training = site.known(1), site.optional_constant(2)
     if training is not None and training.any() and (ratio is None or ratio.any()):
-        raise Refused("training_mode = 1 is not supported.", "E0207")
+        raise Refused("expected training_mode = 0, not 1. Export the model for inference.", "E0207")
     return [site.operand(0), *([dropout_mask(site)] if site.wants(1) else [])]

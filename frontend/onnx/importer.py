@@ -113,7 +113,11 @@ class Importer:
             self.scope[name] = make()
         except UnsupportedType as e:
             self.scope[name] = None
-            self.findings.refuse(self.place(f"tensor '{name}'"), f"element type {e} is not supported.", "E0216")
+            self.findings.refuse(
+                self.place(f"tensor '{name}'"),
+                f"expected a numeric element type, not {e}. Convert the tensor in the model.",
+                "E0216",
+            )
         except DnncError as e:
             self.scope[name] = None
             for f in e.findings:
@@ -160,7 +164,7 @@ class Importer:
         results = rule(site)
         if site.unread():
             names = ", ".join(f"'{n}'" for n in site.unread())
-            raise Refused(f"attribute {names} is not supported.", "E0206")
+            raise Refused(f"expected no attribute {names}, which dnnc does not know here. Export without it.", "E0206")
         self.results(node, [results] if isinstance(results, (SSAValue, Literal)) else results)
 
     def results(self, node: Node, values: Sequence[SSAValue | Literal | None]) -> None:
@@ -170,7 +174,10 @@ class Importer:
                 self.define(name, value)
         missing = [o for o in node.outputs[len(values) :] if o]
         if missing:
-            raise Refused(f"output {', '.join(map(repr, missing))} is not supported.", "E0208")
+            raise Refused(
+                f"expected no output {', '.join(map(repr, missing))}, which dnnc does not make. Export without it.",
+                "E0208",
+            )
 
     def define(self, name: str, value: SSAValue | Literal) -> None:
         """Give a value its name; a name is given once."""

@@ -67,7 +67,13 @@ def _read(path: Path) -> onnx.ModelProto:
         return wire.read_model(path)
     except OSError as e:
         reason = (e.strerror or str(e)).lower()
-        raise DnncError(Finding(str(path), f"expected a readable ONNX file, not '{reason}'.", "E0103")) from e
+        raise DnncError(
+            Finding(
+                str(path),
+                f"expected a readable ONNX file, not '{reason}'. Check the path and its permissions.",
+                "E0103",
+            )
+        ) from e
     except (wire.Damaged, DecodeError) as e:
         message = "expected an ONNX model, not a file that is damaged or of another format. Export it again."
         raise DnncError(Finding(str(path), message, "E0201")) from e

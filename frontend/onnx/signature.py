@@ -43,7 +43,11 @@ class Signature:
             try:
                 kind, shape = value_type(i.type)
             except UnsupportedType as e:
-                findings.refuse(f"input '{i.name}'", f"type {e} is not supported.", "E0216")
+                findings.refuse(
+                    f"input '{i.name}'",
+                    f"expected a tensor of a numeric element type, not {e}. Convert it in the model.",
+                    "E0216",
+                )
                 continue
             keys = [d if isinstance(d, str) else f"{i.name}.{k}" for k, d in enumerate(shape) if not isinstance(d, int)]
             names.update(keys)

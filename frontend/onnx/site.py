@@ -272,7 +272,8 @@ class Site:
         function = schema_function(self.node, self.importer.type)
         if function is None:
             raise Refused(
-                f"outputs {', '.join(map(repr, self.node.outputs[1:]))} are not supported in this opset.", "E0208"
+                f"expected one output in this opset, not also {', '.join(map(repr, self.node.outputs[1:]))}. Use a newer opset.",
+                "E0208",
             )
         values = self.importer.call(function, self.node)
         if None in values:
