@@ -75,7 +75,8 @@ class _Writer:
                 lines += self.statement(op)
             else:
                 why = f"with attributes {', '.join(op.attributes)}" if op.attributes else "as it is"
-                message = f"expected an operation .dnn has a form for, not '{op.name}' {why}. Write the program before this pass, or as .mlir."
+                what = f"an operation .dnn has a form for, not '{op.name}' {why}"
+                message = f"expected {what}. Write the program before this pass, or as .mlir."
                 self.refused.refuse(where(op.location, op.name), message, "E0331")
         self.refused.raise_if_any()
         head = [f"weights {_quoted(weights)}"] if weights else []
