@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import FileLineColLoc, FusedLoc, LocationAttr, NameLoc
+from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, FusedLoc, LocationAttr, NameLoc
 from xdsl.utils.exceptions import VerifyException
 
 
@@ -115,6 +115,17 @@ def where(location: LocationAttr, fallback: str = "") -> str:
         parts = (where(part) for part in location.locations)  # pyright: ignore[reportGeneralTypeIssues]
         return " + ".join(filter(None, parts)) or fallback
     return fallback
+
+
+def node_names(location: LocationAttr) -> list[str]:
+    """Names of the nodes a location stands for, in order, each once; file positions where a part has no name."""
+    if isinstance(location, NameLoc):
+        return [location.desc.data]
+    if isinstance(location, FusedLoc):
+        assert isinstance(location.locations, ArrayAttr)
+        parts = location.locations.data
+        return list(dict.fromkeys(n for part in parts for n in node_names(part) or [where(part)] if n))
+    return []
 
 
 def counted(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -25,6 +25,21 @@ def main_function(module: ModuleOp) -> FuncOp:
         if isinstance(op, FuncOp) and op.sym_name.data == "main":
             return op
     raise DnncError(Finding("module", "expected a function @main, found none.", "E0449"))
+
+
+def input_names(function: FuncOp) -> list[str]:
+    """Names of a function's inputs, in order; `input0` ... where they have none."""
+    return _port_names(function.arg_attrs, "input", len(function.function_type.inputs.data))
+
+
+def output_names(function: FuncOp) -> list[str]:
+    """Names of a function's outputs, in order; `output0` ... where they have none."""
+    return _port_names(function.res_attrs, "output", len(function.function_type.outputs.data))
+
+
+def _port_names(attributes: ArrayAttr[DictionaryAttr] | None, kind: str, count: int) -> list[str]:
+    given = [a.data.get("dnn.name") for a in attributes.data] if attributes is not None else [None] * count
+    return [n.data if isinstance(n, StringAttr) else f"{kind}{i}" for i, n in enumerate(given)]
 
 
 def evaluate(

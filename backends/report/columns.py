@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from dnnc.backends.report.column import Column, si
 from dnnc.backends.report.layers import Layer
 from dnnc.backends.report.roofline import Roof
-from dnnc.ir.dnn.contraction import ConvDims
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,6 @@ def _dim(row: Row, letter: str, axis: int = 0) -> int | None:
     return value if isinstance(value, int) else ((1,) * (2 - len(value)) + value)[axis]
 
 
-def _dims_text(d: ConvDims) -> str:
-    """`N1 M64 C3 H8xW8 R3xS3 U2 groups 2`, without what is 1."""
-    parts = [f"N{d.N}"] * (d.N != 1) + [f"M{d.M} C{d.C}"]
-    for letter, values in (("", d.HW), ("R", d.RS), ("U", d.U)):
-        if any(v != 1 for v in values):
-            same = len(set(values)) == 1 and letter == "U"
-            parts.append(letter + "x".join(map(str, values[:1] if same else values)))
-    return " ".join(parts + [f"g{d.groups}"] * (d.groups != 1))
-
-
 def _intensity(row: Row) -> float | None:
     moved = row.layer.traffic.total
     return row.layer.macs / moved if moved and row.layer.macs else None
@@ -64,7 +53,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "",
         "Loop bounds of each contraction: images N, filters M, channels C, input HxW, filter RxS, stride U, groups g; "
         "1 is left out.",
-        lambda r: "; ".join(_dims_text(c.dims) for c in r.layer.contractions) or None,
+        lambda r: "; ".join(c.dims.text() for c in r.layer.contractions) or None,
     ),
     Column("N", "N", "", f"Images (rows of a matrix product), {_FIRST}.", lambda r: _dim(r, "N"), False),
     Column("M", "M", "", f"Filters (output channels), {_FIRST}.", lambda r: _dim(r, "M"), False),

@@ -6,14 +6,14 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from math import prod
 
-from xdsl.dialects.builtin import ArrayAttr, FusedLoc, LocationAttr, NameLoc, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dnnc.backends.report.traffic import Traffic, Use, graph_traffic
-from dnnc.ir.diagnostics import Finding, UnsupportedError, counted, where
+from dnnc.ir.diagnostics import Finding, UnsupportedError, counted, node_names, where
 from dnnc.ir.dnn.base import DnnOp
-from dnnc.ir.dnn.contraction import ConvDims, ConvOp, ConvTransposeOp, MatmulOp
+from dnnc.ir.dnn.contraction import ConvDims, ConvOp, ConvTransposeOp, MatmulOp, loop_dims
 from dnnc.ir.dnn.movement import Movement, ShapeOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
@@ -147,7 +147,7 @@ def _layer(op: DnnOp, known: set[SSAValue]) -> Layer:
     known = known | {u.value for u in uses if isinstance(u.value.owner, ConstOp)}
     work = op.work()
     reads = tuple(dict.fromkeys(root(u.value) for u in uses if u.value not in known))
-    nodes = _names(op.location) or [where(op.location, op.name)]
+    nodes = node_names(op.location) or [where(op.location, op.name)]
     first = op.results[0].type
     assert isinstance(first, TensorType)
     return Layer(
@@ -171,17 +171,6 @@ def _layer(op: DnnOp, known: set[SSAValue]) -> Layer:
     )
 
 
-def _names(location: LocationAttr) -> list[str]:
-    """Node names of a location, in order, each once."""
-    if isinstance(location, NameLoc):
-        return [location.desc.data]
-    if isinstance(location, FusedLoc):
-        assert isinstance(location.locations, ArrayAttr)
-        parts = location.locations.data
-        return list(dict.fromkeys(n for part in parts for n in _names(part) or [where(part)] if n))
-    return []
-
-
 def _kind(op: Operation) -> str:
     depthwise = isinstance(op, ConvOp) and op.dims().depthwise
     return "depthwise_conv" if depthwise else op.name.removeprefix("dnn.")
@@ -200,25 +189,6 @@ def _contraction(op: ConvOp | ConvTransposeOp | MatmulOp, uses: list[Use], known
     taps, strides = prod(dims.RS), 1 if isinstance(op, ConvTransposeOp) else prod(dims.U)
     width = min(bits(op.element(0)), bits(op.element(1)))
     return Contraction(_family(op, known, uses), _kind(op), dims, op.work().macs, width, (taps, strides), direct)
-
-
-def loop_dims(op: ConvOp | ConvTransposeOp | MatmulOp) -> ConvDims:
-    """Loop bounds in the letters of convolution; a matrix product is one over a single pixel.
-
-    [.., N, C] x [C, M]: every row of the first operand is an image. With a batch of second operands, each is a group.
-    """
-    if isinstance(op, ConvOp):
-        return op.dims()
-    if isinstance(op, ConvTransposeOp):
-        (n, c, *hw), (_, m, *rs), win = op.shape(0), op.shape(1), op.window.data
-        ef, groups = shape_of(op.result.type)[2:], op.groups.data
-        return ConvDims(n, m * groups, c, tuple(hw), tuple(rs), ef, win.stride, groups)
-    a, b = op.operand_shapes()
-    one = (1, 1)
-    if prod(b[:-2]) == 1:
-        return ConvDims(prod(a[:-1]), b[-1], a[-1], one, one, one, one, 1)
-    groups = op.elements() // max(1, a[-2] * b[-1])
-    return ConvDims(a[-2], groups * b[-1], groups * a[-1], one, one, one, one, groups)
 
 
 def _constants(uses: list[Use], known: set[SSAValue]) -> tuple[Constant, ...]:

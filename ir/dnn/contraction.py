@@ -46,6 +46,15 @@ class ConvDims:
         """Whether every channel is convolved on its own."""
         return self.groups == self.C and self.groups > 1
 
+    def text(self) -> str:
+        """The bounds in a line, `N2 M64 C3 8x8 R3x3 U2 g2`: input H x W bare, what is 1 left out."""
+        parts = [f"N{self.N}"] * (self.N != 1) + [f"M{self.M} C{self.C}"]
+        for letter, values in (("", self.HW), ("R", self.RS), ("U", self.U)):
+            if any(v != 1 for v in values):
+                same = len(set(values)) == 1 and letter == "U"
+                parts.append(letter + "x".join(map(str, values[:1] if same else values)))
+        return " ".join(parts + [f"g{self.groups}"] * (self.groups != 1))
+
 
 def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
     """Element type of a sum of products: of floats and integers their own, of quantized values int32 at scale s_x * s_w.
@@ -355,3 +364,22 @@ class MatmulOp(DnnOp):
         a, _ = self.operand_shapes()
         n = self.elements()
         return Work(n * a[-1], n if self.bias is not None else 0, n)
+
+
+def loop_dims(op: ConvOp | ConvTransposeOp | MatmulOp) -> ConvDims:
+    """Loop bounds in the letters of convolution; a matrix product is one over a single pixel.
+
+    [.., N, C] x [C, M]: every row of the first operand is an image. With a batch of second operands, each is a group.
+    """
+    if isinstance(op, ConvOp):
+        return op.dims()
+    if isinstance(op, ConvTransposeOp):
+        (n, c, *hw), (_, m, *rs), win = op.shape(0), op.shape(1), op.window.data
+        ef, groups = shape_of(op.result.type)[2:], op.groups.data
+        return ConvDims(n, m * groups, c, tuple(hw), tuple(rs), ef, win.stride, groups)
+    a, b = op.operand_shapes()
+    one = (1, 1)
+    if prod(b[:-2]) == 1:
+        return ConvDims(prod(a[:-1]), b[-1], a[-1], one, one, one, one, 1)
+    groups = op.elements() // max(1, a[-2] * b[-1])
+    return ConvDims(a[-2], groups * b[-1], groups * a[-1], one, one, one, one, groups)
