@@ -1,9 +1,12 @@
-"""Applying rewrite laws: bounded sweeps; locations and notes follow what replaces an operation."""
+"""Applying rewrite laws: bounded sweeps through a gate; locations and notes follow what replaces an operation."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
 
 from xdsl.dialects.builtin import UNKNOWN_LOC, ModuleOp
 from xdsl.ir import Operation, SSAValue
@@ -14,19 +17,63 @@ from dnnc.ir.diagnostics import InternalError
 SWEEPS = 64
 
 
+class Gate(Protocol):
+    """What every rewrite goes through while it is set: it may count rewrites, and refuse them."""
+
+    def opens(self, law: str, op: Operation) -> bool:
+        """Whether a law may be tried on an operation; asked before it is known whether the law matches."""
+        ...
+
+    def passed(self, law: str) -> None:
+        """A law that was let through has been applied."""
+        ...
+
+
+_GATE: ContextVar[Gate | None] = ContextVar("gate", default=None)
+
+
+@contextmanager
+def gated(gate: Gate) -> Iterator[None]:
+    """Let the rewrites made inside go through a gate."""
+    token = _GATE.set(gate)
+    try:
+        yield
+    finally:
+        _GATE.reset(token)
+
+
+def allowed(law: str, op: Operation) -> bool:
+    """Whether a rewrite that would now happen may; a pass that is not a list of laws asks once for each of its rewrites."""
+    gate = _GATE.get()
+    if gate is None:
+        return True
+    opens = gate.opens(law, op)
+    if opens:
+        gate.passed(law)
+    return opens
+
+
 class _FirstMatch(RewritePattern):
     """Tries laws in order and counts which fired."""
 
     def __init__(self, laws: Sequence[RewritePattern]):
         self.laws = laws
         self.fired: Counter[str] = Counter()
+        self.gate = _GATE.get()
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         for law in self.laws:
+            if self.gate is not None and not self.gate.opens(type(law).__name__, op):
+                return
             law.match_and_rewrite(op, rewriter)
             if rewriter.has_done_action:
-                self.fired[type(law).__name__] += 1
+                self._count(type(law).__name__)
                 return
+
+    def _count(self, law: str) -> None:
+        self.fired[law] += 1
+        if self.gate is not None:
+            self.gate.passed(law)
 
 
 def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = SWEEPS) -> Counter[str]:

@@ -42,6 +42,9 @@ PASSES: dict[str, type[ModulePass]] = {
     p.name: p for p in sorted({*OPTIONAL, *(p for ps in PIPELINES.values() for p in ps)}, key=lambda p: p.name)
 }
 
+# Passes after which floats are equal only to rounding; NaN and infinities may then stand elsewhere.
+ROUNDS: tuple[type[ModulePass], ...] = (FoldBatchNormPass, DecomposePass)
+
 # The stage (`dnnc.ir.stages`) a module has reached after a pass; checked whenever the pass has run.
 REACHES: dict[type[ModulePass], str] = {
     QuantizePass: "quantized",

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.passes import ModulePass
-from xdsl.transforms.common_subexpression_elimination import cse
+from xdsl.transforms.common_subexpression_elimination import CSEDriver
+
+from dnnc.ir.rewriting import allowed
 
 
 @dataclass(frozen=True)
@@ -21,4 +24,10 @@ class CsePass(ModulePass):
     name = "cse"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        cse(op)
+        _Driver().simplify(op)
+
+
+class _Driver(CSEDriver):
+    def _replace_and_delete(self, op: Operation, existing: Operation):
+        if allowed("EqualOperations", op):
+            super()._replace_and_delete(op, existing)

@@ -24,6 +24,7 @@ from dnnc.ir.dnn.attributes import normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import ReshapeOp
 from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.rewriting import allowed
 from dnnc.ir.types import dtype, float_range, shape_of, tensor_of
 from dnnc.ir.weights import WeightStore, store_of
 
@@ -159,10 +160,12 @@ class DecomposePass(ModulePass):
         unknown = [k for k in self.keep if k.replace("_", "-") not in known]
         if unknown:
             names = ", ".join(known)
-            raise DnncError(Finding("decompose", f"expected names among {names} in keep, not {', '.join(unknown)}."))
+            raise DnncError(
+                Finding("decompose", f"expected names among {names} in keep, not {', '.join(unknown)}.", "E0503")
+            )
         kept = {known[k.replace("_", "-")] for k in self.keep}
         for inner in list(op.walk()):
-            if isinstance(inner, DnnOp) and type(inner) in LAWS and type(inner) not in kept:
+            if isinstance(inner, DnnOp) and type(inner) in LAWS.keys() - kept and allowed("Definition", inner):
                 builder = Builder(inner, store_of(ctx))
                 result = LAWS[type(inner)](inner, builder)
                 Rewriter.insert_op(builder.ops, InsertPoint.before(inner))

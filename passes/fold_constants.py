@@ -18,6 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import ShapeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
+from dnnc.ir.rewriting import allowed
 from dnnc.ir.types import nbytes, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 
@@ -37,7 +38,7 @@ class FoldConstantsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
         for inner in list(op.walk()):
-            if isinstance(inner, DnnOp) and self._folds(inner):
+            if isinstance(inner, DnnOp) and self._folds(inner) and allowed("ConstantOperands", inner):
                 fold(inner, store)
 
     def _folds(self, op: DnnOp) -> bool:

@@ -23,6 +23,7 @@ from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.reduction import Pool
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
+from dnnc.ir.rewriting import allowed
 from dnnc.ir.stages import ISLAND
 
 _HEADS = (ConvOp, ConvTransposeOp, MatmulOp)
@@ -41,7 +42,7 @@ class FuseGroupsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         grouped: set[Operation] = set()
         for inner in list(main_function(op).body.block.ops):
-            if inner not in grouped and isinstance(inner, DnnOp) and computes(inner):
+            if inner not in grouped and isinstance(inner, DnnOp) and computes(inner) and allowed("Group", inner):
                 chain = self._chain(inner)
                 grouped.update(chain)
                 _replace(chain)
