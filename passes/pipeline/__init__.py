@@ -1,8 +1,8 @@
-"""Pipelines: as text (`simplify,fuse-groups{max-ops=4}`), in files, run over a module."""
+"""Pipelines: as text (`simplify,fuse-groups{max-ops=4}`), in files, as objects; run over a module."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from xdsl.context import Context
@@ -10,14 +10,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dnnc.ir.diagnostics import DnncError, Finding
-from dnnc.ir.stages import check
-from dnnc.ir.text import verify
-from dnnc.passes import REACHES
 from dnnc.passes.pipeline.build import passes_of
-from dnnc.passes.pipeline.options import options_text
+from dnnc.passes.pipeline.checks import EACH, Verify
+from dnnc.passes.pipeline.custom import pattern
+from dnnc.passes.pipeline.options import Bytes, options_text
+from dnnc.passes.pipeline.pipeline import Hook, Pipeline
 from dnnc.passes.pipeline.syntax import Source
-
-AfterPass = Callable[[ModulePass, ModuleOp], None]
 
 
 def parse(text: str) -> list[ModulePass]:
@@ -40,15 +38,15 @@ def read(path: str | Path) -> list[ModulePass]:
     return passes_of(Source(text, str(path)))
 
 
-def run(passes: Sequence[ModulePass], module: ModuleOp, ctx: Context, after: AfterPass | None = None) -> None:
+def run(
+    passes: Sequence[ModulePass] | Pipeline,
+    module: ModuleOp,
+    ctx: Context,
+    after: Hook | None = None,
+    verify: Verify = EACH,
+) -> None:
     """Apply passes in order; after each, verify the module and check the stage it has reached, then call `after`."""
-    for one in passes:
-        one.apply(ctx, module)
-        verify(module)
-        if type(one) in REACHES:
-            check(module, REACHES[type(one)])
-        if after is not None:
-            after(one, module)
+    Pipeline(passes, after=after).apply(module, ctx, verify)
 
 
 def names(passes: Sequence[ModulePass]) -> list[str]:
@@ -56,4 +54,4 @@ def names(passes: Sequence[ModulePass]) -> list[str]:
     return [p.name for p in passes]
 
 
-__all__ = ["AfterPass", "names", "options_text", "parse", "read", "run"]
+__all__ = ["Bytes", "Hook", "Pipeline", "Verify", "names", "options_text", "parse", "pattern", "read", "run"]

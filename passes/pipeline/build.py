@@ -9,7 +9,9 @@ from xdsl.passes import ModulePass
 
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.passes.pipeline import registry
+from dnnc.passes.pipeline.custom import NotAPass
 from dnnc.passes.pipeline.options import dashed, declared, options_text, read_options
+from dnnc.passes.pipeline.places import Nowhere
 from dnnc.passes.pipeline.syntax import Call, Definition, Entry, Option, Source, parse
 
 
@@ -48,14 +50,15 @@ class _Builder:
         return found
 
     def define(self, entry: Definition, scope: dict[str, list[Draft]]) -> None:
-        if entry.name in scope or registry.find(entry.name) is not None:
+        if entry.name in scope or self.find(entry.name, entry.at) is not None:
             self.note(entry.at, "", f"expected a new name, not '{entry.name}', which is taken.", "E0503")
         scope[entry.name] = self.drafts(entry.entries, scope)
 
     def called(self, call: Call, scope: Mapping[str, list[Draft]]) -> list[Draft]:
-        found = scope[call.name] if call.name in scope else registry.find(call.name)
+        found = scope[call.name] if call.name in scope else self.find(call.name, call.at)
         if found is None:
-            self.note(call.at, "", registry.unknown(call.name, [*scope]), "E0502")
+            if not any(at == call.at for at, _ in self.findings):
+                self.note(call.at, "", registry.unknown(call.name, [*scope]), "E0502")
             return []
         if isinstance(found, type):
             return [Draft(found, call.options, call.at)]
@@ -63,6 +66,14 @@ class _Builder:
         for option in call.options:
             inner = self.given(call, option, inner)
         return inner
+
+    def find(self, name: str, at: int) -> type[ModulePass] | registry.Kinds | None:
+        """What a name stands for outside this text; notes what is wrong with a place."""
+        try:
+            return registry.find(name, self.source.folder)
+        except (Nowhere, NotAPass, TypeError) as e:
+            self.note(at, "", str(e), "E0506")
+            return None
 
     def given(self, call: Call, option: Option, drafts: list[Draft]) -> list[Draft]:
         """The passes of a pipeline with one of its options: `quantize.rounding=..`, or `rounding=..` when one pass has it."""

@@ -149,15 +149,15 @@ def size(text: str) -> Bytes:
     return Bytes(value)
 
 
-def written(one: ModulePass) -> str:
+def written(one: ModulePass, name: str) -> str:
     """A pass as text which reads back to it: `fuse-groups{max-ops=4}`, options at their default left out."""
     parts = []
-    for name, f in declared(type(one)).items():
+    for option, f in declared(type(one)).items():
         value = getattr(one, f.name)
         default = f.default_factory() if f.default_factory is not MISSING else f.default
         if value != default:
-            parts.append(name if value == () else f"{name}={value_text(value)}")
-    return f"{quoted(one.name)}{{{' '.join(parts)}}}" if parts else quoted(one.name)
+            parts.append(option if value == () else f"{option}={value_text(value)}")
+    return f"{quoted(name)}{{{' '.join(parts)}}}" if parts else quoted(name)
 
 
 def value_text(value: Any) -> str:

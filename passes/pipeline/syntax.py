@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dnnc.ir.diagnostics import DnncError, Finding
 
@@ -26,6 +27,11 @@ class Source:
 
     text: str
     file: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """What paths in the text are relative to."""
+        return Path(self.file).parent if self.file else Path()
 
     def where(self, at: int) -> str:
         """`p.dnnp:3:5` in a file, `pipeline` on the command line."""

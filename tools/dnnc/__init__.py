@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dnnc.api import Network, Program, compile, load
     from dnnc.ir.diagnostics import DnncError, UnsupportedError
+    from dnnc.passes.pipeline import Bytes, Pipeline, pattern
 
 __version__ = "0.1.0"
-__all__ = ["DnncError", "Network", "Program", "UnsupportedError", "compile", "load"]
+__all__ = ["Bytes", "DnncError", "Network", "Pipeline", "Program", "UnsupportedError", "compile", "load", "pattern"]
 
-_HOME = {"DnncError": "dnnc.ir.diagnostics", "UnsupportedError": "dnnc.ir.diagnostics"}
+_HOME = {
+    "Bytes": "dnnc.passes.pipeline",
+    "DnncError": "dnnc.ir.diagnostics",
+    "Pipeline": "dnnc.passes.pipeline",
+    "UnsupportedError": "dnnc.ir.diagnostics",
+    "pattern": "dnnc.passes.pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:

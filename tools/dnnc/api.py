@@ -19,9 +19,10 @@ from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
-from dnnc.passes import PIPELINES, pipeline
+from dnnc.passes import PIPELINES
 from dnnc.passes.calibrate import calibrate as record_ranges
 from dnnc.passes.calibrate import cut_samples, load_samples
+from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.tile import TilePass
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from dnnc.ir.arch import Accelerator
 
 Samples = str | Path | np.ndarray | Sequence[np.ndarray]
-AfterPass = Callable[[ModulePass, ModuleOp], None]
 
 # The pipeline each kind of output runs unless another is given.
 DEFAULT_PIPELINE = {"ir": "simplify", "report": "simplify", "c": "fuse", "npu": "npu"}
@@ -190,21 +190,22 @@ def compile(
     model: Network | str | Path | onnx.ModelProto,
     target: str = DEFAULT_TARGET,
     emit: str = "npu",
-    pipeline: str | None = None,
+    pipeline: str | Pipeline | None = None,
     calibrate: Samples | None = None,
     dims: Mapping[str, int] | None = None,
-    after: AfterPass | None = None,
+    after: Hook | None = None,
 ) -> Program:
     """Compile a network for a target.
 
-    `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes; `calibrate` gives unlabelled
-    samples for quantization (a path to .npz, or arrays [N, ...], one for each input); `after` is called after each pass.
+    `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes, as text or as an object;
+    `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input); `after` is
+    called after each pass.
     """
     if emit not in DEFAULT_PIPELINE:
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    passes = pipeline_passes(pipeline or DEFAULT_PIPELINE[emit])
+    passes = Pipeline(DEFAULT_PIPELINE[emit] if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
     graph = network.clone()
@@ -223,20 +224,19 @@ def compile(
 
 def pipeline_passes(spec: str) -> list[ModulePass]:
     """The passes of a pipeline's text."""
-    return pipeline.parse(spec)
+    return parse(spec)
 
 
 def run_passes(
-    network: Network, passes: Sequence[ModulePass], samples: Samples | None = None, after: AfterPass | None = None
+    network: Network, passes: Sequence[ModulePass] | Pipeline, samples: Samples | None = None, after: Hook | None = None
 ) -> None:
     """Run passes on a network in place; samples are recorded just before the first `quantize`."""
-    cut = next((i for i, p in enumerate(passes) if isinstance(p, QuantizePass)), None)
-    if cut is None or samples is None:
-        pipeline.run(passes, network.module, network.ctx, after)
-        return
-    pipeline.run(passes[:cut], network.module, network.ctx, after)
-    record_ranges(network.module, store_of(network.ctx), as_samples(network, samples))
-    pipeline.run(passes[cut:], network.module, network.ctx, after)
+    pipeline = Pipeline(passes, after=after)
+    cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
+    pipeline[:cut].run(network, in_place=True)
+    if samples is not None and any(isinstance(p, QuantizePass) for p in pipeline):
+        record_ranges(network.module, store_of(network.ctx), as_samples(network, samples))
+    pipeline[cut:].run(network, in_place=True)
 
 
 def as_samples(network: Network, samples: Samples) -> list[list[np.ndarray]]:

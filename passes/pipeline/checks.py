@@ -1,0 +1,79 @@
+"""What must hold of a module when a pass has run, and who is to blame when it does not."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from dnnc.ir.context import make_context
+from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.plugins import brief
+from dnnc.ir.stages import check
+from dnnc.ir.text import parse, text_of, verify, weight_keys
+from dnnc.ir.weights import store_of
+from dnnc.passes import REACHES
+
+# each: rules of operations and of the stage reached, after each pass. strict: also that text reads back to the same module and
+# that every weight exists. end: rules of operations once, after the last pass.
+Verify = Literal["each", "strict", "end"]
+EACH: Verify = "each"
+
+
+def applied(one: ModulePass, module: ModuleOp, ctx: Context, how: Verify) -> None:
+    """Run a pass and verify what it leaves; errors name it."""
+    try:
+        one.apply(ctx, module)
+    except DnncError:
+        raise
+    except Exception as e:
+        if type(one).__module__.startswith("dnnc."):
+            raise
+        message = f"expected it to run, not {brief(e)}. Correct the pass."
+        raise DnncError(Finding(f"pass '{one.name}'", message, "E0505")) from e
+    if how != "end":
+        _verified(one, module)
+        if how == "strict":
+            _written(one, module, ctx)
+            _weighed(one, module, ctx)
+        if type(one) in REACHES:
+            check(module, REACHES[type(one)])
+
+
+def at_end(module: ModuleOp, how: Verify) -> None:
+    """Verify a module after the last pass, unless each was."""
+    if how == "end":
+        verify(module)
+
+
+def _verified(one: ModulePass, module: ModuleOp) -> None:
+    try:
+        verify(module)
+    except DnncError as e:
+        raise DnncError(Finding(f.where, f"after pass '{one.name}': {f.message}", f.code) for f in e.findings) from e
+
+
+def _written(one: ModulePass, module: ModuleOp, ctx: Context) -> None:
+    """Verify that the module's text, custom and generic, reads back to the same text."""
+    for generic in (False, True):
+        text = text_of(module, generic)
+        try:
+            again = text_of(parse(make_context(store_of(ctx)), text), generic)
+        except DnncError as e:
+            message = f"expected a module whose text reads back, not one with: {e.findings[0]}"
+            raise DnncError(Finding(f"pass '{one.name}'", message, "E0508")) from e
+        if again != text:
+            old, new = next((a, b) for a, b in zip(text.splitlines(), again.splitlines()) if a != b)
+            message = f"expected a module whose text reads back the same, not '{old.strip()}' as '{new.strip()}'."
+            raise DnncError(Finding(f"pass '{one.name}'", message, "E0508"))
+
+
+def _weighed(one: ModulePass, module: ModuleOp, ctx: Context) -> None:
+    missing = [key for key in weight_keys(module) if key not in store_of(ctx)]
+    if missing:
+        message = (
+            f"expected weights that exist, not the keys {', '.join(missing)}. Add them with store_of(ctx).add(...)."
+        )
+        raise DnncError(Finding(f"pass '{one.name}'", message, "E0509"))
