@@ -6,6 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from dnnc.backends.c.kernels.quad_tiles import WORDS, quad_sources
+from dnnc.backends.c.kernels.rescale import rescale_sources
 from dnnc.backends.c.kernels.tiles import contraction_source
 
 _MARK = re.compile(r"^/\*== (\w+) ==\*/\n", re.MULTILINE)
@@ -34,6 +36,10 @@ typedef float dnnc_vector __attribute__((vector_size(DNNC_VEC_BYTES), aligned(4)
 typedef float dnnc_aligned;
 typedef float dnnc_vector;
 #endif
+#define DNNC_LOAD(p) (*(const dnnc_vector *)(p))
+#define DNNC_STORE(p, v) (*(dnnc_vector *)(p) = (v))
+"""
+_KERNELS = """\
 /* A kernel inlined into one layer and specialised for it may spill its tile: gcc 12 was seen to run 3 times slower. */
 #if defined(__clang__)
 #define DNNC_KERNEL __attribute__((noinline))
@@ -45,17 +51,33 @@ typedef float dnnc_vector;
 #define DNNC_KERNEL
 #define DNNC_PREFETCH(p)
 #endif
-#define DNNC_LOAD(p) (*(const dnnc_vector *)(p))
-#define DNNC_STORE(p, v) (*(dnnc_vector *)(p) = (v))
 """
+_DOUBLES = """\
+/* Whether products in double precision are as cheap as those of 64-bit integers: the bits are the same. */
+#ifndef DNNC_DOUBLES
+#if defined(__x86_64__) || defined(_M_X64) || defined(__aarch64__)
+#define DNNC_DOUBLES 1
+#else
+#define DNNC_DOUBLES 0
+#endif
+#endif
+"""
+_PREAMBLES = {
+    r"\bdnnc_(vector|aligned)|DNNC_LANES": _VECTORS,
+    r"DNNC_(KERNEL|PREFETCH)": _KERNELS,
+    "DNNC_DOUBLES": _DOUBLES,
+    "DNNC_WORDS|DNNC_DOT": WORDS,
+}
+"""What the text needs before its functions, by the names in it."""
 
 
 @cache
 def _blocks() -> dict[str, str]:
-    parts = _MARK.split(Path(__file__).with_name("runtime.h").read_text())
-    blocks = dict(zip(parts[1::2], parts[2::2]))
-    blocks["dnnc_contract"] = contraction_source()
-    return blocks
+    blocks: dict[str, str] = {}
+    for name in ("runtime.h", "integer.h"):
+        parts = _MARK.split(Path(__file__).with_name(name).read_text())
+        blocks |= zip(parts[1::2], parts[2::2])
+    return {**blocks, "dnnc_contract": contraction_source(), **rescale_sources(), **quad_sources()}
 
 
 def runtime_for(text: str) -> str:
@@ -68,4 +90,4 @@ def runtime_for(text: str) -> str:
         needed |= used
         todo |= {blocks[name] for name in used}
     body = "".join(f"\n{blocks[name].rstrip()}\n" for name in (n for n in blocks if n in needed))
-    return ("\n" + _VECTORS + body) if "DNNC_" in body else body
+    return "".join(f"\n{top}" for names, top in _PREAMBLES.items() if re.search(names, body)) + body

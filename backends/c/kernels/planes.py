@@ -160,7 +160,7 @@ def emit_load(code: Code, p: Planes, rows: int, source: str, target: str) -> Non
             inside = []
             for d in range(n - 1):
                 start = "(e0 + q0)" if d == 0 else f"q{d}"
-                inside.append(_coordinate(code, p, d, start, phase[d]))
+                inside.append(coordinate(code, p, d, start, phase[d]))
             shape = (p.C, *p.phases, lines, *p.Q)
             strides = [prod(shape[k + 1 :]) for k in range(len(shape))]
             at = index(["c", *phase, *(name for name, _ in bounds)], strides)
@@ -171,7 +171,7 @@ def emit_load(code: Code, p: Planes, rows: int, source: str, target: str) -> Non
             _emit_row(code, p, shifted(target, at), phase[n - 1])
 
 
-def _coordinate(code: Code, p: Planes, d: int, start: str, phase: str | int) -> str:
+def coordinate(code: Code, p: Planes, d: int, start: str, phase: str | int) -> str:
     """Declare h<d>, the input coordinate of a plane's coordinate, and give the condition that it exists."""
     if not p.inserted:
         code.add(f"const int32_t h{d} = {index([start, phase], [p.U[d], 1], -p.before[d])};")
