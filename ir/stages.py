@@ -25,8 +25,9 @@ ISLAND = "dnn.island"  # marks an operation that stays in floating point on the 
 
 
 def _in_dnn(op: Operation) -> str | None:
-    legal = tuple(OPS)
-    return None if isinstance(op, (*legal, ReturnOp)) else f"expected operations of the dnn dialect, not '{op.name}'."
+    return (
+        None if isinstance(op, (DnnOp, *OPS, ReturnOp)) else f"expected operations of the dnn dialect, not '{op.name}'."
+    )
 
 
 def _static(op: Operation) -> str | None:

@@ -18,6 +18,7 @@ from xdsl.utils.lexer import Span
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, rule_code, where
 from dnnc.ir.dnn.attributes import Key
+from dnnc.ir.dnn.domains import dialect
 from dnnc.ir.types import QuantType
 from dnnc.ir.weights import WeightStore, atomic_file, store_of
 
@@ -43,6 +44,11 @@ class LocatingParser(Parser):
         try:
             return super()._get_op_by_name(name)
         except ParseError:
+            if (
+                added := dialect(name.partition(".")[0])
+            ) is not None and added.name not in self.ctx.registered_dialect_names:
+                self.ctx.load_dialect(added)
+                return self._get_op_by_name(name)
             at = self.lexer.input.content.rfind(name, 0, self.pos)  # the name is read already
             known = [op.name for op in self.ctx.loaded_ops]
             near = difflib.get_close_matches(name, known, 3)

@@ -1,4 +1,4 @@
-"""The accelerators that come with dnnc: every TOML file in `targets/`, by name, and files of the user by path."""
+"""The accelerators dnnc knows by name: every TOML file in `targets/`, those of plug-ins; and files of the user by path."""
 
 from difflib import get_close_matches
 from functools import cache
@@ -7,6 +7,7 @@ from pathlib import Path
 from dnnc.ir import arch
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.plugins import Group, Rejected
 
 FOLDER = Path(__file__).parent / "targets"
 
@@ -18,15 +19,40 @@ def bundled() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
+def _accepted(name: str, thing: object) -> Path:
+    """The TOML file an entry point leads to, read once to see that it is one."""
+    if not isinstance(thing, (str, Path)) or not Path(thing).is_file():
+        raise Rejected(f"expected the path of a TOML file, not {thing!r}. Let the entry point name one.")
+    try:
+        given = arch.read(thing).name
+    except DnncError as e:
+        raise Rejected(
+            f"expected a target dnnc can read, not one with {len(e.findings)} mistakes: {e.findings[0]}"
+        ) from e
+    if given != name:
+        raise Rejected(f"expected a target named '{name}', not '{given}'. Give file and entry point one name.")
+    return Path(thing)
+
+
+PLUGINS = Group("dnnc.targets", _accepted, bundled)
+
+
+def known() -> list[str]:
+    """Names of all targets: those of dnnc, then those packages add."""
+    return [*bundled(), *PLUGINS.names()]
+
+
 @cache
 def load_target(name_or_path: str = DEFAULT) -> Accelerator:
-    """The accelerator of a bundled name, or of a path ending in `.toml`; DnncError names the nearest bundled ones."""
+    """The accelerator of a name, or of a path ending in `.toml`; DnncError names the nearest ones."""
     if name_or_path in bundled():
         return arch.read(FOLDER / f"{name_or_path}.toml")
     if not name_or_path.endswith(".toml"):
-        near = get_close_matches(name_or_path, bundled(), 3) or bundled()
+        if (added := PLUGINS.get(name_or_path)) is not None:
+            return arch.read(added)
+        near = get_close_matches(name_or_path, known(), 3) or known()
         raise DnncError(
-            f"target: one of {', '.join(bundled())} or a path to a .toml file was expected, not {name_or_path!r}. "
+            f"target: one of {', '.join(known())} or a path to a .toml file was expected, not {name_or_path!r}. "
             f"Did you mean {' or '.join(near)}?",
             "E0601",
         )

@@ -32,7 +32,7 @@ from dnnc.frontend.dsl.files import Reader, main_unit, prelude
 from dnnc.frontend.dsl.initialisers import INITIALISERS
 from dnnc.frontend.dsl.messages import Mistake, Unknown, finding, nearest
 from dnnc.frontend.dsl.program import Program
-from dnnc.frontend.dsl.signatures import Signature, bind, operations
+from dnnc.frontend.dsl.signatures import Signature, bind, operation, operations
 from dnnc.frontend.dsl.unit import Unit
 from dnnc.frontend.dsl.values import shown
 from dnnc.ir.diagnostics import Collector, Finding
@@ -179,8 +179,8 @@ class Lowering:
                 return answer(expression, inner)
             case t.Call(name=name) if name in CONSTANTS:
                 return constant(self.program, frame, expression, names[0], node)
-            case t.Call(name=name) if name in operations():
-                return self.operation(frame, expression, operations()[name], names, node)
+            case t.Call(name=name) if (signature := operation(name)) is not None:
+                return self.operation(frame, expression, signature, names, node)
             case t.Call(name=name) if name in prelude().functions:
                 return self.function(frame, expression, *prelude().functions[name], names, node)
             case t.Call(at=at, name=name):

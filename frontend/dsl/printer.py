@@ -25,7 +25,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from dnnc.frontend.dsl.constants import NOTES
 from dnnc.frontend.dsl.evaluate import WORDS
-from dnnc.frontend.dsl.signatures import Signature, operations
+from dnnc.frontend.dsl.signatures import Signature, operation
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn import DnnOp
 from dnnc.ir.dnn.attributes import Int, Ints, Key, Real, Reals, Window, WindowAttr, Word
@@ -135,7 +135,8 @@ class _Writer:
             if op.key is not None:
                 return f"load({_quoted(op.key.data)}, {type_})"
             return f"const({_values(op)}, {type_})"
-        signature = operations()[op.name.removeprefix("dnn.")]
+        signature = operation(op.name.removeprefix("dnn."))
+        assert signature is not None
         parts = self.operands(op, signature)
         for name in signature.parameters:
             value = op.properties.get(name)

@@ -10,7 +10,7 @@ from xdsl.irdl import OptOperandDef, OptPropertyDef, VarOperandDef
 
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.messages import Mistake, either, nearest
-from dnnc.ir.dnn import OPS, DnnOp
+from dnnc.ir.dnn import OPS, DnnOp, domains
 from dnnc.ir.dnn.attributes import WindowAttr
 from dnnc.ir.dnn.base import SEGMENTS
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
@@ -52,6 +52,13 @@ def operations() -> dict[str, Signature]:
     return {s.name: s for s in map(_signature, called)}
 
 
+def operation(name: str) -> Signature | None:
+    """The operation a call names: one of the dialect by its short name, one a package adds by its whole: `acme.gate`."""
+    added = domains.operation(name) if name not in operations() else None
+    return _signature(added) if added else operations().get(name)
+
+
+@cache
 def _signature(kind: type[DnnOp]) -> Signature:
     definition = kind.get_irdl_definition()
     operands = tuple(

@@ -25,6 +25,7 @@ from dnnc.frontend.onnx.table import TABLE
 from dnnc.frontend.onnx.tensors import External, Literal, UnsupportedType, dense, literal
 from dnnc.frontend.onnx.upgrade import upgraded
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
+from dnnc.ir.dnn.domains import RuleFailed, Rules, onnx_rules
 from dnnc.ir.types import dtype, shape_of
 from dnnc.ir.weights import ABSENT, WeightStore, store_of
 
@@ -62,6 +63,7 @@ class Importer:
         self.program = Program(store)
         self.scope: ChainMap[str, Value] = ChainMap()
         self.findings = Collector()
+        self.added: dict[str, Rules] = {"": TABLE}  # rules by domain
         self.refused: list[str] = []  # operators, one entry a node
         self.functions = {(f.domain, f.name, f.overload): f for f in model.functions}
         self.calls: list[tuple[str, str, str]] = []  # functions being imported, outermost first
@@ -147,7 +149,7 @@ class Importer:
 
     def node(self, node: Node) -> None:
         """Import one node of today's operators."""
-        rule = TABLE.get(node.op) if not node.domain else None
+        rule = self.rules(node.domain).get(node.op)
         function = self.functions.get(node.key)
         if function is None:
             check_arity(node)
@@ -161,11 +163,20 @@ class Importer:
         if rule is None:
             raise Refused(self.no_such_operator(node), "E0205")
         site = Site(node, self)  # pyright: ignore[reportArgumentType]
-        results = rule(site)
+        try:
+            results = rule(site)
+        except RuleFailed as e:
+            raise Refused(str(e), "E0523") from e
         if site.unread():
             names = ", ".join(f"'{n}'" for n in site.unread())
             raise Refused(f"expected no attribute {names}, which dnnc does not know here. Export without it.", "E0206")
         self.results(node, [results] if isinstance(results, (SSAValue, Literal)) else results)
+
+    def rules(self, domain: str) -> Rules:
+        """The rules of a domain's operators: the default domain's, or those packages add."""
+        if domain not in self.added:
+            self.added[domain] = onnx_rules(domain)
+        return self.added[domain]
 
     def results(self, node: Node, values: Sequence[SSAValue | Literal | None]) -> None:
         """Name the results of a node."""
@@ -222,7 +233,9 @@ class Importer:
     def no_such_operator(self, node: Node) -> str:
         """Why an operator is refused."""
         if node.domain:
-            return f"operators of the domain '{node.domain}' are not supported."
+            return (
+                f"operators of the domain '{node.domain}' are not supported. A plug-in may add them (docs/plugins.md)."
+            )
         return "the operator is not supported."
 
     def refuse(self, node: Node, reason: str, code: str) -> None:
@@ -234,7 +247,7 @@ class Importer:
 
     def check_support(self, node: Node) -> None:
         """Note an operator that is not supported although its operands are unknown."""
-        known = node.domain == "" and (node.op in TABLE or has_function(node))
+        known = node.op in self.rules(node.domain) or (node.domain == "" and has_function(node))
         if not known and node.key not in self.functions:
             self.refuse(node, self.no_such_operator(node), "E0205")
 
