@@ -72,23 +72,23 @@ def test_all_problems_are_listed_with_path_expected_got_and_remedy():
     text = EDGE.replace("rows = 16", "rows = 0").replace("setup_cycles = 16", "setup_cycle = 16")
     text = text.replace('dataflow = "weight-stationary"', 'dataflow = "weights"').replace("clock_mhz = 500\n", "")
     assert problems(text) == [
-        "my.toml: clock_mhz: a value (clock frequency) was expected, not nothing. Add `clock_mhz = ...`.",
+        "my.toml: clock_mhz: a value (clock frequency) was expected, not nothing. Add `clock_mhz = ...`. [E0605]",
         "my.toml: array.rows: an integer in [1, 4096] was expected, not 0. "
-        "It is: processing elements along the reduction (input channels x kernel taps).",
+        "It is: processing elements along the reduction (input channels x kernel taps). [E0606]",
         "my.toml: array.dataflow: one of weight-stationary, output-stationary was expected, not 'weights'. "
-        "It is: which operand stays in the array.",
+        "It is: which operand stays in the array. [E0606]",
         "my.toml: dma.setup_cycle: one of the keys channels, setup_cycles, burst_bytes, bytes_per_cycle, decoders "
-        "was expected, not 'setup_cycle'. Did you mean 'setup_cycles'?",
+        "was expected, not 'setup_cycle'. Did you mean 'setup_cycles'? [E0604]",
         "my.toml: dma.setup_cycles: a value (cycles before the first byte of a transfer) was expected, not nothing. "
-        "Add `setup_cycles = ...`.",
+        "Add `setup_cycles = ...`. [E0605]",
     ]
 
 
 def test_each_role_lives_in_exactly_one_memory():
     assert problems(EDGE.replace('holds = ["parameter"]', 'holds = ["weight"]')) == [
         "my.toml: memory: exactly one memory that holds 'weight' was expected, not 2 (scratchpad, parameter). "
-        "Correct the `holds` lists.",
-        "my.toml: memory: exactly one memory that holds 'parameter' was expected, not 0. Correct the `holds` lists.",
+        "Correct the `holds` lists. [E0607]",
+        "my.toml: memory: exactly one memory that holds 'parameter' was expected, not 0. Correct the `holds` lists. [E0607]",
     ]
 
 

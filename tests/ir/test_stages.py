@@ -29,7 +29,7 @@ def test_shapes_are_folded_after_simplified(main_program):
     module, _ = main_program("dnn.shape %a", F, result="tensor<4xi64>")
     check(module, "imported")
     assert refused(module, "simplified") == [
-        "test.mlir:2:3: after stage 'simplified' expected shapes folded to constants."
+        "test.mlir:2:3: after stage 'simplified' expected shapes folded to constants. [E0448]"
     ]
 
 
@@ -42,7 +42,8 @@ def test_batch_norms_with_constant_statistics_are_folded_after_simplified(progra
   func.return %y : {F}
 }}""")
     assert refused(module, "simplified") == [
-        "test.mlir:3:3: after stage 'simplified' expected batch norms with constant statistics folded or scaled and shifted."
+        "test.mlir:3:3: after stage 'simplified' expected batch norms with constant statistics folded or scaled and "
+        "shifted. [E0448]"
     ]
 
 
@@ -56,7 +57,7 @@ def test_no_floats_after_quantized(program):
   %g = dnn.cos %f : ({C}) -> {C}
   func.return %g : {C}
 }}""")
-    text = "after stage 'quantized' expected quantized values, not floats. Quantize it or mark it as an island."
+    text = "after stage 'quantized' expected quantized values, not floats. Quantize it or mark it as an island. [E0448]"
     assert refused(module, "quantized") == [f"test.mlir:5:3: {text}", f"test.mlir:7:3: {text}"]
 
 
@@ -68,21 +69,21 @@ def test_what_computes_is_grouped_after_fused(program):
   func.return %r : tensor<32xf32>
 }}""")
     assert refused(module, "fused") == [
-        "test.mlir:2:3: after stage 'fused' expected 'dnn.relu' inside a dnn.group.",
-        "test.mlir:3:3: after stage 'fused' expected 'dnn.transpose' inside a dnn.group.",
+        "test.mlir:2:3: after stage 'fused' expected 'dnn.relu' inside a dnn.group. [E0448]",
+        "test.mlir:3:3: after stage 'fused' expected 'dnn.transpose' inside a dnn.group. [E0448]",
     ]
 
 
 def test_other_dialects_are_refused(program):
     module, _ = program('func.func @main() {\n  %b = sched.buffer "x" in <inputs> : memref<2xf32>\n  func.return\n}')
     assert refused(module, "imported") == [
-        "test.mlir:2:3: after stage 'imported' expected operations of the dnn dialect, not 'sched.buffer'."
+        "test.mlir:2:3: after stage 'imported' expected operations of the dnn dialect, not 'sched.buffer'. [E0448]"
     ]
 
 
 def test_a_program_has_a_main(program):
     module, _ = program("func.func @other() {\n  func.return\n}")
-    assert refused(module, "imported") == ["module: expected a function @main, found none."]
+    assert refused(module, "imported") == ["module: expected a function @main, found none. [E0449]"]
 
 
 def test_tiled_and_placed_say_what_is_missing():
@@ -94,6 +95,6 @@ def test_tiled_and_placed_say_what_is_missing():
     }"""
     module = parse(make_context(), text, "test.mlir")
     assert refused(module, "tiled") == [
-        "test.mlir:4:7: after stage 'tiled' expected operations of the sched dialect, not 'dnn.const'.",
+        "test.mlir:4:7: after stage 'tiled' expected operations of the sched dialect, not 'dnn.const'. [E0448]",
     ]
-    assert refused(module, "placed")[0].endswith('expected an offset for buffer "x", none is planned.')
+    assert refused(module, "placed")[0].endswith('expected an offset for buffer "x", none is planned. [E0448]')

@@ -112,7 +112,7 @@ def test_missing_and_foreign_weights_are_told(program):
         evaluate(program(text)[0], [], WeightStore())
     assert str(e.value) == (
         "test.mlir:2:3: 'dnn.const' expected weights with the key 'w', not found in the store. "
-        "Give the .safetensors file that belongs to this text."
+        "Give the .safetensors file that belongs to this text. [E0411]"
     )
     store = WeightStore()
     store.add("w", np.zeros((3, 1)))
@@ -120,7 +120,7 @@ def test_missing_and_foreign_weights_are_told(program):
         evaluate(program(text)[0], [], store)
     assert str(e.value) == (
         "test.mlir:2:3: 'dnn.const' expected weights 'w' of shape [2] and type float32, not [3, 1] and float64. "
-        "The text and the .safetensors file do not belong together."
+        "The text and the .safetensors file do not belong together. [E0411]"
     )
 
 
@@ -129,7 +129,10 @@ def test_what_is_no_text_is_told(tmp_path: Path):
     path.write_bytes(b"abc\xff")
     with pytest.raises(DnncError) as e:
         load(path)
-    assert str(e.value) == f"{path}: expected UTF-8 text, not the byte at 3. Give an .mlir file, or a model as .onnx."
+    assert (
+        str(e.value)
+        == f"{path}: expected UTF-8 text, not the byte at 3. Give an .mlir file, or a model as .onnx. [E0106]"
+    )
 
 
 @given(st.text(max_size=200))

@@ -168,7 +168,7 @@ def test_damaged_headers_are_told(header, tmp_path: Path):
     with pytest.raises(DnncError) as e:
         read_safetensors(path)
     assert str(e.value).startswith(f"{path}: expected a whole safetensors file, not a damaged one (")
-    assert str(e.value).endswith(". Write it again.")
+    assert str(e.value).endswith(". Write it again. [E0117]")
 
 
 @given(st.data())

@@ -27,9 +27,9 @@ func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[-64.0, 63.5]>}) -> 
 
 // -----
 // What was not calibrated, and what has no integer form before the last contraction, is refused all at once.
-// CHECK: quantize.mlir:[[# @LINE + 7]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz.
-// CHECK-NEXT: quantize.mlir:[[# @LINE + 8]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz.
-// CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: 'dnn.softmax' on f32 has no int8 form yet. Compile it to C in float (--emit c); quantize{islands=true} keeps it in float for the interpreter.
+// CHECK: quantize.mlir:[[# @LINE + 7]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+// CHECK-NEXT: quantize.mlir:[[# @LINE + 8]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+// CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: 'dnn.softmax' on f32 has no int8 form yet. Compile it to C in float (--emit c); quantize{islands=true} keeps it in float for the interpreter. [E0703]
 // ISLANDS: quantize.mlir:[[# @LINE + 4]]:3: expected a calibrated range, not none.
 // ISLANDS-NEXT: quantize.mlir:[[# @LINE + 5]]:3: expected a calibrated range, not none.
 func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {

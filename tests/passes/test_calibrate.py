@@ -63,15 +63,19 @@ def refused(relu, path: Path) -> str:
 
 def test_what_is_no_sample_file_is_refused(relu, tmp_path: Path):
     missing = tmp_path / "missing.npz"
-    assert refused(relu, missing) == "missing.npz: expected an .npz or .npy file, found nothing there. Check the path."
+    assert (
+        refused(relu, missing)
+        == "missing.npz: expected an .npz or .npy file, found nothing there. Check the path. [E0101]"
+    )
     text = tmp_path / "text.npz"
     text.write_text("hello")
     assert re.match(
-        r"text.npz: expected an .npz or .npy file with numeric arrays, not this \(.*\).", refused(relu, text)
+        r"text.npz: expected an .npz or .npy file with numeric arrays, not this \(.*\). Write it with numpy.savez. \[E0110\]",
+        refused(relu, text),
     )
     empty = tmp_path / "empty.npz"
     np.savez(empty)
-    assert refused(relu, empty) == "empty.npz: expected 1 arrays, one for each input of the network, not 0."
+    assert refused(relu, empty) == "empty.npz: expected 1 arrays, one for each input of the network, not 0. [E0115]"
     objects = tmp_path / "objects.npz"
     np.savez(objects, x=np.array([{}], object))
     assert refused(relu, objects).startswith(
@@ -79,7 +83,9 @@ def test_what_is_no_sample_file_is_refused(relu, tmp_path: Path):
     )
     wrong = tmp_path / "wrong.npz"
     np.savez(wrong, x=np.zeros((4, 5), np.float32))
-    assert refused(relu, wrong) == "wrong.npz: expected samples of 1x2x3 f32 stacked along a first axis, not 4x5."
+    assert (
+        refused(relu, wrong) == "wrong.npz: expected samples of 1x2x3 f32 stacked along a first axis, not 4x5. [E0112]"
+    )
 
 
 def test_no_samples_are_refused(relu):

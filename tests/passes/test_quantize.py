@@ -106,9 +106,8 @@ def test_a_layer_whose_sums_could_overflow_is_refused(program):
 }"""
     module, ctx = program(text, store)
     bound = 70000 * 127 * 255
-    message = (
-        f"test.mlir:3:3: 'dnn.matmul' expected sums below 2^31, not up to {bound}. Split the layer's input channels."
-    )
+    sums = f"'dnn.matmul' expected sums below 2^31, not up to {bound}."
+    message = f"test.mlir:3:3: {sums} Split the layer's input channels. [E0808]"
     with pytest.raises(DnncError) as e:
         pipeline.run(pipeline.parse("quantize"), module, ctx)
     assert str(e.value) == message
@@ -128,7 +127,9 @@ def test_ranges_that_are_not_finite_are_refused(program):
   func.return %y : tensor<1x1xf32>
 }"""
     module, ctx = program(text)
-    message = "test.mlir:3:3: expected finite operands and results on the samples, not [(-inf, 1.0), (0.0, 1.0)]."
+    message = (
+        "test.mlir:3:3: expected finite operands and results on the samples, not [(-inf, 1.0), (0.0, 1.0)]. [E0702]"
+    )
     with pytest.raises(DnncError) as e:
         pipeline.run(pipeline.parse("quantize"), module, ctx)
     assert str(e.value) == message

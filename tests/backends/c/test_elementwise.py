@@ -144,11 +144,11 @@ def test_refused_types_are_all_named(net):
     assert str(e.value).splitlines() == [
         "4 unsupported things:",
         "input 0: expected the network on f32, f64, i1, i8 to i64 or ui8 to ui64, not f16. "
-        "Narrow float types are not written as C yet.",
+        "Narrow float types are not written as C yet. [E0903]",
         "input 1: expected the network on f32, f64, i1, i8 to i64 or ui8 to ui64, not bf16. "
-        "Narrow float types are not written as C yet.",
+        "Narrow float types are not written as C yet. [E0903]",
         "dnn.relu: expected 'dnn.relu' on f32, f64, i1, i8 to i64 or ui8 to ui64, not f16. "
-        "Narrow float types are not written as C yet.",
+        "Narrow float types are not written as C yet. [E0903]",
         "dnn.sigmoid: expected 'dnn.sigmoid' on f32, f64, i1, i8 to i64 or ui8 to ui64, not bf16. "
-        "Narrow float types are not written as C yet.",
+        "Narrow float types are not written as C yet. [E0903]",
     ]

@@ -161,9 +161,9 @@ def test_missing_compiler_and_broken_text(net, rng):
         compile_and_load(program, cc="no-such-cc")
     assert str(e.value) == (
         "C compiler 'no-such-cc': expected a program of that name on the PATH, found none. "
-        "Install gcc or clang, or name a compiler with cc=."
+        "Install gcc or clang, or name a compiler with cc=. [E0904]"
     )
-    with pytest.raises(InternalError, match=r"net.c: expected the generated C to compile\. cc says:\n.*nothing"):
+    with pytest.raises(InternalError, match=r"net.c: expected the generated C to compile\. cc says: \[E0999\]\n.*nothing"):
         compile_and_load(program, flags=("-Dfloat=nothing", "-O0"))
 
 
@@ -171,10 +171,10 @@ def test_wrong_inputs(net, rng):
     run = compile_and_load(small(net, rng).emit(), flags=FAST)
     with pytest.raises(DnncError) as e:
         run()
-    assert str(e.value) == "inputs: expected 1 arrays, not 0."
+    assert str(e.value) == "inputs: expected 1 arrays, not 0. [E0121]"
     with pytest.raises(DnncError) as e:
         run(np.zeros((1, 3, 12), np.float64))
-    assert str(e.value) == "input 0 'input0': expected 1x3x12x12 float32, not 1x3x12 float64."
+    assert str(e.value) == "input 0 'input0': expected 1x3x12x12 float32, not 1x3x12 float64. [E0121]"
 
 
 def test_what_has_no_kernel_is_refused(net):
@@ -199,7 +199,7 @@ def test_what_has_no_kernel_is_refused(net):
         net.emit()
     assert str(e.value) == (
         "dnn.new: expected an operation the C backend writes, not 'dnn.new' on (f32). "
-        "Decompose it before the C backend, or run it on the interpreter."
+        "Decompose it before the C backend, or run it on the interpreter. [E0901]"
     )
 
 

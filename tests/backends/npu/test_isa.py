@@ -146,13 +146,13 @@ def test_wrong_lines_are_all_listed():
             "ldd region=1\n\nld regoin=1 ; comment\nld rows=9999\nppu pool=avg\nld wait=cpu\nld rows=1 rows=2", "a.s"
         )
     assert [str(f) for f in caught.value.findings] == [
-        "a.s:1: an instruction was expected, not 'ldd'. Write ld.",
-        "a.s:3: a field of ld was expected, not 'regoin'. Write region.",
+        "a.s:1: an instruction was expected, not 'ldd'. Write ld. [E0816]",
+        "a.s:3: a field of ld was expected, not 'regoin'. Write region. [E0816]",
         "a.s:4: ld.rows: a value in [1, 4096] (12 bits) was expected, not 9999. Use a smaller tile, or a target whose "
-        "memories are smaller.",
-        "a.s:5: ppu.pool: one of none, max, sum was expected, not 'avg'. Correct it.",
-        "a.s:6: a queue was expected, not 'cpu'. Write ppu.",
-        "a.s:7: ld.rows: one value was expected, not two. Remove one.",
+        "memories are smaller. [E0818]",
+        "a.s:5: ppu.pool: one of none, max, sum was expected, not 'avg'. Correct it. [E0817]",
+        "a.s:6: a queue was expected, not 'cpu'. Write ppu. [E0816]",
+        "a.s:7: ld.rows: one value was expected, not two. Remove one. [E0816]",
     ]
 
 

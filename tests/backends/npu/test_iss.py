@@ -106,7 +106,7 @@ def test_access_out_of_bounds_traps_with_instruction_tag_and_layer():
         Simulator(program(words, regions=(Region("weights", 16),))).run()
     assert str(caught.value) == (
         "instruction 0, tag layer: ld.address within the 262144 bytes of scratchpad was expected, not [262129, 262145). "
-        "Rebuild the program."
+        "Rebuild the program. [E0825]"
     )
 
 
@@ -127,11 +127,11 @@ def test_deadlock_says_who_waits_for_whom():
         Simulator(program(*words, tags=(Tag("conv1"), Tag("conv3", tile="2")))).run()
     assert [str(f) for f in caught.value.findings] == [
         "deadlock at cycle 1: MM at instruction 1, tag conv1 waits for a token from PPU, next signalled by instruction 3, "
-        "tag conv3 tile 2",
+        "tag conv3 tile 2 [E0824]",
         "deadlock at cycle 1: PPU at instruction 2, tag conv1 waits for a token from MM, next signalled by instruction 1, "
-        "tag conv1",
-        "deadlock at cycle 1: ST at instruction 4, tag conv1 waits for a token from LD, which no instruction gives",
-        "deadlock at cycle 1: dispatch at instruction 5, tag conv1 waits for empty queues",
+        "tag conv1 [E0824]",
+        "deadlock at cycle 1: ST at instruction 4, tag conv1 waits for a token from LD, which no instruction gives [E0824]",
+        "deadlock at cycle 1: dispatch at instruction 5, tag conv1 waits for empty queues [E0824]",
     ]
 
 

@@ -86,5 +86,5 @@ def test_refusal_names_both_targets_and_hashes(hand):
         hand.build().require(tiny)
     assert str(caught.value) == (
         f"program: one for target 'tiny' with hash {tiny.digest[:16]} was expected, not for 'edge' with hash "
-        f"{edge.digest[:16]}. Compile it again for this target."
+        f"{edge.digest[:16]}. Compile it again for this target. [E0814]"
     )

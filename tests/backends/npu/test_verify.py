@@ -72,7 +72,8 @@ def test_out_of_bounds_and_bad_fields_are_named(hand):
 
     found = messages(hand, edit)
     assert (
-        "instruction 0, tag setup: a known op was expected, not the word [30, 0, 0, 0]. Rebuild the program." in found
+        "instruction 0, tag setup: a known op was expected, not the word [30, 0, 0, 0]. Rebuild the program. [E0820]"
+        in found
     )
     assert not any("instruction 1," in f for f in found)
     assert any(

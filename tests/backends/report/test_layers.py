@@ -185,5 +185,5 @@ def test_other_dialects_are_refused_by_name(reported):
         reported("%x: tensor<4xf32>", '%b = sched.buffer "a" in <input> : memref<4xi8>', "%x: tensor<4xf32>")
     assert str(caught.value) == (
         "module:2:1: operations of the dnn dialect were expected, not sched.buffer (1). "
-        "Report the module before it is tiled."
+        "Report the module before it is tiled. [E0905]"
     )

@@ -108,7 +108,7 @@ def test_message(case: str, folder: Path, golden):
 
 def test_not_text(folder: Path):
     (folder / "net.dnn").write_bytes(b"\xff\xfe")
-    assert told(folder) == "<folder>/net.dnn: expected UTF-8 text, not the byte at 0. Give a .dnn file.\n"
+    assert told(folder) == "<folder>/net.dnn: expected UTF-8 text, not the byte at 0. Give a .dnn file. [E0106]\n"
 
 
 def test_what_the_dialect_lacks_is_unsupported(folder: Path):

@@ -81,10 +81,10 @@ def test_external_data_is_mapped(models, tmp_path):
 
 MISSING = {
     "location": ("elsewhere.bin", "expected its data in the file 'elsewhere.bin', which does not exist. "
-                                  "Put the file beside the model, in {folder}."),
-    "length": ("12", "expected 25600 bytes from byte 0 of 'weights.bin', not 12. Export the model again."),
+                                  "Put the file beside the model, in {folder}. [E0221]"),
+    "length": ("12", "expected 25600 bytes from byte 0 of 'weights.bin', not 12. Export the model again. [E0223]"),
     "offset": ("x", "expected whole numbers for offset and length, not invalid literal for int() with base 10: 'x'. "
-                    "Export the model again."),
+                    "Export the model again. [E0223]"),
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_external_data_outside_the_folder(models, tmp_path):
     path, _ = external(models, tmp_path, location="../weights.bin")
     with pytest.raises(DnncError) as error:
         import_onnx(path, make_context())
-    text = "expected external data inside the model's folder, not at '../weights.bin'."
+    text = "expected external data inside the model's folder, not at '../weights.bin'. [E0222]"
     assert str(error.value) == f"net.onnx: tensor 'w': {text}"
 
 
@@ -111,7 +111,7 @@ def test_external_data_of_a_model_in_memory(models, tmp_path):
         import_onnx(onnx.load(path, load_external_data=False), make_context())
     assert str(error.value) == (
         "tensor 'w': expected its data in the model, not in the external file 'weights.bin'. "
-        "Import the model by its path, so that its folder is known."
+        "Import the model by its path, so that its folder is known. [E0221]"
     )
 
 
@@ -143,16 +143,17 @@ def test_other_files(tmp_path, content):
     with pytest.raises(DnncError) as error:
         import_onnx(path, make_context())
     assert str(error.value) in (
-        f"{path}: expected an ONNX model, not a file that is damaged or of another format. Export it again.",
-        f"{path}: expected an ONNX model, not one without a graph. Export it again.",
+        f"{path}: expected an ONNX model, not a file that is damaged or of another format. Export it again. [E0201]",
+        f"{path}: expected an ONNX model, not one without a graph. Export it again. [E0202]",
     )
 
 
 def test_no_file(tmp_path):
     with pytest.raises(DnncError) as error:
         import_onnx(tmp_path / "none.onnx", make_context())
-    assert (
-        str(error.value) == f"{tmp_path / 'none.onnx'}: expected a readable ONNX file, not 'no such file or directory'."
+    assert str(error.value) == (
+        f"{tmp_path / 'none.onnx'}: expected a readable ONNX file, not 'no such file or directory'. "
+        "Check the path and its permissions. [E0103]"
     )
     with pytest.raises(DnncError):
         import_onnx(tmp_path, make_context())
