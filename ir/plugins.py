@@ -150,7 +150,7 @@ def forget() -> None:
 
 def brief(e: BaseException) -> str:
     """An exception in a line, with the place it was raised at: `KeyError: 'x' (passes.py:12)`."""
-    frames = [f for f in traceback.extract_tb(e.__traceback__) if "importlib" not in f.filename]
+    frames = [f for f in traceback.extract_tb(e.__traceback__) if "importlib" not in f.filename and f.filename != __file__]
     place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
     if isinstance(e, SyntaxError) and e.filename:
         place = f" ({e.filename.rsplit('/', 1)[-1]}:{e.lineno})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from dnnc.ir import arch
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import DnncError
-from dnnc.ir.plugins import Group, Rejected
+from dnnc.ir.plugins import Group, Origin, Rejected
 
 FOLDER = Path(__file__).parent / "targets"
 
@@ -37,9 +37,10 @@ def _accepted(name: str, thing: object) -> Path:
 PLUGINS = Group("dnnc.targets", _accepted, bundled)
 
 
-def known() -> list[str]:
-    """Names of all targets: those of dnnc, then those packages add."""
-    return [*bundled(), *PLUGINS.names()]
+def known() -> list[tuple[Accelerator, Origin | None]]:
+    """All targets, those of packages last, with the package each comes from."""
+    added = [(load_target(name), PLUGINS.origin(name)) for name in PLUGINS.all()]
+    return [*((load_target(name), None) for name in bundled()), *added]
 
 
 @cache
@@ -50,9 +51,10 @@ def load_target(name_or_path: str = DEFAULT) -> Accelerator:
     if not name_or_path.endswith(".toml"):
         if (added := PLUGINS.get(name_or_path)) is not None:
             return arch.read(added)
-        near = get_close_matches(name_or_path, known(), 3) or known()
+        known = [*bundled(), *PLUGINS.names()]
+        near = get_close_matches(name_or_path, known, 3) or known
         raise DnncError(
-            f"target: one of {', '.join(known())} or a path to a .toml file was expected, not {name_or_path!r}. "
+            f"target: one of {', '.join(known)} or a path to a .toml file was expected, not {name_or_path!r}. "
             f"Did you mean {' or '.join(near)}?",
             "E0601",
         )

@@ -1,0 +1,26 @@
+"""Warnings about plug-ins as lines on stderr, like every other message of the commands."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dnnc import console
+
+
+@contextmanager
+def warned(who: str) -> Iterator[None]:
+    """While a command runs, what dnnc warns of is told as `dnnc: warning: <where>: <what> <remedy>`."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category.__name__ == "PluginWarning":  # by name: its module costs more than `--help` may
+                console.error("warning", str(message), who)
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
