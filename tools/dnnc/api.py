@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from dnnc.passes.calibrate import cut_samples, load_samples
 from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.tile import TilePass
+from dnnc.progress import each, phase
 
 if TYPE_CHECKING:
     import onnx
@@ -119,7 +121,8 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
 
     ctx = make_context()
     name = Path(source).stem if isinstance(source, (str, Path)) else source.graph.name or "network"
-    return Network(import_onnx(source, ctx, dims, weights), ctx, name)
+    with phase(f"import {name}"):
+        return Network(import_onnx(source, ctx, dims, weights), ctx, name)
 
 
 def load_target(name: str | Path) -> Accelerator:
@@ -148,7 +151,8 @@ class Program:
             if self._call is None:
                 from dnnc.backends.c.target import compile_and_load
 
-                self._call = compile_and_load(self.c)
+                with phase("C compiler"):
+                    self._call = compile_and_load(self.c)
             return list(self._call(*inputs))
         if self.npu is not None:
             from dnnc.backends.npu.target import simulate
@@ -214,11 +218,13 @@ def compile(
     if emit == "c":
         from dnnc.backends.c.target import emit as emit_c
 
-        program.c = emit_c(network.module, network.ctx, c_name(network.name))
+        with phase("C text"):
+            program.c = emit_c(network.module, network.ctx, c_name(network.name))
     elif emit == "npu":
         from dnnc.backends.npu.target import assemble
 
-        program.npu = assemble(network.module, network.ctx)
+        with phase("assemble"):
+            program.npu = assemble(network.module, network.ctx)
     return program
 
 
@@ -231,12 +237,15 @@ def run_passes(
     network: Network, passes: Sequence[ModulePass] | Pipeline, samples: Samples | None = None, after: Hook | None = None
 ) -> None:
     """Run passes on a network in place; samples are recorded just before the first `quantize`."""
-    pipeline = Pipeline(passes, after=after)
-    cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
-    pipeline[:cut].run(network, in_place=True)
-    if samples is not None and any(isinstance(p, QuantizePass) for p in pipeline):
-        record_ranges(network.module, store_of(network.ctx), as_samples(network, samples))
-    pipeline[cut:].run(network, in_place=True)
+    with ExitStack() as running:
+        begin, end = lambda one, _: running.enter_context(phase(f"pass {one.name}")), lambda *_: running.close()
+        pipeline = Pipeline(passes, before=begin, after=[end, *([after] if after else [])])
+        cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
+        pipeline[:cut].run(network, in_place=True)
+        if samples is not None and any(isinstance(p, QuantizePass) for p in pipeline):
+            given = each(as_samples(network, samples), "calibration samples")
+            record_ranges(network.module, store_of(network.ctx), given)
+        pipeline[cut:].run(network, in_place=True)
 
 
 def as_samples(network: Network, samples: Samples) -> list[list[np.ndarray]]:

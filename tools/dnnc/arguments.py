@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from dnnc import console
+
 TARGET = "edge"
+MODELS = (".onnx", ".dnn", ".mlir")
+SAMPLES = (".npz", ".npy")
+COMMON = {
+    ("-v", "--verbose"): "say more: phases and their times, the traceback of a fault",
+    ("-q", "--quiet"): "say less: errors, and what was asked for",
+    ("--no-config",): "read no dnnc.toml",
+}
 
 
 class Parser(argparse.ArgumentParser):
     """A parser of arguments: every value out of a list, and every unknown option, is refused with the nearest ones."""
 
     def __init__(self, *args: Any, **kwargs: Any):
-        self.options: list[str] = []
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, allow_abbrev=False, **kwargs)
 
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """What it takes, in order."""
+        return self._actions
+
     def add_argument(self, *names: Any, **kwargs: Any) -> argparse.Action:
-        self.options += [n for n in names if n.startswith("--")]
         if "choices" in kwargs:
             kwargs.setdefault("type", one_of(kwargs["choices"]))
         return super().add_argument(*names, **kwargs)
 
     def unknown(self, rest: Sequence[str]) -> NoReturn:
         """Refuse arguments nobody asked for."""
+        options = [name for a in self.actions for name in a.option_strings]
         parts = []
         for word in rest:
-            near = nearest(word.split("=")[0], self.options) if word.startswith("-") else ""
-            parts.append(f"expected no argument '{word}'." + near)
+            near = nearest(word.split("=")[0], options) if word.startswith("-") else ""
+            parts.append(f"expected no argument '{word}'.{near}")
         self.error(" ".join(parts))
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: error: {message} [E0120]", file=sys.stderr)
-        print(f"{self.format_usage()}Run `{self.prog} --help` for all of it.", file=sys.stderr)
+        console.error("error", f"{message} [E0120]", self.prog)
+        console.note(f"{self.format_usage()}`{self.prog} --help` says more.")
         sys.exit(2)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """` Did you mean X?`, or nothing when no word is near."""
     known = list(words)
-    near = difflib.get_close_matches(word, known, 2) or [w for w in known if len(word) > 2 and w.startswith(word)][:2]
+    near = get_close_matches(word, known, 2) or [w for w in known if len(word) > 2 and w.startswith(word)][:2]
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -58,24 +71,48 @@ def one_of(choices: Iterable[str]) -> Callable[[str], str]:
     return choice
 
 
-def model(p: Parser, required: bool = True, help: str = "network: .onnx, .dnn, or .mlir") -> None:
+def common(p: argparse.ArgumentParser) -> None:
+    """What every command takes, before its name or after it."""
+    group = p.add_argument_group("common options")
+    for names, what in COMMON.items():
+        group.add_argument(*names, action="store_true", default=argparse.SUPPRESS, help=what)
+
+
+def file(p: Parser, *names: str, endings: Sequence[str] = (), **kwargs: Any) -> argparse.Action:
+    """An argument that is a path; `endings` are those a shell offers."""
+    action = p.add_argument(*names, **kwargs)
+    action.endings = tuple(endings)  # pyright: ignore[reportAttributeAccessIssue]
+    return action
+
+
+def model(p: Parser, required: bool = True, what: str = "network: .onnx, .dnn or .mlir", more: str = "") -> None:
     """The network, and the sizes of the dimensions it leaves open."""
-    p.add_argument("model", nargs=None if required else "?", help=help)
+    file(p, "model", nargs=None if required else "?", help=what, endings=(*MODELS, *filter(None, [more])))
     p.add_argument("--dim", action="append", default=[], metavar="NAME=VALUE", help="bind a symbolic dimension")
 
 
 def target(p: Parser) -> None:
     """The accelerator."""
     what = f"accelerator: a name of `dnnc targets`, or a .toml file ({TARGET})"
-    p.add_argument("-t", "--target", default=TARGET, help=what)
+    file(p, "-t", "--target", default=TARGET, help=what, endings=(".toml",))
+
+
+def pipeline(p: Parser, default: str) -> None:
+    """Passes in place of the default ones, as text or in a file."""
+    group = p.add_mutually_exclusive_group()
+    group.add_argument(
+        "-p", "--passes", metavar="PASSES", help=f"passes to run ({default}), as `dnnc passes` names them"
+    )
+    action = group.add_argument("--pipeline-file", metavar="X.dnnp", help="the same, in a file")
+    action.endings = (".dnnp",)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def calibrate(p: Parser) -> None:
     """Samples for quantization."""
     what = "unlabelled samples whose ranges set the scales of an int8 network"
-    p.add_argument("--calibrate", metavar="X.npz", help=what)
+    file(p, "--calibrate", metavar="X.npz", help=what, endings=SAMPLES)
 
 
 def json(p: Parser) -> None:
     """Output for programs."""
-    p.add_argument("--json", action="store_true", help="print JSON")
+    p.add_argument("--json", action="store_true", help="print JSON; `dnnc schema COMMAND` prints its schema")

@@ -6,13 +6,20 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from dnnc import console
+from dnnc import arguments as declared
+from dnnc import config, console
 from dnnc.arguments import Parser, nearest
 from dnnc.commands import NAMES, command
+from dnnc.warned import warned
 
-EXIT = "exit codes: 0 done; 1 an error in the input; 2 a wrong command line; 3 not supported; 70 a fault of dnnc itself"
+EXIT = {
+    0: "done",
+    1: "an error in the input",
+    2: "a wrong command line",
+    3: "not supported",
+    70: "a fault of dnnc itself, with a bundle to report it by",
+}
 DESCRIPTION = (
     "Compile a trained network for a DNN accelerator: a binary program with its simulator and trace,\n"
     "portable C, or a cost report."
@@ -21,26 +28,37 @@ DESCRIPTION = (
 
 def parser(names: Iterable[str] = NAMES) -> Parser:
     """The command line of `dnnc`, with the commands named."""
-    top = Parser(prog="dnnc", description=DESCRIPTION, epilog=EXIT)
+    exits = "exit codes:\n" + "\n".join(f"  {code:<4}{what}" for code, what in EXIT.items())
+    more = "`dnnc COMMAND --help` says more of one; dnnc.toml, here or above, holds a project's own defaults.\n\n"
+    top = Parser(prog="dnnc", description=DESCRIPTION, epilog=more + exits)
     top.add_argument("--version", action="store_true", help="print the version and leave")
+    declared.common(top)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
     for name in names:
         module = command(name)
         what = module.__doc__.splitlines()[0]
         examples = "\n".join(f"  {line}" for line in module.EXAMPLES)
         short = what[0].lower() + what[1:].rstrip(".")
-        p = commands.add_parser(name, help=short, description=what, epilog=f"examples:\n{examples}\n\n{EXIT}")
+        p = commands.add_parser(name, help=short, description=what, epilog=f"examples:\n{examples}\n\n{exits}")
         module.declare(p)
+        declared.common(p)
         p.set_defaults(parser=p)
     return top
 
 
+def parsers(top: Parser) -> dict[str, Parser]:
+    """The parser of each command."""
+    return next(a.choices for a in top.actions if isinstance(a, argparse._SubParsersAction))
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The arguments read; only the command named is loaded."""
+    """The arguments read, over the project's defaults; only the command named is loaded."""
     name = next((a for a in arguments if not a.startswith("-")), None)
     if name is not None and name not in NAMES:
         parser(()).error(f"expected a command, not '{name}'.{nearest(name, NAMES)}")
     top = parser(NAMES if name is None else (name,))
+    if name is not None and not {"--no-config", "-h", "--help"} & set(arguments):
+        config.apply(parsers(top)[name], name, lambda: parsers(parser()))
     args, rest = top.parse_known_args(arguments)
     if rest:
         getattr(args, "parser", top).unknown(rest)
@@ -57,54 +75,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit code. Every failure is a message on stderr, never a traceback."""
+    verbose = bool({"-v", "--verbose"} & set(arguments))
+    console.level = console.Level(verbose, bool({"-q", "--quiet"} & set(arguments)))
     try:
         args = parse(arguments)
+        console.level = console.Level("verbose" in args, "quiet" in args)
+        with warned("dnnc"):
+            command("version" if args.command is None else args.command).run(args)
+        sys.stdout.flush()
+        return 0
     except SystemExit as e:
         return int(e.code or 0)
-    if args.version:
-        from dnnc import __version__
-
-        print(f"dnnc {__version__}")
-        return 0
-    return _guarded(args)
-
-
-def _guarded(args: argparse.Namespace) -> int:
-    from dnnc.ir.diagnostics import DnncError, InternalError, UnsupportedError
-
-    try:
-        command(args.command).run(args)
-        return 0
-    except UnsupportedError as e:
-        console.error("unsupported", str(e))
-        return 3
-    except InternalError as e:
-        console.error("internal error", f"{e}\nThis is a fault of dnnc; please report it with the command.")
-        return 70
-    except DnncError as e:
-        console.error("error", str(e))
-        return 1
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as e:
-        place = e.filename or "file"
-        console.error("error", f"{place}: expected a readable or writable path, not this ({e.strerror}).")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except Exception as e:  # the last line of defence: a fault of ours is told as one, with its place
-        return _fault(e)
+    except Exception as e:
+        from dnnc import failures
 
-
-def _fault(e: Exception) -> int:
-    import traceback
-
-    frames = traceback.extract_tb(e.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    first = str(e).splitlines()[0] if str(e) else ""
-    report = "This is a fault of dnnc; please report it with the command and the model. DNNC_TRACEBACK=1 shows where."
-    console.error("internal error", f"{type(e).__name__} at {place}: {first}\n{report}")
-    if os.environ.get("DNNC_TRACEBACK"):
-        traceback.print_exception(e)
-    return 70
+        return failures.told(e, arguments)

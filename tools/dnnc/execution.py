@@ -10,64 +10,107 @@ from typing import Any
 import numpy as np
 
 from dnnc import api
-from dnnc.dims import parse_dims
+from dnnc.given import network
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import dtype
 from dnnc.ir.weights import atomic_file
 from dnnc.passes.calibrate import cut_samples, read_arrays
+from dnnc.progress import each
+
+TOP = 3  # classes shown
 
 
-def run(args: Namespace) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What happened, and the outputs by name, [N, ...] each."""
+def run(args: Namespace) -> dict[str, Any]:
+    """Run the samples; what happened, with a summary of each output."""
     arrays = read_arrays(Path(args.input))
     labels = arrays.pop(args.labels, None)
-    executor = _executor(args)
+    executor = _executor(args, arrays)
     samples = executor.samples(arrays, args.input)
-    outputs = [executor.call(s) for s in samples]
+    outputs = [executor.call(s) for s in each(samples, f"samples on {executor.on}")]
     stacked = {n: np.stack([o[i] for o in outputs]) for i, n in enumerate(executor.outputs)}
     result: dict[str, Any] = {"on": executor.on, "samples": len(samples)}
     if labels is not None:
         result |= accuracy(next(iter(stacked.values())), labels, args.input)
+    result["outputs"] = [summary(name, a) for name, a in stacked.items()]
     if args.output:
         with atomic_file(args.output) as f:
-            np.savez(f, **{n: a[:, 0] if a.ndim > 1 and a.shape[1] == 1 else a for n, a in stacked.items()})  # pyright: ignore
+            np.savez(f, **{n: _without_stack(a) for n, a in stacked.items()})  # pyright: ignore
         result["output"] = args.output
     if args.trace:
         executor.trace(args.trace)
         result["trace"] = args.trace
-    return result, stacked
+    return result
 
 
-def described(result: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> str:
+def _without_stack(a: np.ndarray) -> np.ndarray:
+    """[N, 1, ...] as [N, ...]."""
+    return a[:, 0] if a.ndim > 1 and a.shape[1] == 1 else a
+
+
+def summary(name: str, a: np.ndarray) -> dict[str, Any]:
+    """Shape of one sample, type, extremes over all samples; for scores of classes the best of the first sample."""
+    facts: dict[str, Any] = {"name": name, "shape": list(a.shape[1:]), "dtype": a.dtype.name}
+    if not a.size:
+        return facts
+    facts |= {"min": _number(a.min()), "max": _number(a.max())}
+    classes = max(a.shape[1:], default=1)
+    if a.dtype == np.bool_ or classes < 2 or classes != a[0].size:
+        return facts
+    first = a[0].reshape(-1)
+    best = np.argsort(-first.astype(np.float64), kind="stable")[:TOP]
+    return facts | {"top": [{"class": int(i), "score": _number(first[i])} for i in best]}
+
+
+def _number(value: Any) -> float | int | None:
+    """A number as JSON has it, which knows no infinity and no NaN."""
+    plain = value.item()
+    return plain if np.isfinite(plain) else None
+
+
+def described(result: Mapping[str, Any]) -> str:
     """The result for people."""
-    lines = ["  ".join(_phrase(k, v) for k, v in result.items())]
+    facts = {k: v for k, v in result.items() if k != "outputs"}
+    lines = ["  ".join(_phrase(k, v) for k, v in facts.items())]
     if "accuracy" not in result:
-        lines += [f"{n}: {'x'.join(map(str, a.shape[1:]))} {a.dtype}, {_summary(a)}" for n, a in outputs.items()]
+        lines += map(_line, result["outputs"])
     return "\n".join(lines)
 
 
 def _phrase(key: str, value: Any) -> str:
-    if key == "accuracy":
-        return f"accuracy {100 * value:.2f} %"
-    return {"on": f"on {value}", "samples": f"{value} samples", "correct": f"{value} correct"}.get(
-        key, f"{key} {value}"
-    )
+    match key:
+        case "on":
+            return f"on {value}"
+        case "samples":
+            return f"{value} sample{'s' if value != 1 else ''}"
+        case "correct":
+            return f"{value} correct"
+        case "accuracy":
+            return f"accuracy {100 * value:.2f} %"
+    return f"{key} {value}"
 
 
-def _summary(a: np.ndarray) -> str:
-    if not a.size:
-        return "empty"
-    first = a[0].reshape(-1)
-    best = f"first sample: largest at {int(first.argmax())}, " if first.dtype != np.bool_ and first.size > 1 else ""
-    return f"{best}min {a.min():.6g}, max {a.max():.6g}"
+def _line(output: Mapping[str, Any]) -> str:
+    shape = "x".join(map(str, output["shape"])) or "scalar"
+    if "min" not in output:
+        return f"{output['name']}: {shape} {output['dtype']}, empty"
+    top = ", ".join(f"class {t['class']} ({_shown(t['score'])})" for t in output.get("top", ()))
+    extremes = f"min {_shown(output['min'])}, max {_shown(output['max'])}"
+    return f"{output['name']}: {shape} {output['dtype']}, {extremes}" + (f"; first sample: {top}" if top else "")
+
+
+def _shown(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.6g}"
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray, source: str) -> dict[str, Any]:
-    """Top-1: how many samples have their largest score at the label."""
+    """Top-1: how many samples have their largest score at the label; [1, N, ...] is one batch of N."""
+    if len(scores) == 1 and scores.ndim > 1 and labels.shape == scores.shape[1:2]:
+        scores = scores[0]
     flat = scores.reshape(scores.shape[0], -1)
     if labels.shape != (flat.shape[0],):
-        raise DnncError(Finding(source, f"expected {flat.shape[0]} labels, one a sample, not {list(labels.shape)}."))
+        message = f"expected {flat.shape[0]} labels, one a sample, not {list(labels.shape)}."
+        raise DnncError(Finding(source, message, "E0116"))
     correct = int((flat.argmax(1) == labels).sum())
     return {"correct": correct, "accuracy": correct / max(1, len(labels))}
 
@@ -86,12 +129,12 @@ class _Executor:
         chosen = [arrays[n] for n in names] if set(names) <= set(arrays) else list(arrays.values())
         if len(chosen) < len(names):
             found = ", ".join(arrays) or "none"
-            raise DnncError(Finding(source, f"expected arrays for the inputs {', '.join(names)}, not {found}."))
+            message = f"expected arrays for the inputs {', '.join(names)}, not {found}."
+            raise DnncError(Finding(source, message, "E0115"))
         for n, a, t in zip(names, chosen, self.types):
             if a.dtype != (wanted := dtype(t.element_type)):
-                raise DnncError(
-                    Finding(source, f"expected '{n}' as {wanted}, not {a.dtype}. Convert it with .astype().")
-                )
+                message = f"expected '{n}' as {wanted}, not {a.dtype}. Convert it with .astype()."
+                raise DnncError(Finding(source, message, "E0114"))
         return cut_samples(chosen[: len(names)], self.types, source)
 
     def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
@@ -124,13 +167,13 @@ class _Binary(_Executor):
         self.last.trace.save(path)
 
 
-def _executor(args: Namespace) -> _Executor:
+def _executor(args: Namespace, arrays: Mapping[str, np.ndarray]) -> _Executor:
     if args.model.endswith(".npu"):
         return _Binary(args)
     on = args.on or "reference"
     if args.trace and on != "npu":
-        raise DnncError(Finding("--trace", f"expected the simulator, not --on {on}. Add --on npu."))
-    network = api.load(args.model, parse_dims(args.dim))
+        raise DnncError(Finding("--trace", f"expected the simulator, not --on {on}. Add --on npu.", "E0108"))
+    model = network(args, arrays)
     if on == "reference":
-        return _Executor(on, network, api.Program(network, "ir", args.target))
-    return _Executor(on, network, api.compile(network, args.target, on, calibrate=args.calibrate))
+        return _Executor(on, model, api.Program(model, "ir", args.target))
+    return _Executor(on, model, api.compile(model, args.target, on, calibrate=args.calibrate))

@@ -89,8 +89,8 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
         ctx = make_context()
         module = parse(ctx, chunk, Path(args.file).name if args.file != "-" else "stdin")
     elif args.file.endswith(".onnx"):
-        from dnnc.dims import parse_dims
         from dnnc.frontend.onnx.importer import import_onnx
+        from dnnc.given import parse_dims
 
         ctx = make_context()
         module = import_onnx(Path(args.file), ctx, parse_dims(args.dim))

@@ -2,30 +2,156 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+
 from dnnc import api
+from dnnc.backends.npu.program import Program as NpuFile
 from dnnc.ir.diagnostics import DnncError
-from dnnc.ir.text import weight_keys
-from dnnc.ir.weights import store_of
+from dnnc.ir.dnn.attributes import Reals
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.interpret import main_function
+from dnnc.ir.sched import BufferOp
+from dnnc.ir.types import is_float, tensor_text
+from dnnc.passes.analysis.footprint import buffer_bytes
+from dnnc.passes.calibrate import RANGE
+from dnnc.passes.pipeline import Pipeline
+from dnnc.passes.quantize import QuantizePass
+
+SEED = 0
+YES, ONCE_CALIBRATED, NO = "yes", "once calibrated", "no"
 
 
-def verdicts(network: api.Network, args: Namespace) -> dict[str, Any]:
-    """For each backend whether it takes the network, and at what size or why not."""
+@dataclass(frozen=True)
+class Answer:
+    """What a backend says: its verdict, sizes in bytes, why not, and what a reader should know."""
+
+    verdict: str
+    sizes: dict[str, int]
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON has it."""
+        return {"verdict": self.verdict, **self.sizes, "reasons": list(self.reasons), "notes": list(self.notes)}
+
+
+def check(network: api.Network, target: str, samples: api.Samples | None = None) -> dict[str, Any]:
+    """The network's ports and work, and for each backend whether it takes the network, and at what size or why not."""
+    api.load_target(target)
     simplified = network.clone()
-    api.run_passes(simplified, api.pipeline_passes("simplify"))
-    weights = sum(store_of(network.ctx)[k].nbytes for k in weight_keys(simplified.module))
-    found: dict[str, Any] = {"reference": {"supported": True, "weight_bytes": weights}}
-    return found | {emit: _verdict(network, emit, args) for emit in ("c", "npu")}
+    api.run_passes(simplified, api.Pipeline("simplify"))
+    totals = simplified.report(target).totals
+    function = main_function(network.module)
+    types = function.function_type
+    return {
+        "target": target,
+        "inputs": _ports(network.inputs(), types.inputs.data),
+        "outputs": _ports(network.outputs(), types.outputs.data),
+        "macs": totals["macs"],
+        "backends": {
+            "reference": _reference(totals).to_dict(),
+            "c": _c(network, target).to_dict(),
+            "npu": _npu(network, simplified, target, samples).to_dict(),
+        },
+    }
 
 
-def _verdict(network: api.Network, emit: str, args: Namespace) -> dict[str, Any]:
+def _ports(names: list[str], types: Any) -> list[dict[str, str]]:
+    return [{"name": n, "type": tensor_text(t)} for n, t in zip(names, types)]
+
+
+def _reference(totals: dict[str, Any]) -> Answer:
+    weights, live = totals["weight_bytes"], totals["peak_live_bytes"]
+    return Answer(YES, {"weight_bytes": weights, "activation_bytes": live, "memory_bytes": weights + live})
+
+
+def _c(network: api.Network, target: str) -> Answer:
     try:
-        program = api.compile(network, args.target, emit, calibrate=args.calibrate)
+        program = api.compile(network, target, "c").c
     except DnncError as e:
-        return {"supported": False, "reasons": [str(f) for f in e.findings]}
-    if program.c is not None:
-        return {"supported": True, "arena_bytes": program.c.arena_bytes, "weight_bytes": program.c.weight_bytes}
+        return _refused(e)
+    assert program is not None
+    weights, arena, text = program.weight_bytes, program.arena_bytes, len(program.source.encode())
+    sizes = {"weight_bytes": weights, "activation_bytes": arena, "program_bytes": text, "memory_bytes": weights + arena}
+    return Answer(YES, sizes)
+
+
+def _npu(network: api.Network, simplified: api.Network, target: str, samples: api.Samples | None) -> Answer:
+    supposed = samples is None and _wants_ranges(simplified.module)
+    try:
+        if supposed:
+            program = _compiled_as_if_calibrated(simplified, target)
+        else:
+            program = api.compile(network, target, "npu", calibrate=samples)
+    except DnncError as e:
+        return _refused(e)
     assert program.npu is not None
-    return {"supported": True, "instructions": len(program.npu.text), "program_bytes": len(program.npu.to_bytes())}
+    sizes = _npu_sizes(program.npu)
+    note = _on_chip(program.network.module)
+    if not supposed:
+        return Answer(YES, sizes, notes=note)
+    how = "checked with made-up ranges; compiling needs real ones. Give samples with --calibrate X.npz."
+    return Answer(ONCE_CALIBRATED, sizes, notes=(how, *note))
+
+
+def _refused(error: DnncError) -> Answer:
+    return Answer(NO, {}, tuple(str(f) for f in error.findings))
+
+
+def _npu_sizes(program: NpuFile) -> dict[str, int]:
+    regions = {r.name: r.bytes for r in program.regions}
+    constants = len(program.weights) + len(program.parameters)
+    return {
+        "weight_bytes": constants,
+        "activation_bytes": sum(regions.values()) - constants,
+        "program_bytes": len(program.text) * 16,
+        "memory_bytes": sum(regions.values()),
+    }
+
+
+def _on_chip(module: ModuleOp) -> tuple[str, ...]:
+    """How full each on-chip memory gets."""
+    full: dict[str, int] = {}
+    for op in module.walk():
+        if isinstance(op, BufferOp) and op.on_chip and op.offset is not None:
+            space = op.space.data
+            full[space] = max(full.get(space, 0), op.offset.data + buffer_bytes(op))
+    return (f"on chip it takes {', '.join(f'{n:,} bytes of {space}' for space, n in full.items())}.",) if full else ()
+
+
+def _wants_ranges(module: ModuleOp) -> bool:
+    """Whether something that multiplies has float operands nobody has calibrated."""
+    return any(
+        isinstance(op, ConvOp | MatmulOp) and is_float(op.results[0].type.element_type) and RANGE not in op.attributes  # pyright: ignore
+        for op in module.walk()
+    )
+
+
+def _compiled_as_if_calibrated(simplified: api.Network, target: str) -> api.Program:
+    passes = Pipeline(api.DEFAULT_PIPELINE["npu"])
+    cut = next(i for i, p in enumerate(passes) if isinstance(p, QuantizePass))
+    supposed = simplified.clone()
+    suppose_ranges(supposed.module)
+    return api.compile(supposed, target, "npu", passes[cut:])
+
+
+def suppose_ranges(module: ModuleOp, seed: int = SEED) -> None:
+    """Annotate every float value with a range as samples might give: [-r, r], r in [2, 8), the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    function = main_function(module)
+    for op in function.body.block.ops:
+        if isinstance(op, DnnOp) and len(op.results) == 1 and is_float(op.results[0].type.element_type):  # pyright: ignore
+            op.attributes[RANGE] = _range(rng)
+    count = len(function.body.block.args)
+    old = function.arg_attrs.data if function.arg_attrs is not None else [DictionaryAttr({})] * count
+    function.properties["arg_attrs"] = ArrayAttr(DictionaryAttr({**a.data, RANGE: _range(rng)}) for a in old)
+
+
+def _range(rng: np.random.Generator) -> Reals:
+    r = float(rng.uniform(2, 8))
+    return Reals((-r, r))

@@ -22,6 +22,10 @@ NAMES = (
     "targets",
     "passes",
     "ops",
+    "explain",
+    "version",
+    "completion",
+    "schema",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,12 @@ from dnnc import arguments, console
 from dnnc.arguments import Parser
 
 if TYPE_CHECKING:
-    from dnnc.api import Network
+    from dnnc.api import Network, Program
 
 EXAMPLES = (
     "dnnc compile lenet5.onnx --calibrate digits.npz -o lenet5.npu",
     "dnnc compile lenet5.onnx --emit c -o lenet5.c",
+    "dnnc compile lenet5.onnx --emit ir -p simplify,fuse-groups",
 )
 ENDINGS = {"npu": "npu", "c": "c", "ir": "mlir"}
 
@@ -25,43 +26,83 @@ def declare(p: Parser) -> None:
     arguments.model(p)
     arguments.target(p)
     p.add_argument("--emit", choices=("npu", "c", "ir", "report"), default="npu", help="what to write (npu)")
-    p.add_argument(
-        "-o", "--output", help="file to write; by default the model's name here, with the ending of its kind"
-    )
-    p.add_argument("-p", "--passes", help="pipeline to run in place of the default, as for dnnc-opt")
+    what = "file to write; by default the model's name here, with the ending of its kind"
+    arguments.file(p, "-o", "--output", metavar="FILE", help=what, endings=(".npu", ".c", ".mlir"))
+    arguments.pipeline(p, "those of what is emitted")
     arguments.calibrate(p)
-    p.add_argument(
-        "--dump-after", metavar="PASS", help="print the module after a pass, or after 'all' of them, to stderr"
-    )
+    p.add_argument("--dump-after", metavar="PASS", help="print the module after a pass, or 'all' of them, to stderr")
+    arguments.json(p)
 
 
 def run(args: Namespace) -> None:
     """The network compiled into files."""
-    from dnnc import api
-    from dnnc.dims import parse_dims
+    from dnnc import api, given
     from dnnc.ir.diagnostics import DnncError, Finding
 
-    network = api.load(args.model, parse_dims(args.dim))
+    if args.emit == "report" and args.json and not args.output:
+        message = "expected a file to write with -o, not none. `dnnc report --json` prints a report as JSON."
+        raise DnncError(Finding("--emit report --json", message, "E0137"))
+    output = Path(args.output or f"{Path(args.model).stem}.{ENDINGS.get(args.emit, 'txt')}")
+    if not output.parent.is_dir():
+        message = f"expected a folder '{output.parent}', which does not exist. Create it first."
+        raise DnncError(Finding(str(output), message, "E0104"))
+    network = given.network(args)
     if args.emit == "report":
         _emit_report(args, network)
         return
-    output = Path(args.output or f"{network.name}.{ENDINGS[args.emit]}")
     network.name = output.stem  # C's functions and files bear the name asked for
-    program = api.compile(network, args.target, args.emit, args.passes, args.calibrate, after=_dumper(args.dump_after))
-    if not output.parent.is_dir():
-        message = f"expected a folder '{output.parent}', which does not exist. Create it first."
-        raise DnncError(Finding(str(output), message))
-    for path in program.save(output):
-        console.say(f"{path}  {path.stat().st_size:,} bytes")
+    after = _dumper(args.dump_after)
+    program = api.compile(network, args.target, args.emit, given.pipeline(args), args.calibrate, after=after)
+    _written(args, program, program.save(output))
+
+
+def _written(args: Namespace, program: Program, files: Sequence[Path]) -> None:
+    if args.json:
+        written = [_file(path) for path in files]
+        console.json({"emit": args.emit, "target": args.target, "files": written, **_figures(program)})
+        return
+    for path in files:
+        console.tell(f"{path}  {path.stat().st_size:,} bytes")
+    for what, value in _figures(program).items():
+        console.tell(f"  {what.replace('_', ' ')} {value:,}")
+    console.hint(_next(args, files[0]))
+
+
+def _figures(program: Program) -> dict[str, int]:
+    """What a user wants to know of an output beside its size."""
+    if program.c is not None:
+        return {"weight_bytes": program.c.weight_bytes, "arena_bytes": program.c.arena_bytes}
+    if program.npu is not None:
+        return {"instructions": len(program.npu.text), "dram_bytes": sum(r.bytes for r in program.npu.regions)}
+    return {}
+
+
+def _next(args: Namespace, path: Path) -> str:
+    """The command one would type next."""
+    target = "" if args.target == arguments.TARGET else f" -t {args.target}"
+    return {
+        "npu": f"Run it: dnnc run {path}{target} -i INPUTS.npz --trace {path.stem}.trace",
+        "c": f"Build it: cc -std=c99 -O3 -c {path}",
+        "ir": f"Go on from it: dnnc compile {path}{target}, or dnnc-opt {path}",
+    }[args.emit]
 
 
 def _emit_report(args: Namespace, network: Network) -> None:
-    from dnnc import api
+    from dnnc import api, given
 
-    api.run_passes(network, api.pipeline_passes(args.passes or "simplify"), args.calibrate, _dumper(args.dump_after))
+    api.run_passes(network, api.Pipeline(given.pipeline(args) or "simplify"), args.calibrate, _dumper(args.dump_after))
     report = network.report(args.target)
     ending = Path(args.output).suffix if args.output else ""
-    console.write(args.output, {".json": report.json, ".csv": report.csv}.get(ending, report.text)())
+    text = {".json": report.json, ".csv": report.csv}.get(ending, report.text)()
+    if args.json:
+        console.save(args.output, text)
+        console.json({"emit": "report", "target": args.target, "files": [_file(Path(args.output))]})
+        return
+    console.write(args.output, text)
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "bytes": path.stat().st_size}
 
 
 def _dumper(name: str | None) -> Callable[[Any, Any], None] | None:

@@ -16,15 +16,24 @@ def declare(p: Parser) -> None:
 
 
 def run(args: Namespace) -> None:
-    """Every operation with its sentence."""
-    from dnnc.ir.dnn import OPS
+    """Every operation with its family, the package it comes from and its sentence."""
+    from dnnc.ir.dnn.domains import operations
 
+    rows = [
+        {
+            "name": o.name,
+            "family": o.__module__.rpartition(".")[2],
+            "from": str(origin or "dnnc"),
+            "summary": _sentence(o),
+        }
+        for o, origin in operations()
+    ]
     if args.json:
-        console.json([{"name": o.name, "summary": _first(o)} for o in OPS])
-        return
-    for o in OPS:
-        console.say(f"{o.name:24}{_first(o)}")
+        console.json(rows)
+    else:
+        console.table(["operation", "family", "from", "meaning"], [list(r.values()) for r in rows])
 
 
-def _first(cls: type) -> str:
-    return (cls.__doc__ or "").strip().splitlines()[0]
+def _sentence(cls: type) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((cls.__doc__ or "").strip().partition("\n\n")[0].split())

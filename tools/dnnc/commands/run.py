@@ -9,24 +9,24 @@ from dnnc.arguments import Parser
 
 EXAMPLES = (
     "dnnc run lenet5.onnx -i digits.npz",
+    "dnnc run lenet5.onnx -i digits.npz --on c -o scores.npz",
     "dnnc run lenet5.onnx -i digits.npz --on npu --calibrate digits.npz --trace lenet5.trace",
 )
 
 
 def declare(p: Parser) -> None:
     """Its arguments."""
-    arguments.model(p, help="network: .onnx, .dnn or .mlir, or a program: .npu")
+    arguments.model(p, what="network: .onnx, .dnn or .mlir, or a program: .npu", more=".npu")
     arguments.target(p)
-    p.add_argument(
-        "-i", "--input", required=True, metavar="X.npz", help="inputs, by name or in order, [N, ...] runs N samples"
-    )
+    what = "inputs, by name or in order; [N, ...] runs N samples, and dimensions left open take the arrays' sizes"
+    arguments.file(p, "-i", "--input", required=True, metavar="X.npz", help=what, endings=arguments.SAMPLES)
     p.add_argument("--on", choices=("reference", "c", "npu"), help="executor (reference; npu for a .npu program)")
     arguments.calibrate(p)
-    p.add_argument(
-        "--labels", default="labels", help="array of class indices in the input file; accuracy is printed (labels)"
-    )
-    p.add_argument("-o", "--output", metavar="Y.npz", help="write the outputs here")
-    p.add_argument("--trace", metavar="FILE", help="write the trace of the last sample (npu)")
+    what = "array of class indices in the input file; accuracy is printed (labels)"
+    p.add_argument("--labels", default="labels", metavar="NAME", help=what)
+    arguments.file(p, "-o", "--output", metavar="Y.npz", help="write the outputs here", endings=(".npz",))
+    what = "write the trace of the last sample (npu)"
+    arguments.file(p, "--trace", metavar="FILE", help=what, endings=(".trace",))
     arguments.json(p)
 
 
@@ -34,8 +34,10 @@ def run(args: Namespace) -> None:
     """Outputs, and accuracy when the input file has labels."""
     from dnnc import execution
 
-    result, outputs = execution.run(args)
+    result = execution.run(args)
     if args.json:
         console.json(result)
     else:
-        console.say(execution.described(result, outputs))
+        console.say(execution.described(result))
+        if args.trace:
+            console.hint(f"See it: dnnc trace {args.trace} layers")

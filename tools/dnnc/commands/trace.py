@@ -7,24 +7,44 @@ from argparse import Namespace
 from dnnc import arguments, console
 from dnnc.arguments import Parser
 
-EXAMPLES = ("dnnc trace lenet5.trace layers", "dnnc trace lenet5.trace export -o lenet5.json")
+EXAMPLES = (
+    "dnnc trace lenet5.trace layers",
+    "dnnc trace lenet5.trace list --layer conv1 --engine mm --limit 5",
+    "dnnc trace lenet5.trace export -o lenet5.json",
+)
+VIEWS = ("summary", "layers", "timeline", "stalls", "list", "export")
 
 
 def declare(p: Parser) -> None:
     """Its arguments."""
-    p.add_argument("file", help="trace written by `dnnc run --trace`")
-    views = ("summary", "layers", "timeline", "stalls", "list", "export")
-    p.add_argument("view", nargs="?", default="summary", choices=views, help="what to show (summary)")
+    arguments.file(p, "file", help="trace written by `dnnc run --trace`", endings=(".trace",))
+    what = "what to show (summary); export writes Chrome/Perfetto JSON"
+    p.add_argument("view", nargs="?", default="summary", choices=VIEWS, help=what)
     p.add_argument("--layer", help="only this layer")
-    p.add_argument("--engine", help="only this engine: LD, MM, PPU, ST")
+    p.add_argument("--engine", help="only this engine: ld, mm, ppu, st, ctrl")
     p.add_argument("--cycles", metavar="FROM:TO", help="only instructions in this range of cycles")
-    p.add_argument("--limit", type=int, default=40, help="rows of `list` (40)")
-    p.add_argument("-o", "--output", help="file for `export` (Chrome/Perfetto JSON)")
+    p.add_argument(
+        "--limit", metavar="N", type=int, default=40, help="rows of list, and of each engine in timeline (40)"
+    )
+    arguments.file(p, "-o", "--output", metavar="FILE", help="write to a file", endings=(".json", ".txt"))
     arguments.json(p)
 
 
 def run(args: Namespace) -> None:
     """The view asked for, of the part asked for."""
-    from dnnc.trace_view import show
+    from dnnc import trace_view
 
-    console.write(args.output, show(args))
+    if args.view == "export":
+        console.write(args.output, trace_view.exported(args))
+        return
+    rows = trace_view.rows(args)
+    if args.json:
+        console.write(args.output, console.json_text(rows))
+        return
+    head, cells = list(rows[0]) if rows else [], [list(row.values()) for row in rows]
+    if args.output:
+        console.write(args.output, console.table_text(head, cells))
+    elif rows:
+        console.table(head, cells)
+    else:
+        console.say("no rows")

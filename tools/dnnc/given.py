@@ -1,0 +1,65 @@
+"""Arguments of the command line as the Python API takes them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dnnc import api
+from dnnc.frontend.onnx import load
+from dnnc.frontend.onnx.signature import real_inputs, symbols
+from dnnc.ir.diagnostics import Collector, DnncError, Finding
+from dnnc.passes.pipeline import Pipeline, read
+
+
+def network(args: Namespace, arrays: Mapping[str, np.ndarray] | None = None, weights: bool = True) -> api.Network:
+    """The network named, its open dimensions bound by --dim, and the rest by the shapes of `arrays`."""
+    dims = parse_dims(args.dim)
+    if arrays is not None and args.model.endswith(".onnx") and Path(args.model).is_file():
+        dims = sizes(args.model, arrays, dims) | dims
+    return api.load(args.model, dims, weights)
+
+
+def parse_dims(texts: Sequence[str]) -> dict[str, int]:
+    """`["batch=1"]` as a mapping; all mistakes at once."""
+    dims, findings = {}, []
+    for t in texts:
+        name, _, value = t.partition("=")
+        if name and value.isdigit():
+            dims[name] = int(value)
+        else:
+            findings.append(Finding("--dim", f"expected NAME=VALUE with a whole number, not '{t}'.", "E0107"))
+    if findings:
+        raise DnncError(findings)
+    return dims
+
+
+def pipeline(args: Namespace) -> str | Pipeline | None:
+    """The passes asked for, if any were."""
+    return Pipeline(read(args.pipeline_file)) if args.pipeline_file else args.passes
+
+
+def sizes(path: str, arrays: Mapping[str, np.ndarray], given: Mapping[str, int]) -> dict[str, int]:
+    """What the shapes of arrays, by name or in order, say of the dimensions an ONNX model leaves open.
+
+    An array with one axis more than its input is a stack of samples. DnncError where two arrays disagree.
+    """
+    graph = load.model(path).graph
+    names = [i.name for i in real_inputs(graph)]
+    chosen = [arrays[n] for n in names] if set(names) <= set(arrays) else list(arrays.values())
+    found: dict[str, tuple[int, str]] = {}
+    problems = Collector()
+    for name, shape, x in zip(names, symbols(graph), chosen):
+        extra = x.ndim - len(shape)
+        for dim, n in zip(shape, x.shape[max(extra, 0) :]):
+            if isinstance(dim, int) or dim in given or extra not in (0, 1):
+                continue
+            before, other = found.setdefault(dim, (n, name))
+            if before != n:
+                message = f"expected {before} for dimension '{dim}', as '{other}' has, not {n}. Make the inputs fit."
+                problems.error(f"input '{name}'", message, "E0136")
+    problems.raise_if_any()
+    return {dim: n for dim, (n, _) in found.items()}

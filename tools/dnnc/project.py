@@ -1,0 +1,132 @@
+"""What dnnc.toml says, checked against what the commands take."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dnnc.arguments import COMMON, Parser, nearest
+from dnnc.ir.diagnostics import Collector, DnncError, Finding
+
+DEFAULTS = "defaults"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The tables of a file."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise DnncError(Finding(str(path), f"expected TOML, not this ({e}).", "E0131")) from e
+
+
+@dataclass
+class Project:
+    """A file's tables, checked against what the commands take."""
+
+    path: Path
+    tables: Mapping[str, Any]
+    parsers: Mapping[str, Parser]
+    problems: Collector = field(default_factory=Collector)
+
+    def values(self, name: str) -> dict[str, Any]:
+        """What the file says for a command, by the name of its argument."""
+        found: dict[str, Any] = {}
+        for title, table in self.tables.items():
+            taken = self._table(title, table)
+            if title == DEFAULTS:
+                own = {a.dest for a in options(self.parsers[name])}
+                found = {k: v for k, v in taken.items() if k in own} | found
+            elif title == name:
+                found |= taken
+        self.problems.raise_if_any()
+        return found
+
+    def _table(self, title: str, table: Any) -> dict[str, Any]:
+        if title != DEFAULTS and title not in self.parsers:
+            what = f"expected [{DEFAULTS}] or the name of a command, not [{title}]."
+            if not isinstance(table, dict):
+                what = f"expected tables, [{DEFAULTS}] or the name of a command, not the key '{title}'."
+            self._error(title, None, what + nearest(title, [DEFAULTS, *self.parsers]), "E0132")
+            return {}
+        if not isinstance(table, dict):
+            self._error(title, None, f"expected a table [{title}], not {shown(table)}.", "E0133")
+            return {}
+        known = self._options(title)
+        return dict(v for key, value in table.items() if (v := self._value(title, key, value, known)) is not None)
+
+    def _options(self, title: str) -> dict[str, argparse.Action]:
+        """The options a table may set, by key."""
+        chosen = self.parsers.values() if title == DEFAULTS else [self.parsers[title]]
+        return {key(a): a for p in chosen for a in options(p)}
+
+    def _value(self, title: str, key: str, value: Any, known: Mapping[str, argparse.Action]) -> tuple[str, Any] | None:
+        action = known.get(key)
+        if action is None:
+            what = "an option of some command" if title == DEFAULTS else f"an option of `dnnc {title}`"
+            self._error(title, key, f"expected {what}, not '{key}'.{nearest(key, known)}", "E0132")
+            return None
+        try:
+            return action.dest, self._converted(action, value)
+        except (TypeError, argparse.ArgumentTypeError) as e:
+            self._error(title, key, str(e), "E0133")
+            return None
+
+    def _converted(self, action: argparse.Action, value: Any) -> Any:
+        if action.nargs == 0:
+            return typed(value, bool, "true or false")
+        if isinstance(action.default, list):
+            return [typed(v, str, "an array of strings") for v in typed(value, list, "an array of strings")]
+        if action.type is int:
+            return typed(value, int, "a whole number")
+        text = typed(value, str, "a string")
+        if callable(action.type):
+            return action.type(text)
+        return self._path(text, getattr(action, "endings", None))
+
+    def _path(self, text: str, endings: tuple[str, ...] | None) -> str:
+        """A path is meant from the folder of the file; a target's name is no path."""
+        is_path = endings is not None and (endings != (".toml",) or text.endswith(".toml"))
+        return str(self.path.parent / text) if is_path else text
+
+    def _error(self, title: str, key: str | None, message: str, code: str) -> None:
+        self.problems.error(f"{self.path.name}:{self._line(title, key)}", message, code)
+
+    def _line(self, title: str, key: str | None) -> int:
+        """The line of a table's head or of a key in it."""
+        at = 1
+        table = ""
+        for number, line in enumerate(self.path.read_text("utf-8").splitlines(), 1):
+            if head := re.match(r"\s*\[\s*\"?([\w-]+)", line):
+                table = head[1]
+                at = number if table == title and key is None else at
+            elif re.match(rf"\s*\"?{re.escape(key or title)}\"?\s*=", line) and table == (title if key else ""):
+                at = number
+        return at
+
+
+def options(p: Parser) -> list[argparse.Action]:
+    """The options of a command that a project may set."""
+    common = {name for names in COMMON for name in names} | {"--help"}
+    return [a for a in p.actions if a.option_strings and not common & set(a.option_strings)]
+
+
+def key(action: argparse.Action) -> str:
+    """An option's key: its long name."""
+    return max(action.option_strings, key=len).lstrip("-")
+
+
+def typed(value: Any, kind: type, expected: str) -> Any:
+    """The value, which must be of a type; TypeError says what was expected."""
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"expected {expected}, not {shown(value)}.")
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as TOML has it, or nearly."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
