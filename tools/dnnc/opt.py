@@ -15,6 +15,7 @@ from dnnc.ir.stages import BY_NAME, check
 from dnnc.ir.text import load, parse, read_text, save, text_of
 from dnnc.numerics import Checker
 from dnnc.passes import pipeline
+from dnnc.stimuli import read_stimuli
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,8 +39,14 @@ def parser() -> argparse.ArgumentParser:
         "--print-after", action="append", default=[], metavar="PASS", help="print the module after a pass, or 'all'"
     )
     p.add_argument(
-        "--check-numerics", action="store_true", help="evaluate on random inputs after each pass, stop at a change"
+        "--check-numerics", action="store_true", help="evaluate before and after each pass, stop at a change"
     )
+    p.add_argument(
+        "--bisect",
+        action="store_true",
+        help="when a pass changes results or breaks: find the rewrite, write a small network that shows it (-o repro.mlir)",
+    )
+    p.add_argument("--inputs", metavar="X.npz", help="inputs for --check-numerics and --bisect, in place of drawn ones")
     p.add_argument("--time-passes", action="store_true", help="print CPU seconds of each pass to stderr")
     p.add_argument("--print-op-generic", action="store_true", help="print operations in the generic form")
     p.add_argument("--print-debuginfo", action="store_true", help="print locations")
@@ -59,12 +66,15 @@ def run(arguments: Sequence[str], stdin: TextIO | None = None, out: TextIO | Non
         if i:
             print("// -----", file=sink)
         try:
-            _one(args, chunk, sink)
+            wrong = _one(args, chunk, sink)
         except DnncError as e:
             if not args.verify_diagnostics:
                 print(e, file=sys.stderr)
                 return 1
             print(e, file=sink)
+        else:
+            if wrong:
+                return 1
     return 0
 
 
@@ -84,7 +94,8 @@ def _split(text: str) -> Iterator[str]:
         before += part.count("\n")
 
 
-def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
+def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> bool:
+    """Run the passes on one module; whether `--bisect` found one that goes wrong."""
     if chunk is not None:
         ctx = make_context()
         module = parse(ctx, chunk, Path(args.file).name if args.file != "-" else "stdin")
@@ -101,7 +112,12 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
         module, _ = read_dnn(args.file, ctx)
     else:
         module, ctx = load(Path(args.file))
-    checker = Checker.of(module, ctx) if args.check_numerics else None
+    given = read_stimuli(Path(args.inputs), module) if args.inputs else None
+    if args.bisect:
+        from dnnc.bisect import report
+
+        return report(module, pipeline.parse(args.passes), ctx, given, Path(args.output or "repro.mlir"), out)
+    checker = Checker.of(module, ctx, given) if args.check_numerics else None
     clock = time.process_time()
 
     def after(one, module) -> None:
@@ -112,7 +128,8 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
             print(f"// after {one.name}\n{text_of(module, args.print_op_generic, args.print_debuginfo)}", file=out)
         if checker is not None:
             checker.after(one, module)
-            print(checker.log[-1], file=sys.stderr)
+            print("\n".join(checker.log), file=sys.stderr)
+            checker.log.clear()
         clock = time.process_time()
 
     pipeline.run(pipeline.parse(args.passes), module, ctx, after)
@@ -126,6 +143,7 @@ def _one(args: argparse.Namespace, chunk: str | None, out: TextIO) -> None:
         save(module, ctx, Path(args.output))
     else:
         print(text_of(module, args.print_op_generic, args.print_debuginfo), end="", file=out)
+    return False
 
 
 def main() -> None:

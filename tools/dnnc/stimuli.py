@@ -69,6 +69,10 @@ class Input:
         x = self.random()
         return np.where(self.rng.integers(0, 2, x.shape) == 1, self.array(self.rng.choice(self._edges(), x.shape)), x)
 
+    def few(self) -> np.ndarray:
+        """Integers 0 and 1, indices of anything that has two elements; floats random."""
+        return self.random() if self.real else self.array(self.rng.integers(0, 2, shape_of(self.value.type)))
+
     def special(self) -> np.ndarray:
         """One value in 64, and at least one, not a number, infinite or denormal."""
         x = self.random()
@@ -110,6 +114,7 @@ DRAWS: tuple[tuple[str, int, Callable[[Input], np.ndarray]], ...] = (
     ("large values", 3, Input.large),
     ("zeros", 4, Input.zeros),
     ("NaN and infinities", 5, Input.special),
+    ("zeros and ones", 6, Input.few),
 )
 
 
@@ -119,11 +124,13 @@ def stimuli(module: ModuleOp) -> list[Stimulus]:
     kinds = DRAWS if args else DRAWS[:1]
     if sum((op.work() for op in module.walk() if isinstance(op, DnnOp)), Work()).macs > MANY_MACS:
         kinds = kinds[:2]
-    real = any(is_float(a.type.element_type) for a in args)  # pyright: ignore[reportAttributeAccessIssue]
+    elements = [a.type.element_type for a in args]  # pyright: ignore[reportAttributeAccessIssue]
+    unfit = [Input.special] if not any(map(is_float, elements)) else []
+    unfit += [Input.few] if all(is_float(e) or isinstance(e, QuantType) for e in elements) else []
     return [
         Stimulus(name, draw_inputs(module, seed, draw), draw is Input.special)
         for name, seed, draw in kinds
-        if real or draw is not Input.special
+        if draw not in unfit
     ]
 
 
