@@ -150,9 +150,12 @@ def forget() -> None:
 
 def brief(e: BaseException) -> str:
     """An exception in a line, with the place it was raised at: `KeyError: 'x' (passes.py:12)`."""
-    frames = [f for f in traceback.extract_tb(e.__traceback__) if "importlib" not in f.filename and f.filename != __file__]
+    frames = [
+        f for f in traceback.extract_tb(e.__traceback__) if "importlib" not in f.filename and f.filename != __file__
+    ]
     place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    text = str(e)
     if isinstance(e, SyntaxError) and e.filename:
-        place = f" ({e.filename.rsplit('/', 1)[-1]}:{e.lineno})"
-    first = (str(e).splitlines() or [""])[0]
+        text, place = e.msg, f" ({e.filename.rsplit('/', 1)[-1]}:{e.lineno})"
+    first = (text.splitlines() or [""])[0]
     return f"{type(e).__name__}: {first}{place}" if first else f"{type(e).__name__}{place}"

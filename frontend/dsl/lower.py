@@ -32,7 +32,7 @@ from dnnc.frontend.dsl.files import Reader, main_unit, prelude
 from dnnc.frontend.dsl.initialisers import INITIALISERS
 from dnnc.frontend.dsl.messages import Mistake, Unknown, finding, nearest
 from dnnc.frontend.dsl.program import Program
-from dnnc.frontend.dsl.signatures import Signature, bind, operation, operations
+from dnnc.frontend.dsl.signatures import Signature, bind, called, operation, operations
 from dnnc.frontend.dsl.unit import Unit
 from dnnc.frontend.dsl.values import shown
 from dnnc.ir.diagnostics import Collector, Finding
@@ -184,7 +184,7 @@ class Lowering:
             case t.Call(name=name) if name in prelude().functions:
                 return self.function(frame, expression, *prelude().functions[name], names, node)
             case t.Call(at=at, name=name):
-                known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, *operations(), *prelude().functions]
+                known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, *called(), *prelude().functions]
                 raise Mistake(at, f"expected an operation or a function, not '{name}'.{nearest(name, known)}", "E0306")
             case t.Sequence(items=items):
                 return [self.value(frame, item, [f"{names[0]}.{i}"]) for i, item in enumerate(items)]

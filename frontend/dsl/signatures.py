@@ -58,6 +58,11 @@ def operation(name: str) -> Signature | None:
     return _signature(added) if added else operations().get(name)
 
 
+def called() -> list[str]:
+    """Names of all operations that can be called, those packages add too."""
+    return [*operations(), *(op.name for op, origin in domains.operations() if origin)]
+
+
 @cache
 def _signature(kind: type[DnnOp]) -> Signature:
     definition = kind.get_irdl_definition()

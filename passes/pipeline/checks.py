@@ -7,6 +7,7 @@ from typing import Literal
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import VerifyException
 
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding
@@ -26,13 +27,13 @@ def applied(one: ModulePass, module: ModuleOp, ctx: Context, how: Verify) -> Non
     """Run a pass and verify what it leaves; errors name it."""
     try:
         one.apply(ctx, module)
-    except DnncError:
-        raise
     except Exception as e:
-        if type(one).__module__.startswith("dnnc."):
+        cause = e.__cause__ if isinstance(e, DnncError) else e  # xDSL tells of what a pattern raises by our own error
+        if type(one).__module__.startswith("dnnc.") or cause is None or isinstance(cause, (DnncError, VerifyException)):
             raise
-        message = f"expected it to run, not {brief(e)}. Correct the pass."
-        raise DnncError(Finding(f"pass '{one.name}'", message, "E0505")) from e
+        place = f"{e.findings[0].where}: " if isinstance(e, DnncError) else ""
+        message = f"expected it to run, not {brief(cause)}. Correct the pass."
+        raise DnncError(Finding(f"{place}pass '{one.name}'", message, "E0505")) from e
     if how != "end":
         _verified(one, module)
         if how == "strict":

@@ -95,7 +95,7 @@ def _of_pattern(thing: RewritePattern | type[RewritePattern]) -> type[ModulePass
         made = law(**{n: getattr(self, n) for n in names}) if isinstance(thing, type) else thing
         apply_laws(op, [made])
 
-    hints = get_type_hints(law) if own else {}
+    hints = get_type_hints(law, include_extras=True) if own else {}
     options = [(f.name, hints[f.name], field(default=f.default, default_factory=f.default_factory)) for f in own]  # pyright: ignore
     return _kind(law, options, apply, thing)
 
@@ -107,7 +107,7 @@ def _of_function(function: Callable[..., None]) -> type[ModulePass]:
         raise NotAPass(
             f"expected a function {function.__name__}(module, ctx), its options after a *, not {_call(function)}."
         )
-    hints = get_type_hints(function)
+    hints = get_type_hints(function, include_extras=True)
     untyped = [p.name for p in options if p.name not in hints]
     if untyped:
         raise NotAPass(

@@ -8,22 +8,15 @@ import re
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from xdsl.passes import ModulePass
 
 from dnnc.passes.pipeline.syntax import Option, Token, unquoted
 
-
-class Bytes(int):
-    """A number of bytes; as text with a unit: 64KB and 64KiB are 65,536, as memories are counted; 2MB, 1GB."""
-
-    def __str__(self) -> str:
-        for unit, size in reversed(UNITS.items()):
-            if self and self % size == 0:
-                return f"{int(self) // size}{unit}"
-        return repr(int(self))
-
+Bytes = Annotated[
+    int, "bytes"
+]  # the type of an option that is a size: 4096, 64KB, 2MB, 1GB as text, KB = KiB = 1,024 bytes
 
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
@@ -58,6 +51,8 @@ def options_text(kind: type[ModulePass]) -> str:
 
 def type_text(field: Field[Any]) -> str:
     """The type of an option as its class writes it."""
+    if field.type == Bytes:
+        return "Bytes"
     return field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
 
 
@@ -65,7 +60,7 @@ def read_options(
     kind: type[ModulePass], given: Sequence[Option]
 ) -> tuple[dict[str, Any], list[tuple[int | None, str]]]:
     """Field values of a pass from what is written for them, and what is wrong: (position, message), all of it."""
-    known, hints = declared(kind), get_type_hints(kind)
+    known, hints = declared(kind), get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     wrong: list[tuple[int | None, str]] = []
     for option in given:
@@ -125,7 +120,7 @@ def _one(hint: Any, value: Token) -> Any:
         return text
     if value.kind == "string":
         return _unfit(text)
-    if hint is Bytes:
+    if hint == Bytes:
         return size(text)
     if hint is bool:
         return {"true": True, "false": False}[text] if text in ("true", "false") else _unfit(text)
@@ -138,7 +133,7 @@ def _unfit(text: str) -> Any:
     raise Unfit(text)
 
 
-def size(text: str) -> Bytes:
+def size(text: str) -> int:
     """A number of bytes as text: 4096, 64KB, 1.5MB."""
     match = _SIZE.fullmatch(text)
     if match is None or (match[3] and not match[2]):
@@ -146,26 +141,30 @@ def size(text: str) -> Bytes:
     value = float(match[1]) * UNITS[f"{match[2].upper()}B"]
     if value != int(value):
         raise Unfit(f"expected a whole number of bytes, not {text}.")
-    return Bytes(value)
+    return int(value)
 
 
 def written(one: ModulePass, name: str) -> str:
     """A pass as text which reads back to it: `fuse-groups{max-ops=4}`, options at their default left out."""
-    parts = []
+    parts, hints = [], get_type_hints(type(one), include_extras=True)
     for option, f in declared(type(one)).items():
         value = getattr(one, f.name)
         default = f.default_factory() if f.default_factory is not MISSING else f.default
         if value != default:
-            parts.append(option if value == () else f"{option}={value_text(value)}")
+            text = value_text(value, Bytes in (hints[f.name], *get_args(hints[f.name])))
+            parts.append(option if value == () else f"{option}={text}")
     return f"{quoted(name)}{{{' '.join(parts)}}}" if parts else quoted(name)
 
 
-def value_text(value: Any) -> str:
-    """A value of an option as it is written."""
+def value_text(value: Any, in_bytes: bool = False) -> str:
+    """A value of an option as it is written; a size in the largest unit that is exact."""
     if isinstance(value, tuple):
-        return ",".join(map(value_text, value))
+        return ",".join(value_text(v, in_bytes) for v in value)
     if isinstance(value, bool) or value is None:
         return str(value).lower()
+    if in_bytes and value:
+        unit = next(u for u in reversed(UNITS) if value % UNITS[u] == 0)
+        return f"{value // UNITS[unit]}{unit}"
     return quoted(str(value))
 
 

@@ -1,10 +1,9 @@
 """Which operations the operators of com.acme become."""
 
-from dnnc_acme.operations import RotateHalfOp, SnakeOp
-
 from dnnc.frontend.onnx.table import op
 from dnnc.ir.dnn.elementwise import MulOp
 from dnnc.ir.dnn.function import ErfOp
+from dnnc_acme.operations import RotateHalfOp, SnakeOp
 
 
 def erf_gate(site):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from dnnc_acme.operations import SnakeOp
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -13,6 +12,7 @@ from dnnc import Bytes
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import nbytes
 from dnnc.ir.weights import store_of
+from dnnc_acme.operations import SnakeOp
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AcmePrunePass(ModulePass):
 
     name = "acme-prune"
     below: float = 0.01
-    least: Bytes = Bytes(4096)
+    least: Bytes = 4096
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
