@@ -1,4 +1,5 @@
-"""Integer arithmetic that is bit-exact everywhere: requantize in every rounding mode, accumulator bound, square root.
+"""Integer arithmetic that is bit-exact everywhere: requantize in every rounding mode, accumulator bound, square root,
+normalization, softmax.
 
 The interpreter, the simulator and the emitted C follow this file. A multiplier M is held as `q * 2**-shift`, `q` a
 31-bit mantissa; `p = acc * q` is a 64-bit product and `shift` takes it back. All arrays are int64 and broadcast.
@@ -168,3 +169,37 @@ def isqrt(v: ArrayLike) -> Int:
     root = root - (root * root > v)
     above = np.minimum(root + 1, _ROOT_MAX)
     return np.where(above * above <= v, above, root)
+
+
+UNIT_BITS = 30
+"""Fraction bits of a normalized value: d / sqrt(V) lies in [-1, 1]."""
+
+
+def root_shift(largest: int) -> int:
+    """The even k in [0, 32] that keeps `V << k` below 2**62 for every V up to `largest` < 2**62."""
+    return min(32, max(0, (62 - int(largest).bit_length()) // 2 * 2))
+
+
+def normalized(d: ArrayLike, v: ArrayLike, k: int) -> Int:
+    """RNE(d / sqrt(V) * 2**30) by one division a row: sigma = isqrt(V << k), R = 2**62 // sigma, half_even(d * R, 32 - k/2).
+
+    Needs 1 <= V < 2**(62 - k) and |d| <= sqrt(V); R is below 2**(62 - k/2), so the product stays below 2**63.
+    """
+    sigma = isqrt(np.asarray(v, np.int64) << k)
+    return half_even(np.asarray(d, np.int64) * (np.int64(1 << 62) // sigma), 62 - UNIT_BITS - k // 2)
+
+
+def exp_bits(terms: int) -> int:
+    """B = min(30, 31 - ceil(log2 terms)): `terms` values of up to 2**B sum to at most 2**31."""
+    return min(30, 31 - max(0, terms - 1).bit_length())
+
+
+def exp_table(scale: float, terms: int, entries: int) -> Int:
+    """T[k] = RNE(2**B * e**(-scale * k)) for k < entries, B = exp_bits(terms)."""
+    return np.rint(np.exp(-float(scale) * np.arange(entries)) * 2.0 ** exp_bits(terms)).astype(np.int64)
+
+
+def proportions(e: ArrayLike, total: ArrayLike, bits: int) -> Int:
+    """min(2**bits - 1, (2**(bits+1) * E + S) // (2 * S)): E / S in units of 2**-bits, ties up."""
+    e, total = np.asarray(e, np.int64), np.asarray(total, np.int64)
+    return np.minimum((1 << bits) - 1, ((e << bits + 1) + total) // (2 * total))

@@ -11,6 +11,7 @@ from dnnc.ir.dnn import (
     elementwise,
     function,
     indexing,
+    integer,
     logic,
     movement,
     quantize,
@@ -33,6 +34,7 @@ FAMILIES = (
     resampling,
     composite,
     quantize,
+    integer,
     structure,
 )
 

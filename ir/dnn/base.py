@@ -79,6 +79,13 @@ class DnnOp(IRDLOperation):
         """Result array(s) from operand arrays, in order of declaration; None for an absent operand, a list for a variadic one."""
         raise NotImplementedError
 
+    def keeps_type(self) -> bool:
+        """Whether results hold elements of the operands as they are, chosen by place or by order.
+
+        Floating-point operands and results then share one type, and a quantized type passes through exactly.
+        """
+        return False
+
     def work(self) -> Work:
         """Work count; by default one elementary operation for each element produced."""
         n = self.elements()
@@ -144,6 +151,8 @@ class DnnOp(IRDLOperation):
 
     def emit_error(self, message: str, underlying_error: Exception) -> NoReturn:
         """Raise a located DnncError in place of xDSL's dump of the whole module."""
+        if isinstance(underlying_error, DnncError):  # says itself where it is
+            raise underlying_error
         text = " ".join(message.removeprefix("Operation does not verify: ").split())
         place = where(self.location, self.name)
         raise DnncError(Finding(place, f"'{self.name}' {text}", rule_code(underlying_error))) from underlying_error

@@ -14,6 +14,7 @@ from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int, Ints, Window, WindowAttr
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import broadcast
+from dnnc.ir.dnn.quantize import along
 from dnnc.ir.types import I32, QuantType, dtype, shape_of, tensor, tensor_text, type_name
 
 _BLOCK = 1 << 23  # elements of a matrix built at a time
@@ -65,7 +66,6 @@ def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
         expect(x == w, f"weights of element type {type_name(x)}", type_name(w), code="E0424")
         return x
     expect(x.axis is None, "one scale for the input", f"{x}", code="E0429")
-    expect(not np.any(w.zero), "weights with zero point 0", f"{w}", "Quantize weights symmetrically.", code="E0430")
     scale = (x.scale * w.scale).astype(np.float32)
     return QuantType.per_tensor(I32, float(scale)) if w.axis is None else QuantType.per_channel(I32, scale, axis)
 
@@ -101,10 +101,17 @@ def _wide_matmul(a: np.ndarray, b: np.ndarray, kind: np.dtype, out: np.dtype) ->
 
 
 def centered(x: np.ndarray, element: Attribute) -> np.ndarray:
-    """X - zero point as int32 when quantized, else x; with a scale for each channel the zero points are 0."""
+    """X - zero point as int32 when quantized, else x."""
     if not isinstance(element, QuantType):
         return x
-    return x.astype(np.int32) - np.int32(element.zero if element.axis is None else 0)
+    return x.astype(np.int32) - along(element.zero, element.axis, x.ndim).astype(np.int32)
+
+
+def check_channels(w: Attribute, axis: int | None) -> None:
+    """Verify that weights with a scale for each channel have them along the axis of output channels, if there is one."""
+    fits = not isinstance(w, QuantType) or w.axis in (None, axis)
+    want = "one scale for all weights" if axis is None else f"one scale for all weights, or one along dimension {axis}"
+    expect(fits, want, f"{w}", code="E0429")
 
 
 def patches(x: np.ndarray, window: Window) -> np.ndarray:
@@ -196,6 +203,7 @@ class ConvOp(DnnOp):
             code="E0421",
         )
         self.window.data.check(x[2:])
+        check_channels(self.element(1), 0)
         element = product_type(self.element(0), self.element(1), 1)
         if self.bias is not None:
             check_bias(self.bias.type, (w[0],), element)
@@ -265,13 +273,8 @@ class ConvTransposeOp(DnnOp):
         extra = self.extra()
         fits = len(extra) == win.rank and min(extra, default=0) >= 0
         expect(fits, f"{win.rank} output pads of at least 0", str(list(extra)), code="E0434")
-        element = self.element(0)
-        expect(
-            self.element(1) == element,
-            f"weights of element type {type_name(element)}",
-            type_name(self.element(1)),
-            code="E0424",
-        )
+        check_channels(self.element(1), 1 if groups == 1 else None)
+        element = product_type(self.element(0), self.element(1), 1)
         out = tuple(
             u * (h - 1) + e + o - a - b
             for h, u, e, o, (a, b) in zip(x[2:], win.stride, win.extent, self.extra(), win.pads)
@@ -287,11 +290,13 @@ class ConvTransposeOp(DnnOp):
         n, c, *hw = x.shape
         m = w.shape[1]
         full = [u * (h - 1) + e + o for h, u, e, o in zip(hw, win.stride, win.extent, self.extra())]
+        x, w = centered(x, self.element(0)), centered(w, self.element(1))
         y = np.zeros((n, m * groups, *full), x.dtype)
         xg = x.reshape(n, groups, c // groups, prod(hw))
         wg = w.reshape(groups, c // groups, m, *win.kernel)
         for tap in np.ndindex(*win.kernel):  # R * S steps, each one matrix product
-            part = np.matmul(wg[(slice(None), slice(None), slice(None), *tap)].transpose(0, 2, 1), xg)
+            weight = wg[(slice(None), slice(None), slice(None), *tap)].transpose(0, 2, 1)
+            part = exact_matmul(weight, xg, x.dtype) if np.issubdtype(x.dtype, np.integer) else np.matmul(weight, xg)
             at = tuple(
                 slice(i * d, i * d + u * (h - 1) + 1, u) for i, d, u, h in zip(tap, win.dilation, win.stride, hw)
             )
@@ -341,6 +346,7 @@ class MatmulOp(DnnOp):
         element = self.element(0)
         batch = broadcast(tensor(element, a[:-2]), tensor(element, b[:-2]))
         shape = batch + a[-2:-1] * (len(self.shape(0)) > 1) + b[-1:] * (len(self.shape(1)) > 1)
+        check_channels(self.element(1), max(0, len(self.shape(1)) - (1 if self.trans_b is None else 2)))
         kind = product_type(element, self.element(1), len(shape) - 1)
         result = tensor(kind, shape)
         if self.bias is not None:

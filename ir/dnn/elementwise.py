@@ -35,6 +35,10 @@ class Elementwise(DnnOp):
     INTEGERS: ClassVar[bool] = True
     FLOATS: ClassVar[bool] = True
     COMPARES: ClassVar[bool] = False
+    ORDERS: ClassVar[bool] = False  # only chooses among its operands by their order
+
+    def keeps_type(self) -> bool:
+        return self.ORDERS
 
     def scalar(self, *x: Any) -> Any:
         """The body on one element of each operand."""
@@ -49,12 +53,14 @@ class Elementwise(DnnOp):
                 type_name(self.element(i)),
                 code="E0427",
             )
-        if isinstance(first, QuantType):
+        if isinstance(first, QuantType) and self.ORDERS:
+            expect(first.axis is None, "one scale for the whole tensor", f"{first}", "Requantize first.", code="E0429")
+        elif isinstance(first, QuantType):
             expect(
                 len(self.operands) == 1,
                 "operands that are not quantized",
                 type_name(first),
-                "Requantize explicitly.",
+                "Use its integer form.",
                 code="E0428",
             )
             self.check_table(first)
@@ -84,7 +90,7 @@ class Elementwise(DnnOp):
 
     def evaluate(self, *x: np.ndarray) -> np.ndarray:
         element = self.element()
-        if isinstance(element, QuantType):
+        if isinstance(element, QuantType) and not self.ORDERS:
             return self.table()[x[0].astype(np.int64) - integer_range(element.storage)[0]]
         with np.errstate(all="ignore"):
             return np.asarray(self.scalar(*x)).astype(self.result_dtype(), copy=False)
@@ -186,6 +192,7 @@ class MaxOp(Binary):
     """y = max(a, b), NaN if either is."""
 
     name = "dnn.max"
+    ORDERS: ClassVar[bool] = True
 
     def scalar(self, a, b):
         return S.maximum(a, b)
@@ -196,6 +203,7 @@ class MinOp(Binary):
     """y = min(a, b), NaN if either is."""
 
     name = "dnn.min"
+    ORDERS: ClassVar[bool] = True
 
     def scalar(self, a, b):
         return S.minimum(a, b)
@@ -247,6 +255,9 @@ class WhereOp(Elementwise):
     a = operand_def(TensorType)
     b = operand_def(TensorType)
     result = result_def(TensorType)
+
+    def keeps_type(self) -> bool:
+        return True
 
     def scalar(self, condition, a, b):
         return S.where(condition, a, b)

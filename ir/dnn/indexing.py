@@ -20,6 +20,9 @@ _REDUCTIONS = {"none": None, "add": np.add, "mul": np.multiply, "max": np.maximu
 class Indexed(DnnOp):
     """An operation with an operand `indices` of i32 or i64; negative ones count from the end."""
 
+    def keeps_type(self) -> bool:
+        return True
+
     def check_indices(self) -> None:
         """Verify the type of the indices."""
         expect(
@@ -117,6 +120,9 @@ class Scattering(Indexed):
     reduction = opt_prop_def(Word, default_value=Word("none"))
     result = result_def(TensorType)
 
+    def keeps_type(self) -> bool:
+        return self.reduction.data in ("none", "max", "min")
+
     def check_updates(self, shape: tuple[int, ...]) -> TensorType:
         """Verify updates and reduction; the type of x."""
         self.check_indices()
@@ -197,6 +203,9 @@ class TopKOp(DnnOp):
     smallest = opt_prop_def(UnitAttr)
     values = result_def(TensorType)
     indices = result_def(TensorType)
+
+    def keeps_type(self) -> bool:
+        return True
 
     def infer(self) -> list[TensorType]:
         shape = list(self.shape())

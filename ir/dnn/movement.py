@@ -13,6 +13,7 @@ from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int, Ints, Real, Word, normal_axis
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import broadcast
+from dnnc.ir.dnn.quantize import stored_value
 from dnnc.ir.types import I64, QuantType, dtype, shape_of, tensor, tensor_text, type_name
 
 
@@ -58,8 +59,11 @@ class Movement(DnnOp):
         """The copies; for a pure view the single part writes y in row-major order."""
         raise NotImplementedError
 
+    def keeps_type(self) -> bool:
+        return True
+
     def fill(self) -> float | None:
-        """What y holds where no part writes; None when the parts cover it."""
+        """What y holds in its storage type where no part writes; None when the parts cover it."""
         return None
 
     def is_view(self) -> bool:
@@ -315,7 +319,10 @@ class ConcatOp(Movement):
 
 @irdl_op_definition
 class PadOp(Movement):
-    """y = x with `before` and `after` elements of a constant value added in each dimension."""
+    """y = x with `before` and `after` elements of a constant value added in each dimension.
+
+    Between quantized values the constant is the quantized form of `value`: the zero point for 0.
+    """
 
     name = "dnn.pad"
     x = operand_def(TensorType)
@@ -332,10 +339,11 @@ class PadOp(Movement):
         expect(
             min((*before, *after), default=0) >= 0, "pads of at least 0", f"{list(before)}, {list(after)}", code="E0433"
         )
+        _not_per_channel(self)
         return tensor(self.element(), tuple(b + d + a for b, d, a in zip(before, shape, after)))
 
     def fill(self) -> float:
-        return self.value.data
+        return stored_value(self.value.data, self.element())
 
     def parts(self) -> tuple[Part, ...]:
         strides = row_strides(shape_of(self.result.type))
@@ -352,6 +360,9 @@ class GatherOp(DnnOp):
     indices = operand_def(TensorType)
     axis = opt_prop_def(Int, default_value=Int(0))
     result = result_def(TensorType)
+
+    def keeps_type(self) -> bool:
+        return True
 
     def infer(self) -> TensorType:
         shape = self.shape()

@@ -11,7 +11,7 @@ from dnnc.ir import fixed
 from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Word
 from dnnc.ir.dnn.base import DnnOp, Work
-from dnnc.ir.types import F32, I32, QuantType, dtype, integer_range, tensor, type_name
+from dnnc.ir.types import F32, QuantType, bits, dtype, integer_range, tensor, type_name
 
 
 def along(values: np.ndarray, axis: int | None, rank: int) -> np.ndarray:
@@ -27,6 +27,40 @@ def quantized(x: np.ndarray, type_: QuantType) -> np.ndarray:
         np.nan_to_num(np.rint(x.astype(np.float32) / scale), posinf=2.0**31, neginf=-(2.0**31)), -(2.0**31), 2.0**31
     )
     return np.clip(q.astype(np.int64) + zero, low, high).astype(dtype(type_))
+
+
+def stored_value(value: float, element: Attribute) -> float:
+    """What stands for a real number in the storage of an element type: itself, or its quantized form."""
+    return int(quantized(np.asarray(value), element)) if isinstance(element, QuantType) else value
+
+
+def check_quantized(element: Attribute, what: str) -> QuantType:
+    """Verify that an element type is a quantized one."""
+    expect(isinstance(element, QuantType), what, type_name(element), code="E0431")
+    assert isinstance(element, QuantType)
+    return element
+
+
+def check_target(to: Attribute) -> QuantType:
+    """Verify the type of a requantized result: quantized, with one scale."""
+    expect(isinstance(to, QuantType), "a quantized type", f"{to}", code="E0431")
+    assert isinstance(to, QuantType)
+    expect(to.axis is None, "one scale for the result", f"{to}", code="E0429")
+    return to
+
+
+def check_rounding(rounding: Word) -> None:
+    """Verify the name of a rounding mode."""
+    modes = [m.value for m in fixed.Rounding]
+    expect(rounding.data in modes, f"a rounding of {', '.join(modes)}", rounding.data, code="E0432")
+
+
+def check_ratio(scale: np.ndarray | float, to: Attribute) -> None:
+    """Verify that a multiplier has a mantissa and a shift: M = scale / s_y below 2^31."""
+    assert isinstance(to, QuantType)
+    with np.errstate(over="ignore"):
+        largest = float(np.max(np.asarray(scale, np.float32) / to.scale))
+    expect(largest < 2.0**31, "a scale ratio below 2^31", f"{largest:g}", "Calibrate again.", code="E0460")
 
 
 class Conversion(DnnOp):
@@ -76,9 +110,10 @@ class DequantizeOp(Conversion):
 
 @irdl_op_definition
 class RequantizeOp(Conversion):
-    """y = clamp(round(acc * M[c]) + z), M[c] = fl32(s_acc[c] / s_y), s and z from the types; integers only.
+    """y = clamp(round((q - z_x[c]) * M[c]) + z_y), M[c] = fl32(s_x[c] / s_y), s and z from the types; integers only.
 
-    `rounding` names a mode of `dnnc.ir.fixed.Rounding`.
+    The operand is a sum of products (int32, zero point 0) or any other quantized value. `rounding` names a mode of
+    `dnnc.ir.fixed.Rounding`.
     """
 
     name = "dnn.requantize"
@@ -88,18 +123,12 @@ class RequantizeOp(Conversion):
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
-        acc = self.element()
-        expect(
-            isinstance(acc, QuantType) and acc.storage == I32,
-            "an int32 quantized accumulator",
-            type_name(acc),
-            code="E0431",
-        )
-        expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}", code="E0431")
-        assert isinstance(self.to, QuantType)
-        expect(self.to.axis is None, "one scale for the result", f"{self.to}", code="E0429")
-        modes = [m.value for m in fixed.Rounding]
-        expect(self.rounding.data in modes, f"a rounding of {', '.join(modes)}", self.rounding.data, code="E0432")
+        source = check_quantized(self.element(), "a quantized operand")
+        narrow = bits(source) < 32 or not np.any(source.zero)
+        expect(narrow, "zero point 0 for 32-bit values", f"{source}", code="E0430")
+        check_target(self.to)
+        check_rounding(self.rounding)
+        check_ratio(source.scale, self.to)
         return tensor(self.to, self.shape())
 
     def multipliers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -109,9 +138,10 @@ class RequantizeOp(Conversion):
         return fixed.multiplier(np.asarray(acc.scale / to.scale, np.float32))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        acc, to = self.element(), self.to
-        assert isinstance(acc, QuantType) and isinstance(to, QuantType)
-        q, shift = (along(v, acc.axis, x.ndim) for v in self.multipliers())
+        source, to = self.element(), self.to
+        assert isinstance(source, QuantType) and isinstance(to, QuantType)
+        q, shift = (along(v, source.axis, x.ndim) for v in self.multipliers())
         low, high = integer_range(to.storage)
         mode = fixed.Rounding(self.rounding.data)
-        return fixed.requantize(x, q, shift, int(to.zero), low, high, mode).astype(dtype(to))
+        centered = x.astype(np.int64) - along(source.zero, source.axis, x.ndim)
+        return fixed.requantize(centered, q, shift, int(to.zero), low, high, mode).astype(dtype(to))

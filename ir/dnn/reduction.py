@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, r
 
 from dnnc.ir import scalar as S
 from dnnc.ir.diagnostics import expect
-from dnnc.ir.dnn.attributes import Int, Ints, WindowAttr, normal_axes, normal_axis
+from dnnc.ir.dnn.attributes import Int, Ints, Window, WindowAttr, normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.contraction import padded, patches
 from dnnc.ir.types import I64, QuantType, dtype, integer_range, is_float, tensor, tensor_text, type_name
@@ -34,6 +35,9 @@ class Reduction(DnnOp):
     def map(self, x: Any) -> Any:
         """What each element contributes."""
         return x
+
+    def keeps_type(self) -> bool:
+        return self.STEP in ("maximum", "minimum")
 
     def finish(self, total: Any, n: Any) -> Any:
         """The result from the accumulated total of n elements."""
@@ -75,6 +79,18 @@ def highest(element: Any) -> float:
     return integer_range(element.storage if isinstance(element, QuantType) else element)[1]
 
 
+def kept_shape(shape: tuple[int, ...], axes: Sequence[int], keepdims: bool) -> tuple[int, ...]:
+    """The shape after a reduction over axes, which stay with size 1 under `keepdims`."""
+    return tuple(1 if i in axes else d for i, d in enumerate(shape) if keepdims or i not in axes)
+
+
+def _not_quantized(op: DnnOp, instead: str) -> None:
+    """Verify that an operand is not quantized: sums of storage values would ignore the zero point."""
+    element = op.element()
+    plain = not isinstance(element, QuantType)
+    expect(plain, "an operand that is not quantized", type_name(element), f"Use {instead}.", code="E0428")
+
+
 class AxisReduction(Reduction):
     """A reduction over `axes`; they stay with size 1 under `keepdims`."""
 
@@ -84,12 +100,11 @@ class AxisReduction(Reduction):
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
-        shape = self.shape()
-        axes = normal_axes(self.axes.data, len(shape))
+        axes = normal_axes(self.axes.data, len(self.shape()))
         expect(axes == self.axes.data, "ascending axes counted from the start", str(list(self.axes.data)), code="E0414")
-        if self.keepdims is not None:
-            return tensor(self.element(), tuple(1 if i in axes else d for i, d in enumerate(shape)))
-        return tensor(self.element(), tuple(d for i, d in enumerate(shape) if i not in axes))
+        if not self.keeps_type():
+            _not_quantized(self, "an integer form")
+        return tensor(self.element(), kept_shape(self.shape(), axes, self.keepdims is not None))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         n = prod(x.shape[a] for a in self.axes.data)
@@ -229,6 +244,16 @@ class ArgMinOp(ArgReduction):
         return np.argmin(x, axis)
 
 
+def window_counts(size: Sequence[int], win: Window, count_pad: bool) -> np.ndarray:
+    """Elements of each window [E, F] that lie inside an input of spatial `size`, or inside its padding too."""
+    counts = np.ones((), np.int64)
+    for h, k, u, d, (before, after), o in zip(size, win.kernel, win.stride, win.dilation, win.pads, win.output(size)):
+        at = np.arange(o)[:, None] * u + np.arange(k) * d
+        low, high = (0, before + h + after) if count_pad else (before, before + h)
+        counts = np.multiply.outer(counts, ((at >= low) & (at < high)).sum(1))
+    return counts
+
+
 class Pool(Reduction):
     """A reduction over the window at each output position of x [N, C, spatial...]."""
 
@@ -283,6 +308,9 @@ class ArgMaxPoolOp(Pool):
     name = "dnn.arg_max_pool"
     column_major = opt_prop_def(UnitAttr)
 
+    def keeps_type(self) -> bool:
+        return False
+
     def infer(self) -> TensorType:
         return tensor(I64, super().infer().get_shape())
 
@@ -311,26 +339,12 @@ class AvgPoolOp(Pool):
         return total / n
 
     def count(self) -> np.ndarray:
-        win = self.window.data
-        counts = np.ones((), np.int64)
-        for size, k, u, d, (before, after), o in zip(
-            self.shape()[2:], win.kernel, win.stride, win.dilation, win.pads, win.output(self.shape()[2:])
-        ):
-            at = np.arange(o)[:, None] * u + np.arange(k) * d
-            low, high = (0, before + size + after) if self.count_pad is not None else (before, before + size)
-            counts = np.multiply.outer(counts, ((at >= low) & (at < high)).sum(1))
+        counts = window_counts(self.shape()[2:], self.window.data, self.count_pad is not None)
         kind = dtype(self.element()) if is_float(self.element()) else np.dtype(np.int64)
         return counts.astype(np.float32 if kind.itemsize in _NARROW else kind)
 
     def infer(self) -> TensorType:
-        element = self.element()
-        expect(
-            not isinstance(element, QuantType),
-            "a float input",
-            type_name(element),
-            "Quantize pools explicitly.",
-            code="E0428",
-        )
+        _not_quantized(self, "dnn.qavg_pool")
         return super().infer()
 
 
@@ -342,6 +356,7 @@ class LpPoolOp(Pool):
     p = opt_prop_def(Int, default_value=Int(2))
 
     def infer(self) -> TensorType:
+        _not_quantized(self, "dnn.dequantize")
         expect(self.p.data >= 1, "p of at least 1", str(self.p.data), code="E0433")
         return super().infer()
 
@@ -365,6 +380,7 @@ class CumSumOp(DnnOp):
 
     def infer(self) -> TensorType:
         normal_axis(self.axis.data, len(self.shape()))
+        _not_quantized(self, "dnn.dequantize")
         return tensor(self.element(), self.shape())
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:

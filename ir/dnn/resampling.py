@@ -12,6 +12,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, r
 from dnnc.ir.diagnostics import expect, support
 from dnnc.ir.dnn.attributes import Ints, Real, Reals, Word
 from dnnc.ir.dnn.base import DnnOp, Work
+from dnnc.ir.dnn.quantize import stored_value
 from dnnc.ir.types import is_float, tensor, tensor_text, type_name
 
 _BORDERS = ("reflect", "edge", "wrap")
@@ -46,6 +47,9 @@ class BorderPadOp(DnnOp):
         mode = self.mode.data
         pads = zip(self.shape(), self.before.data, self.after.data)
         return tuple(np.pad(np.arange(d), (b, a), mode=mode) if a or b else np.arange(d) for d, b, a in pads)  # pyright: ignore
+
+    def keeps_type(self) -> bool:
+        return True
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         for axis, table in enumerate(self.tables()):
@@ -106,6 +110,13 @@ class ResizeOp(DnnOp):
         plain = self.mode.data == "nearest" or is_float(self.element())
         support(plain, f"a float input for mode {self.mode.data}", type_name(self.element()), code="E0428")
         return tensor(self.element(), size)
+
+    def keeps_type(self) -> bool:
+        return self.mode.data == "nearest"
+
+    def outside(self) -> float:
+        """What y holds in its storage type where its place lies outside x."""
+        return stored_value(self.extrapolation.data, self.element())
 
     def scales(self) -> tuple[float, ...]:
         """Scale of each axis: as given, else output size over input size."""
@@ -197,7 +208,7 @@ class ResizeOp(DnnOp):
             y = np.asarray(sum(parts[1:], parts[0]))
             outside = outside | taps.outside.reshape(along)
         if outside.any():
-            y = np.where(outside, np.asarray(self.extrapolation.data, kind), y)
+            y = np.where(outside, np.asarray(self.outside(), kind), y)
         return y.astype(x.dtype)
 
     def work(self) -> Work:

@@ -553,3 +553,59 @@ func.func @structure(%a: tensor<1x4x8x8xf32>) -> tensor<1x6x6x6xf32> {
   // CHECK-NEXT: func.return %noted
   func.return %noted : tensor<1x6x6x6xf32>
 }
+
+!a = !dnn.q<i8, 0.1, 3>
+!b = !dnn.q<i8, 0.25, -7>
+!y = !dnn.q<i8, 0.5, 1>
+!u = !dnn.q<ui8, 0.5, 128>
+!w = !dnn.q<i16, 0.001, 0>
+
+// CHECK-LABEL: func.func @integer_elementwise
+func.func @integer_elementwise(%a: tensor<2x3x!a>, %b: tensor<3x!b>, %t: tensor<256x!u>, %w: tensor<2x3x!w>) {
+  // CHECK-NEXT: dnn.qadd %a, %b to = !dnn.q<i8, 0.5, 1> : (tensor<2x3x!dnn.q<i8, 0.1, 3>>, tensor<3x!dnn.q<i8, 0.25, -7>>) -> tensor<2x3x!dnn.q<i8, 0.5, 1>>
+  %0 = dnn.qadd %a, %b to = !y : (tensor<2x3x!a>, tensor<3x!b>) -> tensor<2x3x!y>
+  // CHECK-NEXT: dnn.qsub %b, %a to = !dnn.q<ui8, 0.5, 128> : (tensor<3x!dnn.q<i8, 0.25, -7>>, tensor<2x3x!dnn.q<i8, 0.1, 3>>) -> tensor<2x3x!dnn.q<ui8, 0.5, 128>>
+  %1 = dnn.qsub %b, %a to = !u : (tensor<3x!b>, tensor<2x3x!a>) -> tensor<2x3x!u>
+  // CHECK-NEXT: dnn.qmul %a, %b rounding = half_up to = !dnn.q<i8, 0.5, 1> : (tensor<2x3x!dnn.q<i8, 0.1, 3>>, tensor<3x!dnn.q<i8, 0.25, -7>>) -> tensor<2x3x!dnn.q<i8, 0.5, 1>>
+  %2 = dnn.qmul %a, %b to = !y rounding = half_up : (tensor<2x3x!a>, tensor<3x!b>) -> tensor<2x3x!y>
+  // CHECK-NEXT: dnn.table %a, %t : (tensor<2x3x!dnn.q<i8, 0.1, 3>>, tensor<256x!dnn.q<ui8, 0.5, 128>>) -> tensor<2x3x!dnn.q<ui8, 0.5, 128>>
+  %3 = dnn.table %a, %t : (tensor<2x3x!a>, tensor<256x!u>) -> tensor<2x3x!u>
+  // CHECK-NEXT: dnn.requantize %a to = !dnn.q<ui8, 0.5, 128> : (tensor<2x3x!dnn.q<i8, 0.1, 3>>) -> tensor<2x3x!dnn.q<ui8, 0.5, 128>>
+  %4 = dnn.requantize %a to = !u : (tensor<2x3x!a>) -> tensor<2x3x!u>
+  // CHECK-NEXT: dnn.requantize %w to = !dnn.q<i8, 0.1, 3> rounding = trunc : (tensor<2x3x!dnn.q<i16, 0.001, 0>>) -> tensor<2x3x!dnn.q<i8, 0.1, 3>>
+  %5 = dnn.requantize %w to = !a rounding = trunc : (tensor<2x3x!w>) -> tensor<2x3x!a>
+  // CHECK-NEXT: dnn.max %a, %a : (tensor<2x3x!dnn.q<i8, 0.1, 3>>, tensor<2x3x!dnn.q<i8, 0.1, 3>>) -> tensor<2x3x!dnn.q<i8, 0.1, 3>>
+  %6 = dnn.max %a, %a : (tensor<2x3x!a>, tensor<2x3x!a>) -> tensor<2x3x!a>
+  func.return
+}
+
+// CHECK-LABEL: func.func @integer_reduction
+func.func @integer_reduction(%x: tensor<1x2x5x5x!a>, %e: tensor<256xi32>, %m: tensor<5xi32>, %o: tensor<5xi64>) {
+  // CHECK-NEXT: dnn.qavg_pool %x window = <[3, 3], pad [1, 1, 1, 1]> count_pad to = !dnn.q<i8, 0.5, 1> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>) -> tensor<1x2x5x5x!dnn.q<i8, 0.5, 1>>
+  %0 = dnn.qavg_pool %x to = !y window = <[3, 3], pad [1, 1, 1, 1]> count_pad : (tensor<1x2x5x5x!a>) -> tensor<1x2x5x5x!y>
+  // CHECK-NEXT: dnn.qavg_pool %x window = <[2, 2], stride [2, 2]> rounding = half_away to = !dnn.q<i8, 0.1, 3> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>) -> tensor<1x2x2x2x!dnn.q<i8, 0.1, 3>>
+  %1 = dnn.qavg_pool %x to = !a rounding = half_away window = <[2, 2], stride [2, 2]> : (tensor<1x2x5x5x!a>) -> tensor<1x2x2x2x!a>
+  // CHECK-NEXT: dnn.qreduce_mean %x axes = [2, 3] keepdims rounding = half_away to = !dnn.q<i8, 0.5, 1> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>) -> tensor<1x2x1x1x!dnn.q<i8, 0.5, 1>>
+  %2 = dnn.qreduce_mean %x axes = [2, 3] keepdims rounding = half_away to = !y : (tensor<1x2x5x5x!a>) -> tensor<1x2x1x1x!y>
+  // CHECK-NEXT: dnn.qreduce_sum %x axes = [1] keepdims rounding = f32_half_even to = !dnn.q<i8, 0.5, 1> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>) -> tensor<1x1x5x5x!dnn.q<i8, 0.5, 1>>
+  %3 = dnn.qreduce_sum %x axes = [1] keepdims rounding = f32_half_even to = !y : (tensor<1x2x5x5x!a>) -> tensor<1x1x5x5x!y>
+  // CHECK-NEXT: dnn.qsoftmax %x, %e axis = 3 to = !dnn.q<i8, 0.00390625, -128> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>, tensor<256xi32>) -> tensor<1x2x5x5x!dnn.q<i8, 0.00390625, -128>>
+  %4 = dnn.qsoftmax %x, %e to = !dnn.q<i8, 0.00390625, -128> axis = 3 : (tensor<1x2x5x5x!a>, tensor<256xi32>) -> tensor<1x2x5x5x!dnn.q<i8, 0.00390625, -128>>
+  // CHECK-NEXT: dnn.qnormalize %x, %m, offset(%o) axes = [3] center epsilon = 12 shift = 40 to = !dnn.q<i8, 0.5, 1> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>, tensor<5xi32>, tensor<5xi64>) -> tensor<1x2x5x5x!dnn.q<i8, 0.5, 1>>
+  %5 = dnn.qnormalize %x, %m, offset(%o) to = !y axes = [3] center epsilon = 12 shift = 40 : (tensor<1x2x5x5x!a>, tensor<5xi32>, tensor<5xi64>) -> tensor<1x2x5x5x!y>
+  // CHECK-NEXT: dnn.qnormalize %x, %m axes = [2, 3] shift = 38 to = !dnn.q<i8, 0.5, 1> : (tensor<1x2x5x5x!dnn.q<i8, 0.1, 3>>, tensor<5xi32>) -> tensor<1x2x5x5x!dnn.q<i8, 0.5, 1>>
+  %6 = dnn.qnormalize %x, %m to = !y axes = [2, 3] shift = 38 : (tensor<1x2x5x5x!a>, tensor<5xi32>) -> tensor<1x2x5x5x!y>
+  func.return
+}
+
+// Two computed operands with zero points, per-channel transposed convolution, padding with the zero point.
+// CHECK-LABEL: func.func @integer_contraction
+func.func @integer_contraction(%x: tensor<2x4x5x!a>, %z: tensor<2x5x3x!b>, %i: tensor<1x2x4x4x!u>, %w: tensor<2x3x2x2x!dnn.q<i8, axis 1, [0.5, 0.25, 0.125]>>) {
+  // CHECK-NEXT: dnn.matmul %x, %z : (tensor<2x4x5x!dnn.q<i8, 0.1, 3>>, tensor<2x5x3x!dnn.q<i8, 0.25, -7>>) -> tensor<2x4x3x!dnn.q<i32, 0.025, 0>>
+  %0 = dnn.matmul %x, %z : (tensor<2x4x5x!a>, tensor<2x5x3x!b>) -> tensor<2x4x3x!dnn.q<i32, 0.025, 0>>
+  // CHECK-NEXT: dnn.conv_transpose %i, %w window = <[2, 2], stride [2, 2]> : (tensor<1x2x4x4x!dnn.q<ui8, 0.5, 128>>, tensor<2x3x2x2x{{!q[0-9]}}>) -> tensor<1x3x8x8x{{!q[0-9]}}>
+  %1 = dnn.conv_transpose %i, %w window = <[2, 2], stride [2, 2]> : (tensor<1x2x4x4x!u>, tensor<2x3x2x2x!dnn.q<i8, axis 1, [0.5, 0.25, 0.125]>>) -> tensor<1x3x8x8x!dnn.q<i32, axis 1, [0.25, 0.125, 0.0625]>>
+  // CHECK-NEXT: dnn.pad %i before = [0, 0, 1, 1] after = [0, 0, 1, 1] : (tensor<1x2x4x4x!dnn.q<ui8, 0.5, 128>>) -> tensor<1x2x6x6x!dnn.q<ui8, 0.5, 128>>
+  %2 = dnn.pad %i before = [0, 0, 1, 1] after = [0, 0, 1, 1] : (tensor<1x2x4x4x!u>) -> tensor<1x2x6x6x!u>
+  func.return
+}
