@@ -72,6 +72,11 @@ def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     except ParseError as e:
         code = e.code if isinstance(e, CodedError) else "E0401"
         raise DnncError(Finding(_place(name, text, e.span.start), e.msg, code)) from e
+    except ValueError as e:  # names xDSL's own classes refuse
+        first = str(e.args[0] if e.args else e).splitlines()[0]
+        raise DnncError(
+            Finding(name, f"expected names of values and blocks as in the printed form, not this: {first}", "E0401")
+        ) from e
     verify(module)
     return module
 
@@ -178,6 +183,11 @@ def save(module: ModuleOp, ctx: Context, path: Path) -> None:
     keys = weight_keys(module)
     if keys:
         store_of(ctx).save(weights_path(path), keys)
+    save_text(module, path)
+
+
+def save_text(module: ModuleOp, path: Path) -> None:
+    """Write the text alone, atomically."""
     with atomic_file(path) as f:
         f.write(text_of(module, locations=True).encode())
 
