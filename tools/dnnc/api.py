@@ -238,7 +238,13 @@ def run_passes(
 ) -> None:
     """Run passes on a network in place; samples are recorded just before the first `quantize`."""
     with ExitStack() as running:
-        begin, end = lambda one, _: running.enter_context(phase(f"pass {one.name}")), lambda *_: running.close()
+
+        def begin(one: ModulePass, module: ModuleOp) -> None:
+            running.enter_context(phase(f"pass {one.name}"))
+
+        def end(one: ModulePass, module: ModuleOp) -> None:
+            running.close()
+
         pipeline = Pipeline(passes, before=begin, after=[end, *([after] if after else [])])
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
         pipeline[:cut].run(network, in_place=True)

@@ -41,7 +41,9 @@ class Parser(argparse.ArgumentParser):
         """Refuse arguments nobody asked for."""
         options = [name for a in self.actions for name in a.option_strings]
         parts = []
-        for word in rest:
+        for before, word in zip(["", *rest], rest):
+            if before.startswith("-") and not word.startswith("-"):
+                continue  # the value of an option that does not exist
             near = nearest(word.split("=")[0], options) if word.startswith("-") else ""
             parts.append(f"expected no argument '{word}'.{near}")
         self.error(" ".join(parts))

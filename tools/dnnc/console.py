@@ -105,8 +105,12 @@ def table_text(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _cells(head: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[list[str]], list[bool]]:
     """Texts of the cells, and which columns are numbers."""
-    right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(head))]
+    right = [all(map(_number, column)) for column in zip(*rows)] or [False] * len(head)
     return [[cell(value) for value in row] for row in rows], right
+
+
+def _number(value: object) -> bool:
+    return value is None or isinstance(value, int | float)
 
 
 def aligned(lines: Sequence[Sequence[str]], right: Sequence[bool]) -> str:

@@ -25,7 +25,7 @@ def told(error: Exception, arguments: Sequence[str]) -> int:
             return _refused("error", DnncError(Finding(place, message, "E0103")), 1)
         case MemoryError():
             message = "expected enough memory for this network, not less. Use a smaller one or a larger machine."
-            return _refused("error", DnncError(message, "E0135"), 1)
+            return _refused("error", DnncError(message, "E0126"), 1)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     first = str(error).strip().splitlines()[:1] or ["no message"]

@@ -60,6 +60,6 @@ def sizes(path: str, arrays: Mapping[str, np.ndarray], given: Mapping[str, int])
             before, other = found.setdefault(dim, (n, name))
             if before != n:
                 message = f"expected {before} for dimension '{dim}', as '{other}' has, not {n}. Make the inputs fit."
-                problems.error(f"input '{name}'", message, "E0136")
+                problems.error(f"input '{name}'", message, "E0122")
     problems.raise_if_any()
     return {dim: n for dim, (n, _) in found.items()}

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dnnc.arguments import COMMON, Parser, nearest
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
 
 DEFAULTS = "defaults"
+VALUE = "E0125"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise DnncError(Finding(str(path), f"expected TOML, not this ({e}).", "E0131")) from e
+        raise DnncError(Finding(relpath(path), f"expected TOML, not this ({e}).", "E0123")) from e
 
 
 @dataclass
@@ -51,10 +53,10 @@ class Project:
             what = f"expected [{DEFAULTS}] or the name of a command, not [{title}]."
             if not isinstance(table, dict):
                 what = f"expected tables, [{DEFAULTS}] or the name of a command, not the key '{title}'."
-            self._error(title, None, what + nearest(title, [DEFAULTS, *self.parsers]), "E0132")
+            self._error(title, None, what + nearest(title, [DEFAULTS, *self.parsers]), "E0124")
             return {}
         if not isinstance(table, dict):
-            self._error(title, None, f"expected a table [{title}], not {shown(table)}.", "E0133")
+            self._error(title, None, f"expected a table [{title}], not {shown(table)}.", VALUE)
             return {}
         known = self._options(title)
         return dict(v for key, value in table.items() if (v := self._value(title, key, value, known)) is not None)
@@ -68,12 +70,12 @@ class Project:
         action = known.get(key)
         if action is None:
             what = "an option of some command" if title == DEFAULTS else f"an option of `dnnc {title}`"
-            self._error(title, key, f"expected {what}, not '{key}'.{nearest(key, known)}", "E0132")
+            self._error(title, key, f"expected {what}, not '{key}'.{nearest(key, known)}", "E0124")
             return None
         try:
             return action.dest, self._converted(action, value)
         except (TypeError, argparse.ArgumentTypeError) as e:
-            self._error(title, key, str(e), "E0133")
+            self._error(title, key, str(e), VALUE)
             return None
 
     def _converted(self, action: argparse.Action, value: Any) -> Any:
@@ -94,7 +96,8 @@ class Project:
         return str(self.path.parent / text) if is_path else text
 
     def _error(self, title: str, key: str | None, message: str, code: str) -> None:
-        self.problems.error(f"{self.path.name}:{self._line(title, key)}", message, code)
+        place = f"{relpath(self.path)}:{self._line(title, key)}"
+        self.problems.error(f"{place}: {key}" if code == VALUE and key else place, message, code)
 
     def _line(self, title: str, key: str | None) -> int:
         """The line of a table's head or of a key in it."""

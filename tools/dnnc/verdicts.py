@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 
 from dnnc import api
 from dnnc.backends.npu.program import Program as NpuFile
-from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
@@ -32,12 +32,13 @@ class Answer:
 
     verdict: str
     sizes: dict[str, int]
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON has it."""
-        return {"verdict": self.verdict, **self.sizes, "reasons": list(self.reasons), "notes": list(self.notes)}
+        reasons = [{"where": f.where, "message": f.message, "code": f.code} for f in self.reasons]
+        return {"verdict": self.verdict, **self.sizes, "reasons": reasons, "notes": list(self.notes)}
 
 
 def check(network: api.Network, target: str, samples: api.Samples | None = None) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _npu(network: api.Network, simplified: api.Network, target: str, samples: ap
 
 
 def _refused(error: DnncError) -> Answer:
-    return Answer(NO, {}, tuple(str(f) for f in error.findings))
+    return Answer(NO, {}, error.findings)
 
 
 def _npu_sizes(program: NpuFile) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dnnc import arguments, console
@@ -15,6 +16,8 @@ SIZES = {
     "program_bytes": "program",
     "memory_bytes": "memory",
 }
+
+SHOWN = 3  # places named of one reason
 
 
 def declare(p: Parser) -> None:
@@ -44,7 +47,16 @@ def _print(found: dict[str, Any]) -> None:
     backends = found["backends"]
     head = ["backend", "runs", *(f"{what} [B]" for what in SIZES.values())]
     console.table(head, [[name, v["verdict"], *(v.get(key) for key in SIZES)] for name, v in backends.items()])
-    reasons = [f"{name}: {reason}" for name, v in backends.items() for reason in v["reasons"]]
-    notes = [f"{name}: {note}" for name, v in backends.items() for note in v["notes"]]
-    if reasons or notes:
-        console.say("\n" + "\n".join([*reasons, *notes]))
+    lines = [f"{name}: {line}" for name, v in backends.items() for line in (*_reasons(v["reasons"]), *v["notes"])]
+    if lines:
+        console.say("\n" + "\n".join(lines))
+
+
+def _reasons(reasons: Sequence[dict[str, str]]) -> Iterator[str]:
+    """A line for each reason, those that say the same of several places in one."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for r in reasons:
+        places.setdefault((r["message"], r["code"]), []).append(r["where"])
+    for (message, code), where in places.items():
+        more = f" and {len(where) - SHOWN} more" if len(where) > SHOWN else ""
+        yield f"{', '.join(where[:SHOWN])}{more}: {message}" + (f" [{code}]" if code else "")

@@ -41,7 +41,7 @@ def run(args: Namespace) -> None:
 
     if args.emit == "report" and args.json and not args.output:
         message = "expected a file to write with -o, not none. `dnnc report --json` prints a report as JSON."
-        raise DnncError(Finding("--emit report --json", message, "E0137"))
+        raise DnncError(Finding("--emit report --json", message, "E0108"))
     output = Path(args.output or f"{Path(args.model).stem}.{ENDINGS.get(args.emit, 'txt')}")
     if not output.parent.is_dir():
         message = f"expected a folder '{output.parent}', which does not exist. Create it first."
@@ -53,10 +53,10 @@ def run(args: Namespace) -> None:
     network.name = output.stem  # C's functions and files bear the name asked for
     after = _dumper(args.dump_after)
     program = api.compile(network, args.target, args.emit, given.pipeline(args), args.calibrate, after=after)
-    _written(args, program, program.save(output))
+    _written(args, program, program.save(output), output)
 
 
-def _written(args: Namespace, program: Program, files: Sequence[Path]) -> None:
+def _written(args: Namespace, program: Program, files: Sequence[Path], output: Path) -> None:
     if args.json:
         written = [_file(path) for path in files]
         console.json({"emit": args.emit, "target": args.target, "files": written, **_figures(program)})
@@ -65,7 +65,7 @@ def _written(args: Namespace, program: Program, files: Sequence[Path]) -> None:
         console.tell(f"{path}  {path.stat().st_size:,} bytes")
     for what, value in _figures(program).items():
         console.tell(f"  {what.replace('_', ' ')} {value:,}")
-    console.hint(_next(args, files[0]))
+    console.hint(_next(args, output))
 
 
 def _figures(program: Program) -> dict[str, int]:
