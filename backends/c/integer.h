@@ -194,3 +194,66 @@ static void dnnc_quad_slide(uint32_t *restrict out, int32_t rows, int32_t n, con
         }
     }
 }
+/*== dnnc_quantize ==*/
+/* x / scale to the nearest integer, ties to even, + zero, clamped; NaN gives the zero point. */
+static inline int64_t dnnc_quantize(float x, float scale, int64_t zero, int64_t low, int64_t high)
+{
+    const float t = x / scale;
+    const float number = t == t ? t : 0.0f;
+    const float least = number < -2147483648.0f ? -2147483648.0f : number;
+    return dnnc_clamp(dnnc_round_double((double)(least > 2147483648.0f ? 2147483648.0f : least)) + zero, low, high);
+}
+/*== dnnc_quantize_small ==*/
+/* dnnc_quantize to at most 16 bits. What lies beyond 2^20 is clamped whatever the zero point, so that a power of two can
+ * round the rest to even; both are tested on the bits, which vectorises where comparisons with NaN do not. */
+static inline int32_t dnnc_quantize_small(float x, float scale, int32_t zero, int32_t low, int32_t high)
+{
+    float t = x / scale;
+    uint32_t bits;
+    memcpy(&bits, &t, sizeof bits);
+    const uint32_t size = bits & 0x7fffffffu;
+    const uint32_t number = size > 0x7f800000u ? 0u : size;
+    const uint32_t small = number > 0x49800000u ? 0x49800000u : number;
+    const uint32_t back = small | (bits & 0x80000000u);
+    memcpy(&t, &back, sizeof t);
+    const float shifted = t + 12582912.0f;
+    int32_t integer;
+    memcpy(&integer, &shifted, sizeof integer);
+    return dnnc_clamp_small(integer - 0x4b400000 + zero, low, high);
+}
+/*== dnnc_quad_bytes ==*/
+/* Quads of the n bytes x[i * step], with the highest bit of each flipped by `flip`; the last quad is filled with 0. */
+static void dnnc_quad_bytes(uint32_t *restrict out, const uint8_t *restrict x, int32_t n, ptrdiff_t step, int32_t flip)
+{
+    int32_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        const uint8_t *b = x + k * step;
+        const uint32_t word =
+            (uint32_t)b[0] | (uint32_t)b[step] << 8 | (uint32_t)b[2 * step] << 16 | (uint32_t)b[3 * step] << 24;
+        out[k / 4] = word ^ ((uint32_t)flip * 0x01010101u);
+    }
+    if (k < n) {
+        uint32_t word = 0;
+        for (int32_t i = n - 1; i >= k; --i) {
+            word = word << 8 | ((uint32_t)x[i * step] ^ (uint32_t)flip);
+        }
+        out[k / 4] = word;
+    }
+}
+/*== dnnc_round_shift ==*/
+/* p / 2^shift rounded to the nearest integer, ties to even, for every p; 0 <= shift <= 62. Uses dnnc_arithmetic_shift. */
+static inline int64_t dnnc_round_shift(int64_t p, int32_t shift)
+{
+    const int64_t below = p >> shift, unit = (int64_t)1 << shift, twice = 2 * (p - below * unit);
+    return below + (twice > unit || (twice == unit && (below & 1) == 1));
+}
+/*== dnnc_isqrt ==*/
+/* floor(sqrt(v)), 0 <= v < 2^63: a double is off by at most one. */
+static inline int64_t dnnc_isqrt(int64_t v)
+{
+    const int64_t most = 3037000499;
+    int64_t root = (int64_t)sqrt((double)v);
+    root = root > most ? most : root;
+    root -= root * root > v;
+    return root < most && (root + 1) * (root + 1) <= v ? root + 1 : root;
+}

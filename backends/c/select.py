@@ -14,25 +14,31 @@ from dnnc.backends.c.kernels import (
     convolution,
     elementwise,
     indexing,
+    integer_reduction,
     matmul,
     movement,
     normalize,
     plain,
+    plain_integer,
     pool,
+    quad_convolution,
+    quad_matmul,
     reduction,
     resample,
 )
 from dnnc.backends.c.text import C_TYPES, size_of
-from dnnc.backends.c.units import Graph, Unit
+from dnnc.backends.c.units import Graph, Unit, pointwise
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn import composite as C
 from dnnc.ir.dnn import contraction as K
 from dnnc.ir.dnn import indexing as I
+from dnnc.ir.dnn import integer as Q
 from dnnc.ir.dnn import movement as M
 from dnnc.ir.dnn import reduction as R
 from dnnc.ir.dnn import resampling as P
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.dnn.quantize import QuantizeOp
 from dnnc.ir.types import F32, QuantType, dtype, is_float, tensor_text, type_name
 
 Emit = Callable[[Kernel], None]
@@ -40,6 +46,14 @@ Emit = Callable[[Kernel], None]
 
 def emitter(op: DnnOp) -> Emit | None:
     """The function that writes the body for a unit headed by `op`; None when there is none."""
+    if any(isinstance(v.type.element_type, QuantType) for v in op.operands):  # pyright: ignore
+        stored = op.keeps_type() or isinstance(op, (R.ArgReduction, R.ArgMaxPoolOp))
+        return _integer_emitter(op) or (_plain_emitter(op) if stored else None)
+    return _plain_emitter(op)
+
+
+def _plain_emitter(op: DnnOp) -> Emit | None:
+    """For values computed on as they are stored: floats, integers, and quantized ones that are only moved or compared."""
     single = op.operands and op.element() == F32  # pyright: ignore[reportAttributeAccessIssue]
     match op:
         case K.ConvOp():
@@ -94,10 +108,47 @@ def emitter(op: DnnOp) -> Emit | None:
             return lambda k: normalize.emit_lrn(k, op)
         case C.ReduceLogSumExpOp():
             return lambda k: normalize.emit_log_sum_exp(k, op)
-        case Elementwise():
+        case Elementwise() | QuantizeOp():
             return elementwise.emit_elementwise
         case _:
             return None
+
+
+def _integer_emitter(op: DnnOp) -> Emit | None:
+    match op:
+        case K.ConvOp():
+            return lambda k: _emit_integer_conv(k, op)
+        case K.ConvTransposeOp():
+            return lambda k: plain_integer.emit_integer_conv_transpose(k, op)
+        case K.MatmulOp():
+            return lambda k: _emit_integer_matmul(k, op)
+        case Q.QAvgPoolOp():
+            return lambda k: integer_reduction.emit_average_pool(k, op)
+        case Q.QReduction():
+            return lambda k: integer_reduction.emit_integer_reduction(k, op)
+        case Q.QSoftmaxOp():
+            return lambda k: integer_reduction.emit_integer_softmax(k, op)
+        case Q.QNormalizeOp():
+            return lambda k: integer_reduction.emit_normalize(k, op)
+        case _ if pointwise(op):
+            return elementwise.emit_elementwise
+        case _:
+            return None
+
+
+def _emit_integer_conv(kernel: Kernel, op: K.ConvOp) -> None:
+    if quad_convolution.quad_weights(kernel, op) is not None:
+        quad_convolution.emit_quad_conv(kernel, op)
+    else:
+        plain_integer.emit_integer_conv(kernel, op)
+
+
+def _emit_integer_matmul(kernel: Kernel, op: K.MatmulOp) -> None:
+    weights = quad_matmul.matmul_weights(kernel, op)
+    if weights is not None:
+        quad_matmul.emit_quad_matmul(kernel, op, weights)
+    else:
+        plain_integer.emit_integer_matmul(kernel, op)
 
 
 def check_supported(graph: Graph) -> None:
@@ -124,7 +175,8 @@ def _check_op(found: Collector, op: DnnOp) -> None:
         return
     values = {_type_of(v): v for v in (*op.operands, *op.results)}
     fits = [_check_type(found, place, f"'{op.name}'", value) for value in values.values()]
-    if isinstance(op, Elementwise) and all(fits):
+    quantized = any(isinstance(v.type.element_type, QuantType) for v in op.operands)  # pyright: ignore
+    if isinstance(op, Elementwise) and all(fits) and not quantized:
         _check_body(found, op)
 
 
@@ -142,10 +194,10 @@ def _check_type(found: Collector, place: str, what: str, value: SSAValue) -> boo
     element = value.type.element_type
     if size_of(value.type) >= 2**31:
         found.refuse(place, f"expected tensors of less than 2^31 elements, not {tensor_text(value.type)}.", "E0902")
-    fits = not isinstance(element, QuantType) and dtype(element).name in C_TYPES
+    fits = dtype(element).name in C_TYPES
     if not fits:
         names = "f32, f64, i1, i8 to i64 or ui8 to ui64"
-        reason = "Quantized" if isinstance(element, QuantType) else "Narrow float" if is_float(element) else "Narrow"
+        reason = "Narrow float" if is_float(element) else "Narrow"
         found.refuse(
             place,
             f"expected {what} on {names}, not {type_name(element)}. {reason} types are not written as C yet.",

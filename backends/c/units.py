@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
@@ -12,10 +13,12 @@ from xdsl.ir import Block, Operation, SSAValue
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
 from dnnc.ir.dnn.movement import ShapeOp
+from dnnc.ir.dnn.quantize import Conversion, RequantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import F32, shape_of
+from dnnc.ir.types import F32, QuantType, dtype, shape_of
 
 _TAKES_TAIL = (ConvOp, ConvTransposeOp, MatmulOp)
 
@@ -45,7 +48,12 @@ class Unit:
     @property
     def elementwise(self) -> bool:
         """Whether every operation works element by element."""
-        return all(isinstance(op, Elementwise) for op in self.ops)
+        return all(pointwise(op) for op in self.ops)
+
+
+def pointwise(op: DnnOp) -> bool:
+    """Whether an element of the result depends on one element of each operand, tables and constants aside."""
+    return isinstance(op, (Elementwise, Conversion, Sum, QMulOp, TableOp))
 
 
 @dataclass
@@ -112,7 +120,7 @@ def _add_group(graph: Graph, op: GroupOp) -> None:
 
 def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:
     """The unit of the group that can take `op` as its next step: it made one operand, which nobody else reads."""
-    if not isinstance(op, Elementwise):
+    if not pointwise(op):
         return None
     for value in op.operands:
         unit = group.get(value)
@@ -122,13 +130,26 @@ def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:
 
 
 def _takes(graph: Graph, unit: Unit, value: SSAValue, op: Elementwise) -> bool:
-    fused = unit.elementwise or (isinstance(unit.head, _TAKES_TAIL) and unit.head.element() == F32)
+    fused = unit.elementwise or (isinstance(unit.head, _TAKES_TAIL) and _follows(unit, op))
     alone = value is unit.outputs[0] and len({u.operation for u in value.uses}) == 1
     same = shape_of(value.type) == shape_of(op.results[0].type)
     if not (fused and alone and same):
         return False
     later = {r for other in graph.units[graph.units.index(unit) + 1 :] for r in other.outputs}
     return not any(v in later for v in graph.resolved(op.operands))
+
+
+def _follows(unit: Unit, op: DnnOp) -> bool:
+    """Whether a contraction's unit goes on with `op`: of floats any, of integers a requantize, then values of one width."""
+    if not isinstance(unit.head.element(), QuantType):
+        return unit.head.element() == F32 and isinstance(op, Elementwise)
+    if len(unit.ops) == 1:
+        return isinstance(op, RequantizeOp)
+    return _kind(op.results[0]) == _kind(unit.outputs[0])
+
+
+def _kind(value: SSAValue) -> np.dtype:
+    return dtype(value.type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _distinct(values: Iterable[SSAValue]) -> list[SSAValue]:

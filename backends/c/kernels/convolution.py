@@ -47,7 +47,7 @@ class Layer:
 def emit_conv(kernel: Kernel, op: ConvOp) -> None:
     """O[n][m] = bias + sum over channels and taps, then the elementwise operations of the unit."""
     d = op.dims()
-    planes = Planes.of(*_two_dimensional(op.window.data, d.C // d.groups, d.HW, d.EF))
+    planes = Planes.of(*two_dimensional(op.window.data, d.C // d.groups, d.HW, d.EF))
     m, taps = d.M // d.groups, prod(d.RS)
     w = kernel.value(op.w)
     w = w if w is None else w.reshape(d.groups, m, planes.C, taps)
@@ -59,16 +59,16 @@ def emit_conv_transpose(kernel: Kernel, op: ConvTransposeOp) -> None:
     n, c, *hw = op.shape(0)
     m, taps, groups = op.shape(1)[1], prod(op.window.data.kernel), op.groups.data
     ef = shape_of(op.result.type)[2:]
-    planes = Planes.transposed(*_two_dimensional(op.window.data, c // groups, tuple(hw), ef))
+    planes = Planes.transposed(*two_dimensional(op.window.data, c // groups, tuple(hw), ef))
     w = kernel.value(op.w)
     w = w if w is None else w.reshape(groups, c // groups, m, taps).swapaxes(1, 2)
     _Writer(kernel, op, Layer(planes, n, groups, m, taps, m * taps, w)).emit()
 
 
-def _two_dimensional(
+def two_dimensional(
     window: Window, channels: int, hw: tuple[int, ...], ef: tuple[int, ...]
 ) -> tuple[Window, int, tuple[int, ...], tuple[int, ...]]:
-    """A 1-D window as a 2-D one of height 1; others unchanged."""
+    """A 1-D window as a 2-D one of height 1, with its channels, input and output size; others unchanged."""
     if window.rank > 1:
         return window, channels, hw, ef
     begin, end = window.pad

@@ -8,7 +8,7 @@ for a multiply-add (AVX-512, AVX2, SSE2), or multiplied one by one. `DNNC_QUAD_D
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 ROWS = 8
 """Rows the driver hands over at once."""
@@ -144,10 +144,10 @@ def quad_sources() -> dict[str, str]:
     """`dnnc_quad_contract` with its tiles, `dnnc_quad_dots` and what it calls, by name."""
     tiles = [
         "#if DNNC_WORDS == 16\n#define DNNC_QUAD_ROWS 8\n#else\n#define DNNC_QUAD_ROWS 4\n#endif\n",
-        "#if DNNC_QUAD_ROWS == 8\n" + _rows(8, 2) + "#else\n#define dnnc_quad_rows8 dnnc_quad_rows4\n#endif\n",
-        "#if DNNC_WORDS == 16\n" + _rows(4, 4) + "#else\n" + _rows(4, 2) + "#endif\n",
-        _rows(2, 4),
-        _rows(1, 4),
+        "#if DNNC_QUAD_ROWS == 8\n" + _rows(8, (3, 2, 1)) + "#else\n#define dnnc_quad_rows8 dnnc_quad_rows4\n#endif\n",
+        "#if DNNC_WORDS == 16\n" + _rows(4, (4, 2, 1)) + "#else\n" + _rows(4, (2, 1)) + "#endif\n",
+        _rows(2, (4, 1)),
+        _rows(1, (4, 1)),
         _DRIVER,
     ]
     return {
@@ -157,26 +157,24 @@ def quad_sources() -> dict[str, str]:
     }
 
 
-def _rows(rows: int, vectors: int) -> str:
-    """The function that walks `count` columns with tiles of `vectors`, of one vector, and a last one that overlaps."""
-    wide, one = f"dnnc_quad_tile{rows}x{vectors}", f"dnnc_quad_tile{rows}x1"
+def _rows(rows: int, widths: Sequence[int]) -> str:
+    """The function that walks `count` columns with tiles as wide as they fit, and a last one that overlaps."""
     call = f"(x + p, {_PASS}, w, wt, bias, y + p, ym);"
+    loops = [
+        f"    for (; p + {v} * DNNC_WORDS <= count; p += {v} * DNNC_WORDS) {{\n        dnnc_quad_tile{rows}x{v}{call}\n    }}\n"
+        for v in widths
+    ]
+    tiles = "\n".join(_tile(rows, v) for v in widths)
     return f"""\
-{_tile(rows, vectors)}
-{_tile(rows, 1)}
+{tiles}
 DNNC_KERNEL static void dnnc_quad_rows{rows}({_HEAD},
     ptrdiff_t count)
 {{
     ptrdiff_t p = 0;
-    for (; p + {vectors} * DNNC_WORDS <= count; p += {vectors} * DNNC_WORDS) {{
-        {wide}{call}
-    }}
-    for (; p + DNNC_WORDS <= count; p += DNNC_WORDS) {{
-        {one}{call}
-    }}
+{"".join(loops)}\
     if (p < count) {{
         p = count - DNNC_WORDS;
-        {one}{call}
+        dnnc_quad_tile{rows}x1{call}
     }}
 }}
 """

@@ -121,7 +121,9 @@ def _emit_channels(code: Code, quads: Quads, rows: int, source: str, target: str
     with code.nest_named([("c", p.C), *phases, *lines]):
         inside = _inside(code, p, phase)
         at = index(["c", *phase, *(name for name, _ in lines)], _rows((p.C, *p.phases, rows + p.reach[0], *p.Q)))
-        origin = index(["c", *(f"h{d}" for d in range(len(p.EF) - 1))], [4 * hw, *(prod(p.HW[d + 1 :]) for d in range(len(p.EF)))])
+        origin = index(
+            ["c", *(f"h{d}" for d in range(len(p.EF) - 1))], [4 * hw, *(prod(p.HW[d + 1 :]) for d in range(len(p.EF)))]
+        )
         code.add(f"const uint8_t *row = {inside} ? {shifted(source, origin)} : NULL;")
         whole = quads.channels % 4 == 0
         count = "4" if whole else f"c < {p.C - 1} ? 4 : {quads.channels - 4 * (p.C - 1)}"
@@ -145,7 +147,9 @@ def _emit_rows(kernel: Kernel, quads: Quads, rows: int, source: str, target: str
         if start < stop:
             with code.nest_named([*phases, *lines]):
                 inside = _inside(code, p, phase)
-                at = index([*phase[:-1], *(name for name, _ in lines)], [s * quads.byte_row for s in _rows(shape)], start)
+                at = index(
+                    [*phase[:-1], *(name for name, _ in lines)], [s * quads.byte_row for s in _rows(shape)], start
+                )
                 strides = [prod(p.HW), *(prod(p.HW[d + 1 :]) for d in range(len(p.EF)))]
                 origin = index(["c", *(f"h{d}" for d in range(len(p.EF) - 1))], strides)
                 with code.block(f"if ({inside})"):

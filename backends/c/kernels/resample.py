@@ -88,7 +88,7 @@ def _emit_outside(kernel: Kernel, op: ResizeOp, axis: int, places: np.ndarray) -
     shape = shape_of(op.result.type)
     outer, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
     table = kernel.constant(places.astype(np.int32))
-    value = f"({c_type(op.result)}){c_literal(op.extrapolation.data, kind_of(numpy_type(op.x)))}"
+    value = f"({c_type(op.result)}){c_literal(op.outside(), kind_of(numpy_type(op.x)))}"
     with kernel.code.loop("a", outer), kernel.code.loop("o", len(places)), kernel.code.loop("b", inner):
         at = index(["a", f"{table}[o]", "b"], [shape[axis] * inner, inner, 1])
         kernel.code.add(f"{kernel.y()}[{at}] = {value};")

@@ -13,7 +13,7 @@ from dnnc.backends.c.target import Options, emit, write
 from dnnc.ir.context import make_context
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import evaluate
-from dnnc.ir.types import tensor_of
+from dnnc.ir.types import tensor, tensor_of
 from dnnc.ir.weights import store_of
 
 SANITIZE = ("-g", "-march=native", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -35,13 +35,16 @@ class Net:
     def store(self):
         return store_of(self.ctx)
 
-    def input(self, array):
+    def input(self, array, element=None):
+        """An input of an array's type, or of `element` stored as the array's."""
         array = np.asarray(array)
         self.inputs.append(array)
-        return self.block.insert_arg(tensor_of(array), len(self.block.args))
+        type_ = tensor_of(array) if element is None else tensor(element, array.shape)
+        return self.block.insert_arg(type_, len(self.block.args))
 
-    def const(self, array):
-        return self.add(ConstOp.of(np.asarray(array), self.store, "w"))
+    def const(self, array, element=None):
+        array = np.asarray(array)
+        return self.add(ConstOp.of(array, self.store, "w", None if element is None else tensor(element, array.shape)))
 
     def add(self, op: Operation):
         self.block.add_op(op)

@@ -163,7 +163,9 @@ def test_missing_compiler_and_broken_text(net, rng):
         "C compiler 'no-such-cc': expected a program of that name on the PATH, found none. "
         "Install gcc or clang, or name a compiler with cc=. [E0904]"
     )
-    with pytest.raises(InternalError, match=r"net.c: expected the generated C to compile\. cc says: \[E0999\]\n.*nothing"):
+    with pytest.raises(
+        InternalError, match=r"net.c: expected the generated C to compile\. cc says: \[E0999\]\n.*nothing"
+    ):
         compile_and_load(program, flags=("-Dfloat=nothing", "-O0"))
 
 

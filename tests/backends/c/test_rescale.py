@@ -17,7 +17,9 @@ FLAGS = {
     "sanitized": ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all", "-static-libubsan"),
 }
 SMALL = (Rounding.Q31_HALF_EVEN, Rounding.F32_HALF_EVEN)
-NAMES = [f"dnnc_rescale_{m.value}{s}_{b}" for m in Rounding for b in (8, 32) for s in ("", "_small") if not s or m in SMALL]
+NAMES = [
+    f"dnnc_rescale_{m.value}{s}_{b}" for m in Rounding for b in (8, 32) for s in ("", "_small") if not s or m in SMALL
+]
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Werror")
 
 
@@ -58,7 +60,9 @@ def run(library, name, acc, q, shift, zero):
 def check(library, mode, acc, q, shift, zero=3):
     """Both widths, and the short form where it holds; all equal to `fixed.requantize`."""
     scale = q.astype(np.float64) * 2.0 ** -shift.astype(np.float64)
-    small = (np.abs(acc.astype(np.int64)) < 1 << 29) & (np.abs(acc * scale[:, None]) < 1 << 30) & (q[:, None] % 128 == 0)
+    small = (
+        (np.abs(acc.astype(np.int64)) < 1 << 29) & (np.abs(acc * scale[:, None]) < 1 << 30) & (q[:, None] % 128 == 0)
+    )
     for bits, (low, high) in {8: (-128, 127), 32: (-(2**31), 2**31 - 1)}.items():
         want = fixed.requantize(acc, q[:, None], shift[:, None], zero, low, high, mode)
         got = run(library, f"dnnc_rescale_{mode.value}_{bits}", acc, q, shift, zero)
