@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import UNKNOWN_LOC, ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriterListener, PatternRewriteWalker, RewritePattern
 
-from dnnc.ir.diagnostics import InternalError
+from dnnc.ir.diagnostics import DnncError, Finding, InternalError, where
 
 SWEEPS = 64
 
@@ -65,7 +65,12 @@ class _FirstMatch(RewritePattern):
         for law in self.laws:
             if self.gate is not None and not self.gate.opens(type(law).__name__, op):
                 return
-            law.match_and_rewrite(op, rewriter)
+            try:
+                law.match_and_rewrite(op, rewriter)
+            except DnncError:
+                raise
+            except Exception as e:
+                raise _broken(law, op, e) from e
             if rewriter.has_done_action:
                 self._count(type(law).__name__)
                 return
@@ -94,6 +99,11 @@ def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = S
         "Two of them undo each other; please report this with the model.",
         "E0999",
     )
+
+
+def _broken(law: RewritePattern, op: Operation, e: Exception) -> InternalError:
+    text = f"expected the law {type(law).__name__} to apply or not, not {type(e).__name__}: {e}."
+    return InternalError(Finding(where(op.location, op.name), f"{text} Correct the law, or report it with the model.", "E0999"))
 
 
 def note_keeper() -> PatternRewriterListener:
