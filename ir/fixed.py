@@ -16,6 +16,12 @@ Int = NDArray[np.int64]
 RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("shift", "u1")])
 """A channel's requantize constants as the accelerator reads them: y = round((acc + bias) * multiplier * 2**-shift)."""
 
+AFFINE = np.dtype([("multiplier", "<i4"), ("offset", "<i8")])
+"""An element's constants of a normalization as the accelerator reads them: y = half_even(u * multiplier + offset, shift)."""
+
+EXP_BYTES = 1024
+"""Size of the table of exponentials of a softmax: int32[256]."""
+
 TABLE_BYTES = 256
 """Size of a table of a function of one 8-bit value."""
 

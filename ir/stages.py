@@ -16,7 +16,7 @@ from dnnc.ir.dnn.movement import Movement, ShapeOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp
 from dnnc.ir.types import QuantType, is_float
 
 Rule = Callable[[Operation], str | None]  # what is wrong with an operation, or None
@@ -61,7 +61,7 @@ def _grouped(op: Operation) -> str | None:
 
 
 def _scheduled(op: Operation) -> str | None:
-    legal = (BufferOp, LoopOp, CopyOp, ComputeOp, ReturnOp)
+    legal = (BufferOp, ViewOp, LoopOp, CopyOp, ComputeOp, ReturnOp)
     return None if isinstance(op, legal) else f"expected operations of the sched dialect, not '{op.name}'."
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dnnc.backends.npu.encoding import Column, Decoded
-from dnnc.backends.npu.footprint import RECORD_BYTES
+from dnnc.backends.npu.footprint import RECORD_BYTES, affine_bytes
 from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.operands import Operands, box, dram_runs, operands, pooled, product_shape
 from dnnc.ir.arch import ROLES, Accelerator
-from dnnc.ir.fixed import TABLE_BYTES
+from dnnc.ir.fixed import EXP_BYTES, TABLE_BYTES
 from dnnc.passes.analysis import timing
 
 DRAM_COLUMNS = ("dram_read", "dram_write")
@@ -37,6 +37,9 @@ def costs(decoded: Mapping[str, Decoded], n: int, arch: Accelerator) -> Costs:
         _product(t, arch, cycles, counters)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
         _post(t, arch, cycles, counters)
+    for name in ("softmax", "normalize"):
+        if len(t := operands(decoded, name, Engine.PPU)):
+            _vector(name, t, arch, cycles, counters)
     return Costs(cycles, counters)
 
 
@@ -82,3 +85,17 @@ def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str,
     for role, amount in read.items():
         counters[f"{role}_read"][t.index] = amount
     counters["output_write"][t.index] = channels * out
+
+
+def _vector(name: str, t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
+    channels, plane = t["channels"], t["rows"] * t["source.columns"]
+    read: dict[str, Column] = {"input": timing.VECTOR_PASSES * channels * plane}
+    if name == "softmax":
+        read["parameter"] = np.full(len(t), EXP_BYTES)
+    else:
+        read["weight"] = affine_bytes(t)
+    elements = timing.VECTOR_PASSES * plane
+    cycles[t.index] = timing.post(channels, elements, np.zeros_like(plane), read, channels * plane, arch)
+    for role, amount in read.items():
+        counters[f"{role}_read"][t.index] = amount
+    counters["output_write"][t.index] = channels * plane

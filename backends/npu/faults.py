@@ -78,6 +78,8 @@ def _post(found: Faults, t: Operands) -> None:
     _note(found, t.index, t["pool"] >= len(POOLS), lambda r: f"pool {', '.join(POOLS)} was expected")
     modes = t["scale.rounding"] >= len(ROUNDINGS)
     _note(found, t.index, modes & (t["scale"] == 1), lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
+    modes = (t["add.rounding"] >= len(ROUNDINGS)) & (t["second"] == 1)
+    _note(found, t.index, modes, lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
     rows, columns = pooled(t)
     _note(found, t.index, (rows < 1) | (columns < 1), lambda r: "a pooling window that fits the source was expected")
 

@@ -11,7 +11,7 @@ from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import ROLES, Accelerator
-from dnnc.ir.fixed import RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
 
 RECORD_BYTES = RECORD.itemsize
 
@@ -95,6 +95,9 @@ def accesses(decoded: Mapping[str, Decoded], m: Memories) -> Accesses:
         _product(g, t, m)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
         _post(g, t, m)
+    for name in ("softmax", "normalize"):
+        if len(t := operands(decoded, name, Engine.PPU)):
+            _vector(g, name, t, m)
     if not g.parts:
         none = np.zeros(0, np.int64)
         g.add("none", none, none, none, none, False)
@@ -154,3 +157,21 @@ def _post(g: _Gather, t: Operands, m: Memories) -> None:
     columns2 = np.where(sums, columns, t["source.columns"])
     second = _extent(counts2, (t["second.channel_pitch"], t["second.row_pitch"]), columns2)
     g.add("set.second.address", t.index, role["input"], t["second.address"], second, False, t["second"] == 1)
+
+
+def _vector(g: _Gather, name: str, t: Operands, m: Memories) -> None:
+    role = {name: m.of_role(ROLES.index(name)) for name in ROLES}
+    counts = (t["channels"], t["rows"])
+    for way in ("source", "destination"):
+        extent = _extent(counts, (t[f"{way}.channel_pitch"], t[f"{way}.row_pitch"]), t["source.columns"])
+        memory = role["input" if way == "source" else "output"]
+        g.add(f"{name}.{way}", t.index, memory, t[way], extent, way == "destination")
+    if name == "softmax":
+        g.add("softmax.parameters", t.index, role["parameter"], t["parameters"], np.full(len(t), EXP_BYTES), False)
+    else:
+        g.add("set.norm.address", t.index, role["weight"], t["norm.address"], affine_bytes(t), False)
+
+
+def affine_bytes(t: Operands) -> Column:
+    """Bytes of the records each NORMALIZE reads."""
+    return AFFINE.itemsize * np.where(t["norm.per_element"] == 1, t["rows"] * t["source.columns"], 1)

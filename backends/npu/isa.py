@@ -98,6 +98,7 @@ PAYLOAD_BITS = 96
 OP_SET = 5
 
 POOLS = ("none", "max", "sum")
+SECONDS = ("add", "multiply", "maximum", "minimum")
 ROUNDINGS = tuple(Rounding)
 
 
@@ -150,9 +151,9 @@ MM = Instruction(
     "mm",
     3,
     (Engine.MM,),
-    "acc[m, e, f] (+)= sum over c, r, s of input[c, e*stride_h + r*dilation_h, f*stride_w + s*dilation_w] * (weight[m, "
-    "c, r, s] - zero), wrapping to int32; depthwise: input channel m // multiplier and no sum over c. Implicit im2col; "
-    "a matrix product is a 1x1 window over one column.",
+    "acc[m, e, f] (+)= sum over c, r, s of (input[c, e*stride_h + r*dilation_h, f*stride_w + s*dilation_w] - input "
+    "zero) * (weight[m, c, r, s] - weight zero), wrapping to int32; depthwise: input channel m // multiplier and no sum "
+    "over c. Implicit im2col; a matrix product is a 1x1 window over one column.",
     (
         _address("input", 25, "byte address of input[0, 0, 0]"),
         _address("weight", 25, "byte address of weight[0, 0, 0, 0]"),
@@ -169,8 +170,10 @@ PPU = Instruction(
     (Engine.PPU,),
     "v = source[c, y, x]; pool sum: v = sum over the window of (v - source zero); scale: v = clip(round((v + bias[c]) "
     "* multiplier[c] * 2**-shift[c]) + zero, low, high), a byte that was not pooled less the source zero before; "
-    "table: v = table[v & 255]; second: v = clip(half_even((v - zero_a)*Ma + (b[c, y, x] - zero_b)*Mb, shift) + zero, "
-    "low, high); pool max: v = max over the window; destination[c, y, x] = low byte of v.",
+    "table: v = table[v & 255]; second, b = b[c, y, x]: v = clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + "
+    "zero, low, high), or with mode multiply clip(round((v - zero_a)*(b - zero_b)*Ma * 2**-shift) + zero, low, high), or "
+    "clip(max(v, b), low, high), or clip(min(v, b), low, high); pool max: v = max over the window; destination[c, y, x] = "
+    "low byte of v.",
     (
         _address("source", 25, "byte address of source[0, 0, 0]"),
         _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
@@ -225,6 +228,7 @@ MM_INPUT = _state(
     Field("channel_pitch", 24, "bytes between channels"),
     Field("row_pitch", 20, "bytes between rows"),
     _flag("type", "type of the bytes", _SIGNED),
+    _zero("zero", "input zero point; 0 when the requantize records account for it"),
 )
 MM_WINDOW = _state(
     "set.window",
@@ -325,10 +329,12 @@ PPU_ADD = _state(
     "set.add",
     14,
     (Engine.PPU,),
-    "Multipliers of the second stage.",
-    Field("multiplier_a", 32, "Ma"),
-    Field("multiplier_b", 32, "Mb"),
+    "What the second stage does.",
+    Field("multiplier_a", 33, "Ma", signed=True),
+    Field("multiplier_b", 33, "Mb", signed=True),
     Field("shift", 6, "right shift"),
+    Field("mode", 2, "how the operands meet", names=SECONDS),
+    Field("rounding", 3, "rounding mode of a product", names=ROUNDINGS),
 )
 PPU_SUM = _state(
     "set.sum",
@@ -339,6 +345,50 @@ PPU_SUM = _state(
     _zero("zero", "zero point of the result"),
     _zero("low", "lower clip bound"),
     _zero("high", "upper clip bound"),
+)
+
+PPU_NORM = _state(
+    "set.norm",
+    16,
+    (Engine.PPU,),
+    "Constants of a normalization; a record is multiplier i32, offset i64.",
+    Field("address", 25, "byte address of the records in the weight memory"),
+    Field("epsilon_low", 24, "low half of epsilon, added to the sum of squares"),
+    Field("epsilon_high", 24, "high half of epsilon"),
+    Field("root_shift", 6, "k, the left shift before the square root"),
+    Field("shift", 6, "right shift"),
+    _flag("center", "subtract the mean"),
+    _flag("per_element", "a record per element, else one record for all"),
+)
+SOFTMAX = Instruction(
+    "softmax",
+    13,
+    (Engine.PPU,),
+    "For each channel c, over all its y, x: k = max of source - source[c, y, x]; E = exp[k], exp int32[256]; S = sum of E; "
+    "destination[c, y, x] = min(255, (512*E + S) // (2*S)) plus the smallest value of the type.",
+    (
+        _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
+        _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
+        _address("parameters", 16, "byte address of exp"),
+        Field("channels", 12, "channels c", base=1),
+        Field("rows", 10, "rows y", base=1),
+        _flag("type", "type of the result", _SIGNED),
+    ),
+)
+NORMALIZE = Instruction(
+    "normalize",
+    14,
+    (Engine.PPU,),
+    "For each channel c, over all its n elements q: d = n*q - sum of q with center, else q - source zero; V = max(1, sum of "
+    "d**2 + epsilon); u = half_even(d * (2**62 // isqrt(V << k)), 32 - k/2); destination[c, y, x] = low byte of "
+    "clip(half_even(u*multiplier + offset, shift) + zero, low, high), multiplier and offset of record y*columns + x, or of "
+    "the first; zero, low and high of set.scale.",
+    (
+        _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
+        _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
+        Field("channels", 12, "channels c", base=1),
+        Field("rows", 10, "rows y", base=1),
+    ),
 )
 
 _CTRL = (Engine.CTRL,)
@@ -379,6 +429,7 @@ INSTRUCTIONS: tuple[Instruction, ...] = (
     *(DMA_COUNT, DMA_DRAM, DMA_LOCAL, DMA_PAD),
     *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT),
     *(PPU_SOURCE, PPU_DESTINATION, PPU_SCALE, PPU_POOL, PPU_TABLE, PPU_SECOND, PPU_ADD, PPU_SUM),
+    *(PPU_NORM, SOFTMAX, NORMALIZE),
     *(FENCE, MARK, IRQ, HALT, LOOP, ENDLOOP, STEP),
 )
 

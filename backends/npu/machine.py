@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Decoded
 from dnnc.backends.npu.footprint import Memories
-from dnnc.backends.npu.isa import ROUNDINGS, Engine
+from dnnc.backends.npu.isa import ROUNDINGS, SECONDS, Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
 from dnnc.ir.arch import ROLES
-from dnnc.ir.fixed import RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
 _REACH = (255, 128)
@@ -62,6 +62,10 @@ def _pools(t: Operands) -> Columns:
     return {"E": rows, "F": columns}
 
 
+def _planes(t: Operands) -> Columns:
+    return {"E": t["rows"], "F": t["source.columns"]}
+
+
 class Machine:
     """Memories on chip, DRAM regions, and one method per kind of instruction."""
 
@@ -76,6 +80,8 @@ class Machine:
             "st": (_work(decoded, "st", Engine.ST, _boxes), self._store),
             "mm": (_work(decoded, "mm", Engine.MM, _shapes), self._product),
             "ppu": (_work(decoded, "ppu", Engine.PPU, _pools), self._post),
+            "softmax": (_work(decoded, "softmax", Engine.PPU, _planes), self._softmax),
+            "normalize": (_work(decoded, "normalize", Engine.PPU, _planes), self._normalize),
         }
 
     def memory(self, role: str) -> NDArray[np.uint8]:
@@ -116,7 +122,8 @@ class Machine:
     def _product(self, c: Rows, j: int) -> int:
         m, e, f, k = c["channels"][j], c["rows"][j], c["F"][j], c["K"][j]
         x, w = self._windows(c, j), self._weights(c, j)
-        step = max(1, _EXACT // (_REACH[c["input.type"][j]] * (_REACH[c["weight.type"][j]] + abs(c["weight.zero"][j]))))
+        reach = _REACH[c["input.type"][j]] + abs(c["input.zero"][j])
+        step = max(1, _EXACT // (reach * (_REACH[c["weight.type"][j]] + abs(c["weight.zero"][j]))))
         total = np.zeros((m, e * f), np.int32)
         for at in range(0, k, step):
             part = slice(at, at + step)
@@ -147,7 +154,8 @@ class Machine:
         )
         view = np.ndarray(shape, _TYPES[c["input.type"][j]], self.memory("input"), c["input"][j], strides)
         pixels = shape[3] * shape[4]
-        return view.astype(np.float32).reshape((shape[0], -1, pixels) if c["depthwise"][j] else (-1, pixels))
+        x = view.astype(np.float32).reshape((shape[0], -1, pixels) if c["depthwise"][j] else (-1, pixels))
+        return x - np.float32(c["input.zero"][j]) if c["input.zero"][j] else x
 
     def _weights(self, c: Rows, j: int) -> NDArray[np.float32]:
         """The weight matrix [channels, reduction], less its zero point."""
@@ -173,10 +181,42 @@ class Machine:
             saturated += more
         if c["pool"][j] == 1:
             v = self._pool(c, j, v, np.max, np.iinfo(np.int64).min)
+        self._write(c, j, v)
+        return saturated
+
+    def _write(self, c: Rows, j: int, v: NDArray[np.int64]) -> None:
         shape = (c["channels"][j], c["E"][j], c["F"][j])
         pitches = (c["destination.channel_pitch"][j], c["destination.row_pitch"][j], 1)
         target = np.ndarray(shape, np.uint8, self.memory("output"), c["destination"][j], pitches)
         target[...] = (v & 0xFF).astype(np.uint8)
+
+    def _plane(self, c: Rows, j: int) -> NDArray[np.int64]:
+        """Bytes of the input memory as [channels, rows * columns]."""
+        strides = (c["source.channel_pitch"][j], c["source.row_pitch"][j], 1)
+        shape = (c["channels"][j], c["rows"][j], c["source.columns"][j])
+        q = np.ndarray(shape, _TYPES[c["source.type"][j]], self.memory("input"), c["source"][j], strides)
+        return q.astype(np.int64).reshape(shape[0], -1)
+
+    def _softmax(self, c: Rows, j: int) -> int:
+        q, at, kind = self._plane(c, j), c["parameters"][j], _TYPES[c["type"][j]]
+        exp = self.memory("parameter")[at : at + EXP_BYTES].view("<i4").astype(np.int64)
+        e = exp[q.max(1, keepdims=True) - q]
+        y = fixed.proportions(e, e.sum(1, keepdims=True), 8) + int(np.iinfo(kind).min)
+        self._write(c, j, y.reshape(-1, c["E"][j], c["F"][j]))
+        return 0
+
+    def _normalize(self, c: Rows, j: int) -> int:
+        q, k = self._plane(c, j), c["norm.root_shift"][j]
+        n = q.shape[1]
+        d = n * q - q.sum(1, keepdims=True) if c["norm.center"][j] else q - c["source.zero"][j]
+        epsilon = (c["norm.epsilon_high"][j] << 24) + c["norm.epsilon_low"][j]
+        v = np.maximum(1, (d * d).sum(1, keepdims=True) + epsilon)
+        count = n if c["norm.per_element"][j] else 1
+        records = np.frombuffer(self.memory("weight"), AFFINE, count, c["norm.address"][j])
+        p = fixed.normalized(d, v, k) * records["multiplier"].astype(np.int64) + records["offset"]
+        y = fixed.half_even(p, c["norm.shift"][j]) + c["scale.zero"][j]
+        y, saturated = _clip(y, c["scale.low"][j], c["scale.high"][j], c["scale.zero"][j])
+        self._write(c, j, y.reshape(-1, c["E"][j], c["F"][j]))
         return saturated
 
     def _source(self, c: Rows, j: int) -> NDArray[np.int64]:
@@ -217,9 +257,15 @@ class Machine:
         pitches = (c["second.channel_pitch"][j], c["second.row_pitch"][j], 1)
         kind = _TYPES[c["second.type"][j]]
         b = np.ndarray(v.shape, kind, self.memory("input"), c["second.address"][j], pitches).astype(np.int64)
-        p = (v - c["sum.zero_a"][j]) * c["add.multiplier_a"][j] + (b - c["second.zero"][j]) * c["add.multiplier_b"][j]
-        v = fixed.half_even(p, c["add.shift"][j]) + c["sum.zero"][j]
-        return _clip(v, c["sum.low"][j], c["sum.high"][j], c["sum.zero"][j])
+        low, high, zero = c["sum.low"][j], c["sum.high"][j], c["sum.zero"][j]
+        if (mode := SECONDS[c["add.mode"][j]]) in ("maximum", "minimum"):
+            return np.clip(np.maximum(v, b) if mode == "maximum" else np.minimum(v, b), low, high), 0
+        v, b, shift = v - c["sum.zero_a"][j], b - c["second.zero"][j], c["add.shift"][j]
+        if mode == "multiply":
+            v = fixed.rescale(v * b, c["add.multiplier_a"][j], shift, ROUNDINGS[c["add.rounding"][j]])
+        else:
+            v = fixed.half_even(v * c["add.multiplier_a"][j] + b * c["add.multiplier_b"][j], shift)
+        return _clip(v + zero, low, high, zero)
 
 
 def _clip(v: NDArray[np.int64], low: int, high: int, zero: int) -> tuple[NDArray[np.int64], int]:

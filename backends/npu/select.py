@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
 
-from xdsl.dialects.builtin import MemRefType, ModuleOp
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import BlockArgument, Operation
 
@@ -13,17 +16,27 @@ from dnnc.backends.npu import isa
 from dnnc.backends.npu.footprint import RECORD_BYTES
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
+from dnnc.backends.npu.tiles import (
+    BOXES,
+    Box,
+    Env,
+    LayerTiles,
+    Place,
+    beside,
+    input_channels,
+    move_box,
+    signed,
+    weight_start,
+    whole_records,
+)
 from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
-from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, buffer_of
-from dnnc.ir.types import QuantType, integer_range
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp, buffer_of, layout_of
+from dnnc.ir.types import integer_range
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
-from dnnc.passes.analysis.layer import Group, Layer, Rows, group_of
-
-Env = dict[BlockArgument, int]
+from dnnc.passes.analysis.layer import reach
 
 
 @dataclass(frozen=True)
@@ -34,54 +47,11 @@ class Selection:
     tags: tuple[Tag, ...]
 
 
-@dataclass(frozen=True)
-class Place:
-    """The tile a compute works on: first and count of images, groups, channels, output rows and summed channels."""
-
-    n: int
-    g: int
-    z: tuple[int, int]
-    s: tuple[int, int]
-    k: tuple[int, int]
-    first: bool
-    last: bool
-
-
-class _Layer:
-    """A compute with its group taken apart and the buffers of its tiles."""
-
-    def __init__(self, op: ComputeOp) -> None:
-        self.op = op
-        self.group: Group = group_of(op.body.block, op.label.data, op.location)
-        self.shape: Layer = self.group.layer
-        self.pads, self.pool_pads = self.shape.columns()
-
-    def buffer(self, role: str) -> BufferOp:
-        found = self.op.tile(role)
-        assert found is not None
-        return found
-
-    def place(self, env: Env) -> Place:
-        """Where the enclosing loops stand; loops not entered yet count as their first trip."""
-        values = [env.get(i, 0) for i in self.op.indices if isinstance(i, BlockArgument)]
-        at = [s.at(values[s.loop] if s.loop >= 0 else 0) for s in self.op.slices.data]
-        (n, _), (g, _), z, s, k = at
-        end = self.op.slices.data[4].extent
-        if self.shape.kind != "dense":
-            per = self.shape.M // self.shape.C
-            return Place(n, g, z, s, (z[0] // per, -(-z[1] // per)), True, True)
-        return Place(n, g, z, s, k, k[0] == 0, sum(k) == end)
-
-    def rows(self, p: Place) -> Rows:
-        return self.shape.rows(*p.s)
-
-
 def select(module: ModuleOp, arch: Accelerator) -> Selection:
     """The instructions of a planned schedule, in an order in which every hazard points backwards; halt at the end."""
     selector = _Selector(arch)
     body = main_function(module).body.block.ops
-    for op in body:
-        selector.note_layers(op)
+    selector.note_layers(body)
     selector.block(body, {})
     selector.add(isa.HALT, Engine.CTRL, {})
     return Selection(selector.rows, tuple(selector.tags))
@@ -94,7 +64,7 @@ class _Selector:
         self.tags: dict[Tag, int] = {Tag("program"): 0}
         self.state: dict[tuple[Engine, str], dict[str, int]] = {}
         self.turn: dict[BufferOp, int] = {}
-        self.layers: dict[BufferOp, _Layer] = {}
+        self.layers: dict[BufferOp, LayerTiles] = {}
         self.memory = {m.name: i for i, m in enumerate(arch.memory)}
         self.tag = 0
 
@@ -110,17 +80,22 @@ class _Selector:
                 self._copy(op, env)
             elif isinstance(op, ComputeOp):
                 self._compute(self.layers[buffer_of(op.tiles[0])], env)
-            elif not isinstance(op, BufferOp | ReturnOp):
+            elif not isinstance(op, BufferOp | ViewOp | ReturnOp):
                 raise InternalError(
                     Finding(where(op.location, op.name), f"expected a schedule, not '{op.name}'.", "E0999")
                 )
 
-    def note_layers(self, op: Operation) -> None:
+    def note_layers(self, ops: Iterable[Operation]) -> None:
         """Tie each on-chip buffer to its compute, so that copies know the layer they serve."""
-        for inner in op.walk():
-            if isinstance(inner, ComputeOp):
-                layer = _Layer(inner)
-                self.layers.update((buffer_of(t), layer) for t in inner.tiles)
+        inside = [inner for op in ops for inner in op.walk()]
+        for compute in inside:
+            if isinstance(compute, ComputeOp):
+                layer = LayerTiles(compute)
+                self.layers.update((buffer_of(t), layer) for t in compute.tiles)
+        for copy in inside:
+            layer = self.layers.get(buffer_of(copy.target)) if isinstance(copy, CopyOp) else None
+            if layer and layer.op.tile("weight") is buffer_of(copy.operands[1]):
+                layer.computed = buffer_of(copy.operands[0]).constant is None
 
     # Emission
 
@@ -142,12 +117,14 @@ class _Selector:
             self.state[key] = wanted
             self.add(instruction, engine, wanted)
 
-    def _enter(self, layer: _Layer, p: Place) -> None:
+    def _enter(self, layer: LayerTiles, p: Place) -> None:
         """Tag what follows with a layer and its tile."""
         tile = f"n{p.n} g{p.g} z{p.z[0]} s{p.s[0]}"
-        tag = Tag(layer.shape.name, where(layer.op.location, ""), tile)
+        self._tag(Tag(layer.shape.name, where(layer.op.location, ""), tile))
+
+    def _tag(self, tag: Tag) -> None:
         if tag not in self.tags and len(self.tags) >= 1 << 16:
-            tag = Tag(layer.shape.name, tag.node)
+            tag = Tag(tag.layer, tag.node)
         self.tag = self.tags.setdefault(tag, min(len(self.tags), (1 << 16) - 1))
 
     def _address(self, buffer: BufferOp) -> int:
@@ -173,33 +150,33 @@ class _Selector:
         outside, inside = buffer_of(op.source), buffer_of(op.target)
         if not op.loads:
             outside, inside = inside, outside
+        if inside not in self.layers:
+            return self._move(op, outside, inside, env)
         layer = self.layers[inside]
         role = next(r.data for r, t in zip(layer.op.roles, layer.op.tiles) if t.owner is inside)
         p = layer.place(env)
         self._enter(layer, p)
         if op.loads:
             self._next(inside)
-        box = _BOXES[role](layer, p, inside)
+        layout = layout_of(op.source if op.loads else op.target)
+        return self._transfer(op, outside, inside, BOXES[role](layer, p, inside, layout), env)
+
+    def _move(self, op: CopyOp, outside: BufferOp, inside: BufferOp, env: Env) -> None:
+        at = _slices(op, env)
+        tag = Tag(inside.label.data, where(op.location, ""), " ".join(f"i{first}" for first, _ in at))
+        self._tag(tag)
+        if op.loads:
+            self._next(inside)
+        box = move_box(op, [count for _, count in at], [first for first, _ in at])
+        self._transfer(op, outside, inside, box, env)
+
+    def _transfer(self, op: CopyOp, outside: BufferOp, inside: BufferOp, box: Box, env: Env) -> None:
         self._check(op, env, box)
-        self._transfer(op, outside, inside, box)
-
-    def _check(self, op: CopyOp, env: Env, box: Box) -> None:
-        """The transfer moves exactly the slices of the copy; the report counts those."""
-        values = [env[i] for i in op.indices if isinstance(i, BlockArgument)]
-        n = 1
-        for s in op.slices.data:
-            n *= s.at(values[s.loop] if s.loop >= 0 else 0)[1]
-        if n != box.rows * box.row_bytes * box.count2 * box.count3:
-            got = f"{box.rows}x{box.row_bytes}x{box.count2}x{box.count3}"
-            raise InternalError(
-                Finding(where(op.location, op.name), f"expected a transfer of {n} bytes, not {got}.", "E0999")
-            )
-
-    def _transfer(self, op: CopyOp, outside: BufferOp, inside: BufferOp, box: Box) -> None:
         engine, instruction = (Engine.LD, isa.LD) if op.loads else (Engine.ST, isa.ST)
         assert outside.offset is not None
         self.set(isa.DMA_COUNT, engine, count2=box.count2, count3=box.count3)
-        self.set(isa.DMA_DRAM, engine, dram1=box.dram1, dram2=box.dram2, dram3=box.dram3)
+        self._strides(isa.DMA_DRAM, engine, box, box.dram)
+        self._strides(isa.DMA_LOCAL, engine, box, box.local)
         if op.loads:
             top, bottom, left, right = box.pad
             value = box.value if any(box.pad) else 0
@@ -215,9 +192,24 @@ class _Selector:
         chip, dram = (self._chip(inside),), (self._dram(outside),)
         self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)))
 
+    def _strides(self, register: Instruction, engine: Engine, box: Box, strides: tuple[int, int, int]) -> None:
+        """Strides of the dimensions of more than one trip; the others keep what the queue holds."""
+        held = self.state.get((engine, register.name), {})
+        counts = (box.rows, box.count2, box.count3)
+        names = (f.name for f in register.fields)
+        self.set(register, engine, **{f: s if n > 1 else held.get(f, 0) for f, s, n in zip(names, strides, counts)})
+
+    def _check(self, op: CopyOp, env: Env, box: Box) -> None:
+        """The transfer moves exactly the slices of the copy; the report counts those."""
+        n = prod(count for _, count in _slices(op, env))
+        if n != box.bytes:
+            raise InternalError(
+                Finding(where(op.location, op.name), f"expected a transfer of {n} bytes, not {box}.", "E0999")
+            )
+
     # Compute
 
-    def _compute(self, layer: _Layer, env: Env) -> None:
+    def _compute(self, layer: LayerTiles, env: Env) -> None:
         p = layer.place(env)
         self._enter(layer, p)
         if layer.shape.kind != "none":
@@ -226,20 +218,26 @@ class _Selector:
             self._product(layer, p)
         if p.last:
             self._next(layer.buffer("output"))
-            self._post(layer, p)
+            (self._vector if layer.shape.vector else self._post)(layer, p)
 
-    def _product(self, layer: _Layer, p: Place) -> None:
+    def _product(self, layer: LayerTiles, p: Place) -> None:
         shape, rows = layer.shape, layer.rows(p)
         x, w, acc = (layer.buffer(r) for r in ("input", "weight", "accumulator"))
         width = shape.W + sum(layer.pads)
         height = rows.input[1] + sum(rows.pad)
         window, depthwise = shape.window, shape.kind == "depthwise"
-        source, weights = layer.group.source, _weight_type(layer)
-        skipped, held = _input_channels(layer, p, x)
+        source, weights = layer.group.source, layer.weight_type
+        skipped, held = input_channels(layer, p, x)
         layout = (1, held) if shape.matrix else (height * width, width)
         count = 1 if depthwise else p.k[1]
         self.set(
-            isa.MM_INPUT, Engine.MM, channels=count, channel_pitch=layout[0], row_pitch=layout[1], type=_signed(source)
+            isa.MM_INPUT,
+            Engine.MM,
+            channels=count,
+            channel_pitch=layout[0],
+            row_pitch=layout[1],
+            type=signed(source),
+            zero=int(source.zero) if layer.computed else 0,
         )
         self.set(
             isa.MM_WINDOW,
@@ -248,13 +246,14 @@ class _Selector:
             columns=shape.sums[1],
             mode=int(depthwise),
         )
-        start, weight_pitch = _weight_start(layer, p, w)
+        start, weight_pitch = weight_start(layer, p, w)
         self.set(
             isa.MM_WEIGHT,
             Engine.MM,
             pitch=weight_pitch,
             order=int(shape.in_major),
-            type=_signed(weights),
+            type=signed(weights),
+            zero=int(np.max(weights.zero)),
             multiplier=shape.M // shape.C if depthwise else 1,
         )
         sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * shape.sums[1], shape.sums[1])
@@ -269,173 +268,154 @@ class _Selector:
         }
         self.add(isa.MM, Engine.MM, fields, (self._chip(x), self._chip(w)), (self._chip(acc),))
 
-    def _post(self, layer: _Layer, p: Place) -> None:
-        shape, rows, post = layer.shape, layer.rows(p), layer.group.post
+    def _post(self, layer: LayerTiles, p: Place) -> None:
+        """One instruction, or one for each zone of a summing pool whose windows differ."""
+        for zone in _zones(layer, p):
+            self._post_zone(layer, p, zone)
+
+    def _post_zone(self, layer: LayerTiles, p: Place, zone: Zone) -> None:
+        shape, group = layer.shape, layer.group
         y, summed = layer.buffer("output"), shape.kind != "none"
         source = layer.buffer("accumulator" if summed else "input")
-        reads = [self._chip(source)]
-        columns = shape.sums[1]
+        rows, columns = layer.rows(p), shape.sums[1]
         layout = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns, columns)
+        width = 1 if shape.matrix else columns
         self.set(
             isa.PPU_SOURCE,
             Engine.PPU,
-            columns=columns,
+            columns=zone.columns[1] if not shape.matrix else width,
             channel_pitch=layout[0],
             row_pitch=layout[1],
-            type=0 if summed else _signed(layer.group.source),
+            type=0 if summed else signed(group.source),
+            zero=int(group.source.zero) if group.scale is not None and not summed else 0,
         )
         out = (1, p.z[1]) if shape.matrix else (p.s[1] * shape.out[1], shape.out[1])
         self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=out[0], row_pitch=out[1])
+        unit = 4 if summed else 1
         fields = {
-            "source": self._address(source),
-            "destination": self._address(y),
+            "source": self._address(source) + unit * (zone.rows[0] * layout[1] + zone.columns[0]),
+            "destination": self._address(y) + zone.out[0] * out[1] + zone.out[1],
             "channels": p.z[1],
-            "rows": rows.sums[1],
+            "rows": zone.rows[1],
             "from_accumulator": int(summed),
         }
-        if summed:
-            records = layer.buffer("parameter")
-            at = RECORD_BYTES * (p.g * shape.M + p.z[0]) if _whole(records, shape) else 0
-            rounding = isa.ROUNDINGS.index(post.rounding)  # pyright: ignore[reportArgumentType]
-            self.set(
-                isa.PPU_SCALE,
-                Engine.PPU,
-                rounding=rounding,
-                per_channel=1,
-                zero=post.zero,
-                low=post.low,
-                high=post.high,
-            )
-            fields |= {"parameters": self._address(records) + at, "scale": 1}
-            reads.append(self._chip(records))
-        if post.table is not None:
-            table = layer.buffer("table")
-            self.set(isa.PPU_TABLE, Engine.PPU, address=self._address(table), type=_signed(layer.group.result))
-            fields["table"] = 1
-            reads.append(self._chip(table))
+        reads = [self._chip(source)]
+        for stage in (self._scale, self._table, self._second):
+            extra, memory = stage(layer, p, zone)
+            fields |= extra
+            reads += memory
         if shape.pooled:
-            self._pool(layer, rows)
-            fields["pool"] = isa.POOLS.index("max")
+            sizes = {
+                f"{n}_{a}": v for n in ("kernel", "stride", "dilation") for a, v in zip("hw", getattr(shape.pool, n))
+            }
+            pads = dict(zip(("top", "bottom", "left", "right"), zone.pads))
+            self.set(isa.PPU_POOL, Engine.PPU, **sizes, **pads)
+            fields["pool"] = isa.POOLS.index(shape.pooling)
         self.add(isa.PPU, Engine.PPU, fields, tuple(reads), (self._chip(y),))
 
-    def _pool(self, layer: _Layer, rows: Rows) -> None:
-        pool = layer.shape.pool
-        sizes = {f"{n}_{a}": v for n in ("kernel", "stride", "dilation") for a, v in zip("hw", getattr(pool, n))}
-        pads = dict(zip(("top", "bottom", "left", "right"), (*rows.pool_pad, *layer.pool_pads)))
-        self.set(isa.PPU_POOL, Engine.PPU, **sizes, **pads)
+    def _scale(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
+        shape, scale = layer.shape, layer.group.scale
+        if scale is None:
+            return {}, []
+        records, summed = layer.buffer("parameter"), shape.kind != "none"
+        at = RECORD_BYTES * (p.g * shape.M + p.z[0]) if summed and whole_records(records, shape) else 0
+        rounding = isa.ROUNDINGS.index(scale.rounding)  # pyright: ignore[reportArgumentType]
+        bounds = {"zero": scale.zero, "low": scale.low, "high": scale.high}
+        self.set(isa.PPU_SCALE, Engine.PPU, rounding=rounding, per_channel=int(summed), **bounds)
+        address = self._address(records) + at + RECORD_BYTES * zone.record
+        return {"parameters": address, "scale": 1}, [self._chip(records)]
+
+    def _table(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
+        if not layer.shape.table:
+            return {}, []
+        table = layer.buffer("table")
+        self.set(isa.PPU_TABLE, Engine.PPU, address=self._address(table), type=signed(layer.group.looked_up))
+        return {"table": 1}, [self._chip(table)]
+
+    def _second(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
+        second = layer.group.second
+        if second is None:
+            return {}, []
+        tile, at, varies = layer.buffer("second"), beside(layer, p), layer.shape.second or ""
+        pitches = (1, at["c"][1]) if layer.shape.matrix else (at["y"][1] * at["x"][1], at["x"][1])
+        channel, row = (pitch * (letter in varies) for pitch, letter in zip(pitches, "cy"))
+        first = zone.out if layer.shape.summed_first else (zone.rows[0], zone.columns[0])
+        address = self._address(tile) + first[0] * row + first[1] * ("x" in varies and not layer.shape.matrix)
+        kind = {"type": signed(second.type), "zero": second.zero_b}
+        self.set(isa.PPU_SECOND, Engine.PPU, address=address, channel_pitch=channel, row_pitch=row, **kind)
+        self.set(
+            isa.PPU_ADD,
+            Engine.PPU,
+            multiplier_a=second.multipliers[0],
+            multiplier_b=second.multipliers[1],
+            shift=second.shift,
+            mode=isa.SECONDS.index(second.mode),
+            rounding=isa.ROUNDINGS.index(second.rounding),  # pyright: ignore[reportArgumentType]
+        )
+        bounds = {"zero_a": second.zero_a, "zero": second.zero, "low": second.low, "high": second.high}
+        self.set(isa.PPU_SUM, Engine.PPU, **bounds)
+        return {"second": 1}, [self._chip(tile)]
+
+    def _vector(self, layer: LayerTiles, p: Place) -> None:
+        """A softmax or a normalization of the tile."""
+        shape, vector = layer.shape, layer.group.vector
+        assert vector is not None
+        x, y = layer.buffer("input"), layer.buffer("output")
+        layout = (1, p.z[1]) if shape.matrix else (shape.H * shape.W, shape.W)
+        source = {"columns": shape.W, "type": signed(layer.group.source), "zero": int(layer.group.source.zero)}
+        self.set(isa.PPU_SOURCE, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1], **source)
+        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1])
+        fields = {"source": self._address(x), "destination": self._address(y), "channels": p.z[1], "rows": shape.H}
+        constants = layer.buffer("exp" if shape.vector == "softmax" else "affine")
+        if shape.vector == "softmax":
+            fields |= {"parameters": self._address(constants), "type": signed(layer.group.result)}
+        else:
+            zero, (low, high) = int(layer.group.result.zero), integer_range(layer.group.result.storage)
+            self.set(isa.PPU_SCALE, Engine.PPU, zero=zero, low=low, high=high)
+            state = {name: int(getattr(vector, name)) for name in ("root_shift", "shift", "center")}
+            state |= {"epsilon_high": vector.epsilon >> 24, "epsilon_low": vector.epsilon & 0xFFFFFF}
+            address = self._address(constants)
+            self.set(isa.PPU_NORM, Engine.PPU, address=address, per_element=int(shape.affine > 1), **state)
+        reads = (self._chip(x), self._chip(constants))
+        instruction = isa.SOFTMAX if shape.vector == "softmax" else isa.NORMALIZE
+        self.add(instruction, Engine.PPU, fields, reads, (self._chip(y),))
 
 
 @dataclass(frozen=True)
-class Box:
-    """A transfer relative to its DRAM buffer; strides of 0 are packed."""
+class Zone:
+    """Part of a tile that one PPU instruction makes: (first, count) of source rows and columns, pads of its pool around
+    them, first row and column it writes, and its requantize record.
+    """
 
-    offset: int
-    rows: int
-    row_bytes: int
-    count2: int = 1
-    count3: int = 1
-    dram1: int = 0
-    dram2: int = 0
-    dram3: int = 0
-    pad: tuple[int, int, int, int] = (0, 0, 0, 0)
-    value: int = 0
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    out: tuple[int, int]
+    record: int
 
 
-def _input_box(layer: _Layer, p: Place, inside: BufferOp) -> Box:
-    shape, rows = layer.shape, layer.rows(p)
-    first, count = rows.input
-    start, depth = _input_channels(layer, p, inside)
-    if shape.matrix:
-        return Box(first * shape.C + start, count, depth, dram1=shape.C)
-    plane = shape.H * shape.W
-    channel = (p.n * shape.groups + p.g) * shape.C + start
-    value = int(layer.group.source.zero) & 0xFF
-    pad = (*rows.pad, *layer.pads)
-    return Box(
-        channel * plane + first * shape.W, count, shape.W, depth, dram1=shape.W, dram2=plane, pad=pad, value=value
-    )
+def _zones(layer: LayerTiles, p: Place) -> list[Zone]:
+    """The whole tile, or the rectangles of output positions whose windows count as many elements."""
+    shape, counts, rows = layer.shape, layer.group.counts, layer.rows(p)
+    if counts is None:
+        return [Zone((0, rows.sums[1]), (0, shape.sums[1]), (*rows.pool_pad, *layer.pool_pads), (0, 0), 0)]
+    found = []
+    for y, height in _runs(counts[p.s[0] : sum(p.s)]):
+        for x, width in _runs(counts.T):
+            ys, pad_y = reach((p.s[0] + y, height), shape.pool, shape.sums[0])
+            xs, pad_x = reach((x, width), shape.pool, shape.sums[1], 1)
+            record = int(counts[p.s[0] + y, x])
+            found.append(Zone((ys[0] - rows.sums[0], ys[1]), xs, (*pad_y, *pad_x), (y, x), record))
+    return found
 
 
-def _input_channels(layer: _Layer, p: Place, inside: BufferOp) -> tuple[int, int]:
-    """(first, count) of the input channels a buffer holds: those summed now, or all of them."""
-    type_ = inside.result.type
-    assert isinstance(type_, MemRefType)
-    whole = layer.shape.kind == "dense" and type_.get_shape()[0] == layer.shape.C
-    return (0, layer.shape.C) if whole else p.k
+def _runs(lines: np.ndarray) -> list[tuple[int, int]]:
+    """(first, count) of the runs of equal lines."""
+    starts = [0, *(np.flatnonzero(np.any(lines[1:] != lines[:-1], axis=1)) + 1).tolist(), len(lines)]
+    return [(a, b - a) for a, b in pairwise(starts)]
 
 
-def _output_box(layer: _Layer, p: Place, inside: BufferOp) -> Box:
-    shape = layer.shape
-    if shape.matrix:
-        return Box(p.s[0] * shape.M + p.z[0], p.s[1], p.z[1], dram1=shape.M)
-    e, f = shape.out
-    channel = (p.n * shape.groups + p.g) * shape.M + p.z[0]
-    return Box((channel * e + p.s[0]) * f, p.s[1], f, p.z[1], dram1=f, dram2=e * f)
-
-
-def _weight_box(layer: _Layer, p: Place, inside: BufferOp) -> Box:
-    shape = layer.shape
-    inputs = shape.C if shape.kind == "dense" else 1
-    if _resident(inside, shape):
-        if shape.in_major:
-            return Box(0, shape.C, shape.M)
-        return Box(0, shape.groups * shape.M, inputs * shape.taps)
-    if shape.in_major:
-        return Box(p.k[0] * shape.M + p.z[0], p.k[1], p.z[1], dram1=shape.M)
-    line = inputs * shape.taps
-    depth = p.k if shape.kind == "dense" else (0, 1)
-    start = (p.g * shape.M + p.z[0]) * line + depth[0] * shape.taps
-    return Box(start, p.z[1], depth[1] * shape.taps, dram1=line)
-
-
-def _record_box(layer: _Layer, p: Place, inside: BufferOp) -> Box:
-    if inside is layer.op.tile("table"):
-        return Box(0, 1, TABLE_BYTES)
-    shape = layer.shape
-    if _whole(inside, shape):
-        return Box(0, shape.groups * shape.M, RECORD_BYTES)
-    return Box(RECORD_BYTES * (p.g * shape.M + p.z[0]), p.z[1], RECORD_BYTES)
-
-
-_BOXES: dict[str, Callable[[_Layer, Place, BufferOp], Box]] = {
-    "input": _input_box,
-    "output": _output_box,
-    "weight": _weight_box,
-    "parameter": _record_box,
-    "table": _record_box,
-}
-
-
-def _whole(records: BufferOp, shape: Layer) -> bool:
-    """Whether a buffer holds the records of all channels."""
-    return tile_bytes(records) == RECORD_BYTES * shape.groups * shape.M
-
-
-def _resident(weights: BufferOp, shape: Layer) -> bool:
-    """Whether a buffer holds all weights of the layer."""
-    return tile_bytes(weights) == shape.groups * shape.M * (shape.C if shape.kind == "dense" else 1) * shape.taps
-
-
-def _weight_start(layer: _Layer, p: Place, weights: BufferOp) -> tuple[int, int]:
-    """(byte of the tile's first weight in its buffer, pitch between rows of it)."""
-    shape = layer.shape
-    if not _resident(weights, shape):
-        if shape.in_major:
-            return 0, p.z[1]
-        return 0, (p.k[1] if shape.kind == "dense" else 1) * shape.taps
-    if shape.in_major:
-        return p.k[0] * shape.M + p.z[0], shape.M
-    line = (shape.C if shape.kind == "dense" else 1) * shape.taps
-    start = p.k[0] * shape.taps if shape.kind == "dense" else 0
-    return (p.g * shape.M + p.z[0]) * line + start, line
-
-
-def _signed(type_: QuantType) -> int:
-    return int(integer_range(type_.storage)[0] < 0)
-
-
-def _weight_type(layer: _Layer) -> QuantType:
-    assert layer.group.weights is not None
-    element = layer.op.body.block.args[layer.group.weights].type.element_type  # pyright: ignore
-    assert isinstance(element, QuantType)
-    return element
+def _slices(op: CopyOp, env: Env) -> list[tuple[int, int]]:
+    """(first, count) of each dimension of a copy where the loops stand."""
+    values = [env[i] for i in op.indices if isinstance(i, BlockArgument)]
+    return [s.at(values[s.loop] if s.loop >= 0 else 0) for s in op.slices.data]

@@ -9,13 +9,15 @@ from dnnc.ir.sched.ops import (
     ComputeOp,
     CopyOp,
     LoopOp,
+    ViewOp,
     buffer_of,
     iterations,
+    layout_of,
     loops_around,
 )
 from dnnc.ir.sched.slices import Slice, SlicesAttr
 
-Sched = Dialect("sched", [BufferOp, LoopOp, CopyOp, ComputeOp], [SlicesAttr])
+Sched = Dialect("sched", [BufferOp, ViewOp, LoopOp, CopyOp, ComputeOp], [SlicesAttr])
 
 __all__ = [
     "DIMS",
@@ -27,7 +29,9 @@ __all__ = [
     "Sched",
     "Slice",
     "SlicesAttr",
+    "ViewOp",
     "buffer_of",
     "iterations",
+    "layout_of",
     "loops_around",
 ]

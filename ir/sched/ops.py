@@ -103,7 +103,9 @@ class ViewOp(IRDLOperation):
         last = layout.offset + sum((n - 1) * s for n, s in zip(layout.shape, layout.strides))
         size = prod(layout_of(buffer.result).shape)
         if buffer.on_chip or not 0 <= layout.offset <= last < size or min(layout.strides, default=0) < 0:
-            raise BrokenRule(f"expected a part of the {size} elements of a buffer off chip, not {self.result.type}.", "E0446")
+            raise BrokenRule(
+                f"expected a part of the {size} elements of a buffer off chip, not {self.result.type}.", "E0446"
+            )
 
 
 @irdl_op_definition

@@ -1,30 +1,23 @@
-"""What one group computes, as plain numbers: the shape that tiling searches over and the arithmetic after the sums.
+"""What one group computes, as plain numbers: the shape that tiling searches over.
 
 A layer is an optional contraction (convolution, depthwise convolution, matrix product) of int8 values into int32 sums, a
-requantize, a table or bounds, and an optional max-pool: what the accelerator runs as one unit.
+summing pool, a requantize, a table, a second operand, and an optional max-pool: what the accelerator runs as one unit.
+`dnnc.passes.analysis.group` reads it off a group.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
-import numpy as np
-from xdsl.dialects.builtin import LocationAttr, TensorType
-from xdsl.ir import Block, BlockArgument, Operation, SSAValue
-
-from dnnc.ir.diagnostics import Finding, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Window
-from dnnc.ir.dnn.base import DnnOp
-from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
-from dnnc.ir.dnn.elementwise import Unary
-from dnnc.ir.dnn.movement import Movement
-from dnnc.ir.dnn.quantize import RequantizeOp
-from dnnc.ir.dnn.reduction import MaxPoolOp
-from dnnc.ir.types import I8, QuantType, element_type, integer_range, type_name
+from dnnc.ir.dnn.movement import Strided
+from dnnc.passes.analysis.strides import reshaped
 
-UI8 = element_type(np.uint8)
-_UNIT = Window.of((1, 1))
+UNIT = Window.of((1, 1))
+
+AXES = "ngcyx"
+"""The letters of a tensor's dimensions: image, group, channel, row, column."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +35,11 @@ class Rows:
 class Layer:
     """A group in the letters of the field: N images, M output and C input channels of each of `groups` parts, H x W in.
 
-    `window` makes the E x F sums, `pool` makes the output rows of them; both 2-D. A matrix product has its N rows as H
-    and `matrix` set; in memory it is [H, C] -> [H, M] where a convolution is [C, H, W] -> [M, E, F].
+    `window` makes the E x F sums, `pool` makes the output rows of them; both 2-D. A matrix product has its N rows as H,
+    its batch as groups and `matrix` set; in memory it is [H, C] -> [H, M] where a convolution is [C, H, W] -> [M, E, F].
+    `second` has the letters of `AXES` along which a second operand varies. `constants` counts the requantize records of
+    a layer that sums nothing. `vector` names a softmax or normalization over the rows and columns of each channel, with
+    `affine` records.
     """
 
     name: str
@@ -54,16 +50,26 @@ class Layer:
     C: int
     H: int
     W: int
-    window: Window = _UNIT
-    pool: Window = _UNIT
+    window: Window = UNIT
+    pool: Window = UNIT
     matrix: bool = False
     in_major: bool = False
     table: bool = False
+    pooling: str = "max"
+    second: str | None = None
+    constants: int = 0
+    vector: str = ""
+    affine: int = 0
 
     @property
     def pooled(self) -> bool:
-        """Whether a pool follows."""
-        return self.pool != _UNIT
+        """Whether there is a pool."""
+        return self.pool != UNIT
+
+    @property
+    def records(self) -> int:
+        """Requantize records of the whole layer."""
+        return self.constants if self.kind == "none" else self.groups * self.M
 
     @property
     def sums(self) -> tuple[int, int]:
@@ -78,6 +84,11 @@ class Layer:
         return e, f
 
     @property
+    def summed_first(self) -> bool:
+        """Whether the pool sums, and so comes before the requantize and the second operand."""
+        return self.pooled and self.pooling == "sum"
+
+    @property
     def taps(self) -> int:
         """R * S."""
         return prod(self.window.kernel)
@@ -89,199 +100,56 @@ class Layer:
 
     def rows(self, first: int, count: int) -> Rows:
         """Rows of the tile that makes output rows [first, first + count)."""
-        sums, pool_pad = _reach((first, count), self.pool, self.sums[0])
-        rows, pad = _reach(sums, self.window, self.H)
+        sums, pool_pad = reach((first, count), self.pool, self.sums[0])
+        rows, pad = reach(sums, self.window, self.H)
         return Rows((first, count), sums, rows, pad, pool_pad)
 
     def columns(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """(left, right) padding of the input and of the pool, for the full width."""
-        _, pool_pad = _reach((0, self.out[1]), self.pool, self.sums[1], 1)
-        _, pad = _reach((0, self.sums[1]), self.window, self.W, 1)
+        _, pool_pad = reach((0, self.out[1]), self.pool, self.sums[1], 1)
+        _, pad = reach((0, self.sums[1]), self.window, self.W, 1)
         return pad, pool_pad
 
+    def sizes(self, role: str) -> dict[str, int]:
+        """Extents of an operand by letter; 1 where a second operand does not vary."""
+        rows, columns = {"input": (self.H, self.W), "output": self.out}.get(role, self.beside)
+        channels = self.C if role == "input" else self.M
+        found = dict(zip(AXES, (self.N, self.groups, channels, rows, columns)))
+        if role == "second":
+            found = {letter: n if letter in (self.second or "") else 1 for letter, n in found.items()}
+        return found
 
-def _reach(out: tuple[int, int], window: Window, size: int, axis: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:
+    @property
+    def beside(self) -> tuple[int, int]:
+        """Rows and columns of the values a second operand meets."""
+        return self.out if self.summed_first else self.sums
+
+    def strides(self, role: str, layout: Strided) -> dict[str, int] | None:
+        """Element strides of an operand by letter, for the tensor that lies in DRAM; None when it has no such strides."""
+        if role == "weight":
+            return self.weight_strides(layout)
+        sizes = self.sizes(role)
+        order = "ngycx" if self.matrix else AXES
+        found = reshaped(layout, tuple(sizes[letter] for letter in order))
+        if found is None:
+            return None
+        strides = dict(zip(order, found.strides))
+        run = "c" if self.matrix else "x"
+        return strides if sizes[run] == 1 or strides[run] == 1 else None
+
+    def weight_strides(self, layout: Strided) -> dict[str, int] | None:
+        """Element strides of the weights: of a group, and of rows of contiguous ones."""
+        line = (self.C if self.kind == "dense" else 1) * self.taps
+        rows, run = (line, self.M) if self.in_major else (self.M, line)
+        found = reshaped(layout, (self.groups, rows, run))
+        if found is None or (run > 1 and found.strides[2] != 1):
+            return None
+        return dict(zip(("g", "row"), found.strides))
+
+
+def reach(out: tuple[int, int], window: Window, size: int, axis: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:
     """The (first, count) of `size` inputs that outputs need, and how far the window sticks out (before, after)."""
     first = out[0] * window.stride[axis] - window.pads[axis][0]
     last = first + (out[1] - 1) * window.stride[axis] + window.extent[axis]
     low, high = max(first, 0), min(last, size)
     return (low, high - low), (low - first, last - high)
-
-
-@dataclass(frozen=True)
-class Post:
-    """What follows the sums: requantize constants, bounds, and the 256-entry table when bounds are not enough."""
-
-    requantize: RequantizeOp | None
-    rounding: str
-    zero: int
-    low: int
-    high: int
-    table: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Group:
-    """A group taken apart: its layer, what follows, and which of the body's arguments it reads (None when absent)."""
-
-    layer: Layer
-    post: Post
-    x: int
-    weights: int | None
-    bias: int | None
-    source: QuantType
-    result: QuantType
-
-
-class _Refusal(Exception):
-    """Why a group cannot run on the accelerator."""
-
-
-def group_of(body: Block, name: str, location: LocationAttr) -> Group:
-    """Take a group's body apart; UnsupportedError says which operation of it has no place on the accelerator."""
-    try:
-        return _take_apart(body, name)
-    except _Refusal as refusal:
-        text = f"a quantized convolution, matrix product, pool or activation was expected, not {refusal}"
-        todo = "Mark it as a float island or choose the c target."
-        raise UnsupportedError(Finding(where(location, name), f"{text}. {todo}")) from None
-
-
-def _take_apart(body: Block, name: str) -> Group:
-    ops = [o for o in body.ops if isinstance(o, DnnOp) and not (isinstance(o, Movement) and o.is_view())]
-    results = body.last_op.operands if body.last_op else ()
-    if len(results) != 1 or not ops:
-        raise _Refusal(f"a group of {len(ops)} operations with {len(results)} results")
-    head = ops[0]
-    contraction = isinstance(head, ConvOp | MatmulOp)
-    layer, post = _after(ops[1:] if contraction else ops, _layer(head, name), contraction)
-    x = _argument(_behind_views(head.operands[0]))
-    weights = _argument(head.operands[1]) if contraction else None
-    bias = _argument(head.bias) if contraction and head.bias is not None else None
-    for window in (layer.window, layer.pool):
-        if any(pad >= extent for pads, extent in zip(window.pads, window.extent) for pad in pads):
-            raise _Refusal(
-                f"a window of extent {list(window.extent)} padded by {list(window.pad)}, more than it reaches"
-            )
-    source, result = _quantized(body.args[x]), _quantized(results[0])
-    if weights is not None:
-        _quantized_weights(body.args[weights])
-    return Group(layer, post, x, weights, bias, source, result)
-
-
-def _argument(value: SSAValue) -> int:
-    if not isinstance(value, BlockArgument):
-        raise _Refusal(f"an operand made by '{value.owner.name if isinstance(value.owner, Operation) else value}'")
-    return value.index
-
-
-def _behind_views(value: SSAValue) -> SSAValue:
-    while isinstance(value.owner, Operation) and value.owner.operands:
-        value = value.owner.operands[0]
-    return value
-
-
-def _quantized_weights(value: SSAValue) -> None:
-    element = value.type.element_type if isinstance(value.type, TensorType) else None
-    if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.any(element.zero):
-        raise _Refusal(f"weights of type {value.type}")
-
-
-def _quantized(value: SSAValue) -> QuantType:
-    element = value.type.element_type if isinstance(value.type, TensorType) else None
-    if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:
-        raise _Refusal(f"a value of type {type_name(element) if element else value.type}, not an 8-bit quantized one")
-    return element
-
-
-def _layer(head: Operation, name: str) -> Layer:
-    if isinstance(head, ConvOp):
-        return _conv(head, name)
-    if isinstance(head, MatmulOp):
-        return _matmul(head, name)
-    if isinstance(head, MaxPoolOp):
-        n, c, *hw = head.shape()
-        h, w = _two(hw)
-        return Layer(name, "none", n, 1, c, c, h, w)
-    if isinstance(head, Unary):
-        n, c, h, w = _four(head.shape())
-        return Layer(name, "none", n, 1, c, c, h, w)
-    raise _Refusal(f"'{head.name}'")
-
-
-def _four(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """An elementwise tensor as [N, C, H, W]: the first dimension, the second, and rows of the last."""
-    n, c = (*shape, 1, 1)[:2] if len(shape) > 1 else (1, prod(shape))
-    rest = shape[2:]
-    return n, c, prod(rest[:-1]), rest[-1] if rest else 1
-
-
-def _two(values: tuple[int, ...] | list[int]) -> tuple[int, int]:
-    if len(values) not in (1, 2):
-        raise _Refusal(f"{len(values)} spatial dimensions, not 1 or 2")
-    h, w = (1, *values) if len(values) == 1 else values
-    return h, w
-
-
-def _window(window: Window) -> Window:
-    """A window of one dimension as one over a single row."""
-    if window.rank == 2:
-        return window
-    if window.rank != 1:
-        raise _Refusal(f"{window.rank} spatial dimensions, not 1 or 2")
-    (a, b) = window.pad
-    one = Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, a, 0, b), window.ceil)
-    return one
-
-
-def _conv(head: ConvOp, name: str) -> Layer:
-    d = head.dims()
-    h, w = _two(d.HW)
-    window = _window(head.window.data)
-    if d.depthwise:
-        return Layer(name, "depthwise", d.N, 1, d.M, d.C, h, w, window)
-    return Layer(name, "dense", d.N, d.groups, d.M // d.groups, d.C // d.groups, h, w, window)
-
-
-def _matmul(head: MatmulOp, name: str) -> Layer:
-    a, b = head.operand_shapes()
-    if head.trans_a is not None or prod(b[:-2]) != 1:
-        raise _Refusal("a matrix product with a transposed first operand or a batch of second ones")
-    return Layer(name, "dense", 1, 1, b[-1], b[-2], prod(a[:-1]), 1, matrix=True, in_major=head.trans_b is None)
-
-
-def _after(ops: list[DnnOp], layer: Layer, contraction: bool) -> tuple[Layer, Post]:
-    """Fold what follows the sums into bounds or a table, and a pool at the end."""
-    requantize, zero, rounding = None, 0, "q31_half_even"
-    table: np.ndarray | None = None
-    low, high = -256, 255
-    for op in ops:
-        if isinstance(op, RequantizeOp) and requantize is None and contraction and table is None:
-            requantize, rounding = op, op.rounding.data
-            zero = int(_quantized(op.results[0]).zero)
-            low, high = integer_range(_quantized(op.results[0]).storage)
-        elif isinstance(op, MaxPoolOp) and not layer.pooled:
-            layer = replace(layer, pool=_window(op.window.data))
-        elif isinstance(op, Unary):
-            step = op.table()
-            if layer.pooled and np.any(np.diff(step.astype(np.int64)) < 0):
-                raise _Refusal(f"'{op.name}', which is not monotonic, after a pool")
-            first = integer_range(_quantized(op.results[0]).storage)[0]
-            table = step if table is None else step[table.astype(np.int64) - first]
-        else:
-            raise _Refusal(f"'{op.name}' after the sums")
-    if contraction and requantize is None:
-        raise _Refusal("sums that are not requantized to 8 bits")
-    if table is not None and requantize is not None:
-        low, high, table = _bounds(table, low)
-    layer = replace(layer, table=table is not None)
-    return layer, Post(requantize, rounding, zero, low, high, table)
-
-
-def _bounds(table: np.ndarray, first: int) -> tuple[int, int, np.ndarray | None]:
-    """The clip that equals a table over all values from `first` on, or the table itself."""
-    low, high = int(table.min()), int(table.max())
-    values = np.arange(first, first + len(table))
-    if np.array_equal(table, np.clip(values, low, high)):
-        return low, high, None
-    return first, first + len(table) - 1, table

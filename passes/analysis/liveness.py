@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of
 
 
 def steps(module: ModuleOp) -> dict[BufferOp, tuple[int, int]]:
-    """[first, last + 1) of the layers that touch each buffer; buffers nothing touches are left out."""
-    chip: dict[BufferOp, int] = {}
-    computes = [op for op in main_function(module).walk() if isinstance(op, ComputeOp)]
-    for step, compute in enumerate(computes):
-        chip.update((buffer_of(tile), step) for tile in compute.tiles)
+    """[first, last + 1) of the layers and moves that touch each buffer; buffers nothing touches are left out."""
+    ops = list(main_function(module).walk())
+    owned = {buffer_of(tile) for op in ops if isinstance(op, ComputeOp) for tile in op.tiles}
+    # a tile without a compute belongs to a move, which is a step of its own
+    units = [
+        [buffer_of(t) for t in op.tiles] if isinstance(op, ComputeOp) else [op] for op in ops if _begins(op, owned)
+    ]
+    chip = {buffer: step for step, unit in enumerate(units) for buffer in unit}
     live = {buffer: (step, step + 1) for buffer, step in chip.items()}
-    for op in main_function(module).walk():
+    for op in ops:
         if isinstance(op, CopyOp):
             _touch(op, chip, live)
     return live
+
+
+def _begins(op: Operation, owned: set[BufferOp]) -> bool:
+    return isinstance(op, ComputeOp) or (isinstance(op, BufferOp) and op.on_chip and op not in owned)
 
 
 def _touch(copy: CopyOp, chip: dict[BufferOp, int], live: dict[BufferOp, tuple[int, int]]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Finding, UnsupportedError
-from dnnc.ir.fixed import RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
 from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.layer import Layer
 
@@ -99,7 +99,8 @@ def candidates(layer: Layer) -> Candidates:
     channels = splits(layer.M) if multiple == 1 else np.array([layer.M])
     reduction = np.array([layer.C]) if tied else splits(layer.C)
     flags = ((0, 1), (0,) if tied else (0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), (2, 1))
-    grids = np.meshgrid(splits(layer.out[0]), channels, reduction, *map(np.array, flags), indexing="ij")
+    rows = np.array([layer.out[0]]) if layer.vector else splits(layer.out[0])
+    grids = np.meshgrid(rows, channels, reduction, *map(np.array, flags), indexing="ij")
     columns = np.stack([g.reshape(-1) for g in grids]).astype(np.int64)
     # a resident input differs only where the reduction is split
     rows, z, k, order, whole, resident, copies, sums = columns[:, (columns[4] == 0) | (columns[2] < layer.C)]
@@ -117,9 +118,10 @@ class Model:
         )
         if layer.kind != "dense":
             self.trips = (*self.trips[:2], np.ones_like(self.trips[0]))
-        self.records = RECORD_BYTES * layer.groups * layer.M if layer.kind != "none" else 0
+        self.records = RECORD_BYTES * layer.records
         self.depth = np.where(self.c.whole == 1, layer.C, self.c.reduction)
-        self.table = TABLE_BYTES * layer.table
+        self.table = TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax")
+        self.affine = AFFINE.itemsize * layer.affine
         self.records_resident = _aligned(self.records) + self.table <= arch.holding("parameter").bytes
         self._rows()
 
@@ -127,13 +129,14 @@ class Model:
         """Summed clipped input rows and largest tile heights, per candidate row tile."""
         layer = self.layer
         sizes = np.unique(self.c.rows)
-        table = np.zeros((len(sizes), 3), np.int64)
+        table = np.zeros((len(sizes), 4), np.int64)
         for i, t in enumerate(sizes.tolist()):
             tiles = [layer.rows(at, min(t, layer.out[0] - at)) for at in range(0, layer.out[0], t)]
             table[i, 0] = sum(r.input[1] for r in tiles)
             table[i, 1] = max(r.input[1] + sum(r.pad) for r in tiles)
             table[i, 2] = max(r.sums[1] for r in tiles)
-        self.input_rows, self.box_rows, self.sum_rows = table[np.searchsorted(sizes, self.c.rows)].T
+            table[i, 3] = sum(r.sums[1] for r in tiles)
+        self.input_rows, self.box_rows, self.sum_rows, self.all_sum_rows = table[np.searchsorted(sizes, self.c.rows)].T
 
     def copies(self) -> dict[str, tuple[Int, Int]]:
         """(bytes, number of transfers) of every copy over the whole layer."""
@@ -155,17 +158,45 @@ class Model:
         fresh = np.where(row_outer & (n_z > 1), n_s, 1) * np.where((n_z > 1) | (layer.groups > 1), layer.N, 1)
         records = self.records * (np.ones_like(fresh) if self.records_resident else fresh)
         out = np.full_like(n_s, parts * layer.M * layer.out[0] * layer.out[1])
+        second, second_count = self.second_copies()
         return {
             "input": (inputs, input_count),
-            "weight": (weights, weight_count * (layer.kind != "none")),
+            "weight": (weights + self.affine, weight_count * (layer.kind != "none") + (layer.affine > 0)),
             "parameter": (records + self.table, self.record_copies(records)),
             "output": (out, parts * n_s * n_z),
+            "second": (second, second_count),
         }
+
+    def second_copies(self) -> tuple[Int, Int]:
+        """(bytes, number of transfers) of the second operand: moved where its innermost loop turns."""
+        layer = self.layer
+        if layer.second is None:
+            return np.zeros_like(self.c.rows), np.zeros_like(self.c.rows)
+        sizes = layer.sizes("second")
+        rows = self.all_sum_rows if "y" in layer.second and not layer.summed_first else sizes["y"]
+        size = rows * sizes["n"] * sizes["g"] * sizes["c"] * sizes["x"]
+        again, count = (np.where(self.c.order == 0, *pair) for pair in zip(self._turns("ngyc"), self._turns("ngcy")))
+        return size * again, count
+
+    def _turns(self, order: str) -> tuple[Int, Int]:
+        """(how often the second operand moves again, how many transfers that is) for loops nested in an order."""
+        one = np.ones_like(self.c.rows)
+        trips = {"n": one * self.layer.N, "g": one * self.layer.groups, "y": self.trips[0], "c": self.trips[1]}
+        again = count = held = turns = one
+        for letter in order:
+            turns = turns * trips[letter]
+            if letter in (self.layer.second or ""):
+                again = np.where(trips[letter] > 1, held, again)
+                count = np.where(trips[letter] > 1, turns, count)
+            else:
+                held = held * trips[letter]
+        return again, count
 
     def record_copies(self, moved: Int) -> Int:
         """Transfers of parameters, given the bytes of records they move."""
-        loads = moved // max(1, self.records) * (1 if self.records_resident else self.layer.groups * self.trips[1])
-        return loads + self.layer.table
+        each = 1 if self.records_resident else self.layer.groups * self.trips[1]
+        loads = moved // max(1, self.records) * each
+        return loads + (self.table > 0)
 
     def footprint(self) -> dict[str, Int]:
         """Bytes of each role, all copies of its buffer."""
@@ -178,10 +209,23 @@ class Model:
             "weight": np.where(c.resident == 1, whole, weights) * (layer.kind != "none"),
             "output": c.channels * c.rows * layer.out[1],
             "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
+            "second": self.second_bytes(),
         }
         count = {role: c.copies for role in tile} | {"accumulator": c.sums_copies}
         count["weight"] = np.where(c.resident == 1, 1, c.copies)
-        return {role: count[role] * _aligned(size) for role, size in tile.items()} | {"parameter": self.parameters()}
+        need = {role: count[role] * _aligned(size) for role, size in tile.items()} | {"parameter": self.parameters()}
+        need["input"] = need["input"] + need.pop("second")
+        need["weight"] = need["weight"] + _aligned(self.affine)
+        return need
+
+    def second_bytes(self) -> Int:
+        """Bytes of one tile of the second operand."""
+        layer, sizes = self.layer, self.layer.sizes("second")
+        if layer.second is None:
+            return np.zeros_like(self.c.rows)
+        channels = np.minimum(self.c.channels, sizes["c"])
+        rows = np.minimum(self.c.rows if layer.summed_first else self.sum_rows, sizes["y"])
+        return channels * rows * sizes["x"]
 
     def parameters(self) -> Int:
         """Bytes of the parameter memory in use."""
@@ -201,9 +245,8 @@ class Model:
         else:
             mm = np.zeros_like(n_s)
         windows = c.rows * layer.out[1] * int(np.prod(layer.pool.kernel)) if layer.pooled else 0
-        post = runs * (
-            self.arch.ppu.setup_cycles + timing.ceil_div(c.channels, self.arch.ppu.lanes) * (pixels + windows)
-        )
+        elements = pixels * (timing.VECTOR_PASSES if layer.vector else 1) + windows
+        post = runs * (self.arch.ppu.setup_cycles + timing.ceil_div(c.channels, self.arch.ppu.lanes) * elements)
         dma = self.dma_cycles()
         total, busiest = dma + mm + post, np.maximum(np.maximum(dma, mm), post)
         return np.where(c.copies == 2, busiest + (total - busiest) // (runs * n_k), total)
@@ -232,7 +275,9 @@ class Model:
             weights = _run(c.channels, c.reduction, layer.M)
         whole = (np.where(resident, layer.groups * layer.M * line, weights[0]), np.where(resident, 1, weights[1]))
         records = np.full_like(rows, self.records) if self.records_resident else RECORD_BYTES * c.channels
-        return {"input": inputs, "output": out, "weight": whole, "parameter": (records, np.ones_like(rows))}
+        second = (self.second_bytes(), np.ones_like(rows))
+        one = np.ones_like(rows)
+        return {"input": inputs, "output": out, "weight": whole, "parameter": (records, one), "second": second}
 
     def fits_instructions(self) -> NDArray[np.bool_]:
         """Whether every tile can be said in one instruction."""
@@ -321,8 +366,8 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
     ranges = [range(layer.N), range(layer.groups), *(range(0, *spans[d]) for d in order)]
     held: dict[str, object] = {}
     total = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps * tile.weights_resident
-    total += TABLE_BYTES * layer.table
-    total += RECORD_BYTES * layer.groups * layer.M * (tile.parameters_resident and layer.kind != "none")
+    total += TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax") + AFFINE.itemsize * layer.affine
+    total += RECORD_BYTES * layer.records * tile.parameters_resident
     for n, g, *at in product(*ranges):
         i = dict(zip(order, at))
         count = {d: min(spans[d][1], spans[d][0] - i[d]) for d in order}
@@ -334,6 +379,8 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
             "w": ((g, i["z"], i["k"]), count["z"] * (1 if tied else k) * layer.taps),
             "p": ((g, i["z"]), RECORD_BYTES * count["z"]),
         }
+        if layer.second is not None:
+            wanted["b"] = _second_tile(layer, {"n": n, "g": g, "y": i["s"], "c": i["z"]}, count)
         if layer.kind == "none" or tile.weights_resident:
             del wanted["w"]
         if layer.kind == "none" or tile.parameters_resident:
@@ -344,3 +391,11 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
         if i["k"] + count["k"] >= spans["k"][0]:
             total += count["z"] * count["s"] * layer.out[1]
     return total
+
+
+def _second_tile(layer: Layer, at: dict[str, int], count: dict[str, int]) -> tuple[object, int]:
+    """(which tile of the second operand, its bytes)."""
+    letters, sizes = layer.second or "", layer.sizes("second")
+    rows = count["s"] if layer.summed_first else layer.rows(at["y"], count["s"]).sums[1]
+    size = min(rows, sizes["y"]) * min(count["z"], sizes["c"]) * sizes["x"]
+    return tuple(at[letter] for letter in "ngyc" if letter in letters), size

@@ -17,6 +17,9 @@ Int = NDArray[np.int64]
 CONTROL_CYCLES = 1
 """A SET or control instruction occupies its queue for one cycle."""
 
+VECTOR_PASSES = 3
+"""Times a softmax or a normalization reads its elements: for the maximum or mean, for the sum, for the result."""
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -12,6 +12,7 @@ from dnnc.ir.context import make_context
 from dnnc.ir.dnn.activation import ReluOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.integer import TableOp
 from dnnc.ir.dnn.movement import ReshapeOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp
@@ -112,6 +113,29 @@ class Net:
         self.v = self.add(MaxPoolOp(self.v, window=Window.of(kernel, stride, pad, ceil=ceil)))
         return self
 
+    def quant(self, scale=1.0, zero=3):
+        """A type of other scale than the last value's."""
+        element = self.v.type.element_type
+        shift = 0 if self.storage == I8 else 128
+        return QuantType.per_tensor(self.storage, scale * float(element.scale), zero + shift)
+
+    def apply(self, op):
+        """Append an operation made of the last value."""
+        self.v = self.add(op(self.v))
+        return self
+
+    def values(self, shape, scale=0.05, zero=-3, low=-128):
+        """A quantized constant."""
+        array = self.rng.integers(low, 128, shape).astype(np.int8)
+        return self.const(array, tensor(QuantType.per_tensor(I8, scale, zero), shape))
+
+    def lookup(self, seed=5):
+        """A table of random bytes, and a type for them."""
+        entries = np.random.default_rng(seed).integers(-128, 128, 256).astype(np.int8)
+        if self.storage != I8:
+            entries = entries.view(np.uint8)
+        return self.apply(lambda v: TableOp(v, self.const(entries, tensor(self.quant(0.7, 1), (256,)))))
+
     def unary(self, op):
         self.v = self.add(op(self.v))
         return self
@@ -144,14 +168,14 @@ def schedule(module, ctx, target, slack=10):
     return out
 
 
-def small():
+def small(parameters=400):
     """A target so small that every layer is tiled, with memories of its own for inputs, weights and outputs."""
     edge = arch.to_mapping(load_target("tiny"))
     shared = edge["memory"].pop("scratchpad")
     for role, size in (("input", 4096), ("weight", 3072), ("output", 1024)):
         edge["memory"][f"{role}s"] = shared | {"bytes": size, "holds": [role]}
     edge["memory"]["accumulator"]["bytes"] = 4096
-    edge["memory"]["parameter"]["bytes"] = 400
+    edge["memory"]["parameter"]["bytes"] = parameters
     edge["name"] = "small"
     edge["array"]["rows"], edge["array"]["columns"] = 4, 8
     edge["dma"]["channels"] = 2

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from xdsl.dialects.builtin import UNKNOWN_LOC
 from xdsl.ir import Block
@@ -13,7 +14,7 @@ from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp
 from dnnc.ir.dnn.structure import YieldOp
 from dnnc.ir.types import F32, I8, I32, QuantType, tensor
-from dnnc.passes.analysis.layer import group_of
+from dnnc.passes.analysis.group import group_of
 
 Q = QuantType.per_tensor(I8, 0.1, 3)
 W = QuantType.per_channel(I8, [0.5, 0.25], 0)
@@ -67,16 +68,17 @@ def test_a_convolution_in_the_letters_of_the_field():
 def test_relu_and_clip_become_bounds():
     body = requantize(conv().conv())
     body.add(ReluOp(body.v)).add(ClipOp(body.v, high=6.0))
-    post = body.group().post
-    assert (post.zero, post.low, post.high, post.table) == (3, 3, 63, None)
+    group = body.group()
+    assert (group.scale.zero, group.scale.low, group.scale.high, group.steps) == (3, 3, 63, ())
 
 
 def test_other_activations_become_a_table():
     body = requantize(conv().conv())
-    post = body.add(SigmoidOp(body.v)).group().post
-    assert (post.low, post.high) == (-128, 127)
-    assert post.table is not None
-    assert len(post.table) == 256
+    op = SigmoidOp(body.v)
+    group = body.add(op).group()
+    assert (group.scale.low, group.scale.high, group.layer.table) == (-128, 127, True)
+    by_byte = group.table(lambda i: np.zeros(0))
+    np.testing.assert_array_equal(by_byte.view(np.int8)[np.arange(-128, 128)], op.table())
 
 
 def test_rows_of_a_tile_through_pool_and_window():
@@ -115,8 +117,8 @@ def test_movement_is_refused_with_its_name():
     body = Body(tensor(Q, (1, 2, 8, 8)))
     message = refusal(body.add(TransposeOp(body.v, perm=(0, 2, 1, 3))))
     assert message == (
-        "layer: a quantized convolution, matrix product, pool or activation was expected, not 'dnn.transpose'. "
-        "Mark it as a float island or choose the c target."
+        "layer: operations that the accelerator runs were expected, not 'dnn.transpose'. "
+        "Mark it as a float island or choose the c target. [E0803]"
     )
 
 

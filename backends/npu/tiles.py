@@ -1,0 +1,213 @@
+"""Where the tiles of a layer lie: the place a compute has reached, and each copy as one transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import BlockArgument
+
+from dnnc.backends.npu.footprint import RECORD_BYTES
+from dnnc.ir.dnn.movement import Strided, row_strides
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, layout_of
+from dnnc.ir.types import QuantType, integer_range
+from dnnc.passes.analysis.footprint import tile_bytes
+from dnnc.passes.analysis.group import Group, check_weights, group_of
+from dnnc.passes.analysis.layer import Layer, Rows
+
+Env = dict[BlockArgument, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The tile a compute works on: first and count of images, groups, channels, output rows and summed channels."""
+
+    n: int
+    g: int
+    z: tuple[int, int]
+    s: tuple[int, int]
+    k: tuple[int, int]
+    first: bool
+    last: bool
+
+
+class LayerTiles:
+    """A compute with its group taken apart and the buffers of its tiles."""
+
+    def __init__(self, op: ComputeOp) -> None:
+        self.op = op
+        self.group: Group = group_of(op.body.block, op.label.data, op.location)
+        self.shape: Layer = self.group.layer
+        self.pads, self.pool_pads = self.shape.columns()
+        self.computed = False
+
+    def buffer(self, role: str) -> BufferOp:
+        """The buffer on chip that plays a role."""
+        found = self.op.tile(role)
+        assert found is not None
+        return found
+
+    @property
+    def weight_type(self) -> QuantType:
+        """Type of the weights."""
+        assert self.group.weights is not None
+        return check_weights(self.op.body.block.args[self.group.weights])
+
+    def place(self, env: Env) -> Place:
+        """Where the enclosing loops stand; loops not entered yet count as their first trip."""
+        values = [env.get(i, 0) for i in self.op.indices if isinstance(i, BlockArgument)]
+        at = [s.at(values[s.loop] if s.loop >= 0 else 0) for s in self.op.slices.data]
+        (n, _), (g, _), z, s, k = at
+        end = self.op.slices.data[4].extent
+        if self.shape.kind != "dense":
+            per = self.shape.M // self.shape.C
+            return Place(n, g, z, s, (z[0] // per, -(-z[1] // per)), True, True)
+        return Place(n, g, z, s, k, k[0] == 0, sum(k) == end)
+
+    def rows(self, p: Place) -> Rows:
+        """The rows of the tile at a place."""
+        return self.shape.rows(*p.s)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A transfer relative to its DRAM buffer; strides of 0 are packed."""
+
+    offset: int
+    rows: int
+    row_bytes: int
+    count2: int = 1
+    count3: int = 1
+    dram: tuple[int, int, int] = (0, 0, 0)
+    local: tuple[int, int, int] = (0, 0, 0)
+    pad: tuple[int, int, int, int] = (0, 0, 0, 0)
+    value: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes moved."""
+        return self.rows * self.row_bytes * self.count2 * self.count3
+
+
+def _tensor_box(layer: LayerTiles, role: str, at: dict[str, tuple[int, int]], layout: Strided) -> Box:
+    """The part of a tensor at (first, count) of each letter, the inner two or three of them as one transfer."""
+    strides = layer.shape.strides(role, layout)
+    assert strides is not None
+    offset = layout.offset + sum(first * strides[letter] for letter, (first, _) in at.items())
+    if layer.shape.matrix:
+        return Box(offset, at["y"][1], at["c"][1], dram=(strides["y"], 0, 0))
+    (_, c), (_, y), (_, x) = (at[letter] for letter in "cyx")
+    return Box(offset, y, x, c, dram=(strides["y"], strides["c"], 0))
+
+
+def _input_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
+    rows = layer.rows(p)
+    at = {"n": (p.n, 1), "g": (p.g, 1), "c": input_channels(layer, p, inside), "y": rows.input, "x": (0, layer.shape.W)}
+    box = _tensor_box(layer, "input", at, layout)
+    if layer.shape.matrix:
+        return box
+    return replace(box, pad=(*rows.pad, *layer.pads), value=int(layer.group.source.zero) & 0xFF)
+
+
+def input_channels(layer: LayerTiles, p: Place, inside: BufferOp) -> tuple[int, int]:
+    """(first, count) of the input channels a buffer holds: those summed now, or all of them."""
+    type_ = inside.result.type
+    assert isinstance(type_, MemRefType)
+    whole = layer.shape.kind == "dense" and type_.get_shape()[0] == layer.shape.C
+    return (0, layer.shape.C) if whole else p.k
+
+
+def _output_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
+    at = {"n": (p.n, 1), "g": (p.g, 1), "c": p.z, "y": p.s, "x": (0, layer.shape.out[1])}
+    return _tensor_box(layer, "output", at, layout)
+
+
+def beside(layer: LayerTiles, p: Place) -> dict[str, tuple[int, int]]:
+    """(first, count) of each letter of the second operand's tile."""
+    rows = p.s if layer.shape.summed_first else layer.rows(p).sums
+    sizes = layer.shape.sizes("second")
+    at = {"n": (p.n, 1), "g": (p.g, 1), "c": p.z, "y": rows, "x": (0, sizes["x"])}
+    return {letter: place if letter in (layer.shape.second or "") else (0, 1) for letter, place in at.items()}
+
+
+def _second_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
+    return _tensor_box(layer, "second", beside(layer, p), layout)
+
+
+def _weight_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
+    shape = layer.shape
+    strides = shape.weight_strides(layout)
+    assert strides is not None
+    inputs = shape.C if shape.kind == "dense" else 1
+    rows, run = (inputs, shape.M) if shape.in_major else (shape.M, inputs * shape.taps)
+    if _resident(inside, shape):
+        return Box(layout.offset, rows, run, shape.groups, dram=(strides["row"], strides["g"], 0))
+    depth = p.k if shape.kind == "dense" else (0, 1)
+    first, count = (depth, p.z) if shape.in_major else (p.z, (depth[0] * shape.taps, depth[1] * shape.taps))
+    offset = layout.offset + p.g * strides["g"] + first[0] * strides["row"] + count[0]
+    return Box(offset, first[1], count[1], dram=(strides["row"], 0, 0))
+
+
+def _record_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
+    if inside is layer.op.tile("table"):
+        return Box(0, 1, TABLE_BYTES)
+    shape = layer.shape
+    if whole_records(inside, shape):
+        return Box(0, shape.records, RECORD_BYTES)
+    return Box(RECORD_BYTES * (p.g * shape.M + p.z[0]), p.z[1], RECORD_BYTES)
+
+
+BOXES: dict[str, Callable[[LayerTiles, Place, BufferOp, Strided], Box]] = {
+    "input": _input_box,
+    "output": _output_box,
+    "second": _second_box,
+    "weight": _weight_box,
+    "parameter": _record_box,
+    "table": _record_box,
+    "exp": lambda layer, p, inside, layout: Box(0, 1, EXP_BYTES),
+    "affine": lambda layer, p, inside, layout: Box(0, layer.shape.affine, AFFINE.itemsize),
+}
+
+
+def move_box(op: CopyOp, counts: Sequence[int], firsts: Sequence[int]) -> Box:
+    """A transfer of a move: the tile's dimensions by falling stride in DRAM, so that contiguous bytes go together."""
+    outside, inside = (op.source, op.target) if op.loads else (op.target, op.source)
+    layout, tile = layout_of(outside), row_strides(layout_of(inside).shape)
+    offset = layout.offset + sum(first * s for first, s in zip(firsts, layout.strides))
+    dims = [d for d in zip(counts, layout.strides, tile) if d[0] > 1]
+    dims.sort(key=lambda d: -d[1])
+    run = dims.pop()[0] if dims and dims[-1][1:] == (1, 1) else 1
+    rest = [(1, 0, 0)] * (3 - len(dims)) + dims
+    (n3, d3, l3), (n2, d2, l2), (n1, d1, l1) = rest
+    return Box(offset, n1, run, n2, n3, (d1, d2, d3), (l1, l2, l3))
+
+
+def whole_records(records: BufferOp, shape: Layer) -> bool:
+    """Whether a buffer holds the records of all channels."""
+    return tile_bytes(records) == RECORD_BYTES * shape.records
+
+
+def _resident(weights: BufferOp, shape: Layer) -> bool:
+    """Whether a buffer holds all weights of the layer."""
+    return tile_bytes(weights) == shape.groups * shape.M * (shape.C if shape.kind == "dense" else 1) * shape.taps
+
+
+def weight_start(layer: LayerTiles, p: Place, weights: BufferOp) -> tuple[int, int]:
+    """(byte of the tile's first weight in its buffer, pitch between rows of it)."""
+    shape = layer.shape
+    if not _resident(weights, shape):
+        if shape.in_major:
+            return 0, p.z[1]
+        return 0, (p.k[1] if shape.kind == "dense" else 1) * shape.taps
+    if shape.in_major:
+        return p.g * shape.C * shape.M + p.k[0] * shape.M + p.z[0], shape.M
+    line = (shape.C if shape.kind == "dense" else 1) * shape.taps
+    start = p.k[0] * shape.taps if shape.kind == "dense" else 0
+    return (p.g * shape.M + p.z[0]) * line + start, line
+
+
+def signed(type_: QuantType) -> int:
+    """1 for signed bytes."""
+    return int(integer_range(type_.storage)[0] < 0)

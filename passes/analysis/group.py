@@ -1,0 +1,588 @@
+"""A group read as one pass through the accelerator: sums, summing pool, scale, table, second operand, maximum pool.
+
+The post-processing unit has these stages in this order. `FORMS` says which stage an operation becomes; a group whose
+operations do not follow the order is not one unit, and is cut where the order breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from math import prod
+from typing import Any, TypeVar
+
+import numpy as np
+from xdsl.dialects.builtin import LocationAttr, TensorType
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+
+from dnnc.ir.diagnostics import Finding, UnsupportedError, where
+from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.elementwise import MaxOp, MinOp, Unary
+from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QNormalizeOp, QReduction, QSoftmaxOp, Sum, TableOp
+from dnnc.ir.dnn.movement import Movement
+from dnnc.ir.dnn.quantize import RequantizeOp
+from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
+from dnnc.ir.fixed import AFFINE
+from dnnc.ir.types import I8, QuantType, element_type, integer_range, shape_of, type_name
+from dnnc.passes.analysis.layer import Layer
+
+UI8 = element_type(np.uint8)
+Int = np.ndarray
+
+MAX_KERNEL, MAX_STRIDE, MAX_EPSILON = 256, 64, 1 << 48
+"""Reach of a window in one instruction; a test compares them with the field widths of the instruction set."""
+
+
+class Stage(IntEnum):
+    """Where in the machine a value is; a value moves forward only."""
+
+    MEMORY = 0
+    SUMS = 1
+    POOL_SUM = 2
+    SCALE = 3
+    TABLE = 4
+    SECOND = 5
+    POOL_MAX = 6
+    VECTOR = 7
+
+
+@dataclass(frozen=True)
+class Scale:
+    """clip(round((v + bias) * multiplier * 2**-shift) + zero, low, high), scalars or one value a channel."""
+
+    multiplier: Int
+    shift: Int
+    rounding: str
+    zero: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Second:
+    """The stage that takes another operand in, an argument of the body: `mode` says how.
+
+    add: clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + zero); multiply: clip(round((v - zero_a)*(b - zero_b)
+    * Ma * 2**-shift) + zero); maximum and minimum of v and b as they are.
+    """
+
+    argument: int
+    type: QuantType
+    mode: str
+    zero_a: int = 0
+    zero_b: int = 0
+    multipliers: tuple[int, int] = (0, 0)
+    shift: int = 0
+    rounding: str = "q31_half_even"
+    zero: int = 0
+    low: int = -256
+    high: int = 255
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A softmax or normalization: which arguments hold its constants, and the numbers of `dnn.qnormalize`."""
+
+    arguments: tuple[int, ...]
+    records: int = 0
+    center: bool = False
+    epsilon: int = 0
+    shift: int = 0
+    root_shift: int = 0
+
+    def constants(self, array: Callable[[int], Int]) -> Int:
+        """The exponentials, or the records, as bytes."""
+        first, *rest = (array(i) for i in self.arguments)
+        if not self.records:
+            return first.astype("<i4").view(np.uint8)
+        found = np.zeros(self.records, AFFINE)
+        found["multiplier"] = first.reshape(-1)
+        for offset in rest:
+            found["offset"] = offset.reshape(-1)
+        return found.view(np.uint8).reshape(-1, AFFINE.itemsize)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group taken apart: its layer, what follows, and which of the body's arguments it reads (None when absent).
+
+    `steps` compose to the table, from type to type of `kinds`: arrays over all values, or arguments that hold one.
+    `counts` has, for each output position of a summing pool whose windows differ, which record scales it.
+    """
+
+    layer: Layer
+    x: int
+    weights: int | None
+    bias: int | None
+    source: QuantType
+    result: QuantType
+    scale: Scale | None = None
+    steps: tuple[Int | int, ...] = ()
+    kinds: tuple[QuantType, ...] = ()
+    second: Second | None = None
+    counts: Int | None = None
+    entries: QuantType | None = None
+    vector: Vector | None = None
+
+    @property
+    def looked_up(self) -> QuantType:
+        """The type of what the table gives."""
+        return self.entries or self.result
+
+    def table(self, array: Callable[[int], Int]) -> Int:
+        """The 256 entries of the composed table by the bits of a byte; `array` gives an argument's values."""
+        values = np.arange(*_span(self.kinds[0]))
+        for step, kind in zip(self.steps, self.kinds):
+            entries = array(step) if isinstance(step, int) else step
+            values = entries[values.astype(np.int64) - integer_range(kind.storage)[0]]
+        return np.roll(values.view(np.uint8), integer_range(self.kinds[0].storage)[0])
+
+
+def _span(element: QuantType) -> tuple[int, int]:
+    low, high = integer_range(element.storage)
+    return low, high + 1
+
+
+_Bounded = TypeVar("_Bounded", Scale, Second)
+
+
+class _Refusal(Exception):
+    """Why a group cannot run on the accelerator."""
+
+
+def group_of(body: Block, name: str, location: LocationAttr) -> Group:
+    """Take a group's body apart; UnsupportedError says which operation of it has no place on the accelerator."""
+    try:
+        return _read(operations(body), body, name)
+    except _Refusal as refusal:
+        text = f"operations that the accelerator runs were expected, not {refusal}"
+        todo = "Mark it as a float island or choose the c target."
+        raise UnsupportedError(Finding(where(location, name), f"{text}. {todo}", "E0803")) from None
+
+
+def operations(body: Block) -> list[DnnOp]:
+    """The operations of a group that do something: no views."""
+    return [o for o in body.ops if isinstance(o, DnnOp) and not (isinstance(o, Movement) and o.is_view())]
+
+
+def _read(ops: list[DnnOp], body: Block, name: str) -> Group:
+    results = body.last_op.operands if body.last_op else ()
+    if len(results) != 1 or not ops:
+        raise _Refusal(f"a group of {len(ops)} operations with {len(results)} results")
+    unit = _Unit(name)
+    for op in ops:
+        form = next((form for kind, form in FORMS.items() if isinstance(op, kind)), None)
+        if form is None:
+            raise _Refusal(f"'{op.name}'")
+        form(unit, op)
+        unit.value = op.results[0]
+    return unit.group(body, results[0])
+
+
+@dataclass
+class _Unit:
+    """A group half read: where the value is, and what the stages so far do."""
+
+    name: str
+    stage: Stage = Stage.MEMORY
+    layer: Layer | None = None
+    value: SSAValue | None = None
+    x: int = 0
+    weights: int | None = None
+    bias: int | None = None
+    scale: Scale | None = None
+    steps: list[Int | int] = field(default_factory=list)
+    kinds: list[QuantType] = field(default_factory=list)
+    second: Second | None = None
+    counts: Int | None = None
+    entries: QuantType | None = None
+    vector: Vector | None = None
+
+    def enter(self, op: DnnOp, stage: Stage, layer: Callable[[], Layer], operand: int = 0) -> Layer:
+        """Move on to a stage; the first operation of a group makes the layer."""
+        if stage <= self.stage:
+            raise _Refusal(f"'{op.name}' after {self.stage.name.lower().replace('_', ' ')}")
+        if self.layer is None:
+            self.x = _argument(_behind_views(op.operands[operand]))
+            self.layer = layer()
+        elif _behind_views(op.operands[operand]) is not self.value:
+            raise _Refusal(f"'{op.name}' of a value from elsewhere")
+        self.stage = stage
+        return self.layer
+
+    def group(self, body: Block, result: SSAValue) -> Group:
+        """The group, once all operations are read."""
+        assert self.layer is not None
+        if self.stage in (Stage.SUMS, Stage.POOL_SUM):
+            raise _Refusal("sums that are not requantized to 8 bits")
+        if _behind_views(result) is not self.value:
+            raise _Refusal("a result from before its last operation")
+        constants = 0 if self.scale is None or self.layer.kind != "none" else np.size(self.scale.multiplier)
+        layer = replace(self.layer, table=bool(self.steps), constants=constants)
+        if self.weights is not None:
+            check_weights(body.args[self.weights])
+        source = _quantized(body.args[self.x])
+        return Group(
+            layer, self.x, self.weights, self.bias, source, _quantized(result), self.scale, tuple(self.steps),
+            tuple(self.kinds), self.second, self.counts, self.entries,
+            self.vector,
+        )  # fmt: skip
+
+
+def _contraction(unit: _Unit, op: ConvOp | MatmulOp) -> None:
+    layer = unit.enter(
+        op, Stage.SUMS, lambda: _conv(op, unit.name) if isinstance(op, ConvOp) else _matmul(op, unit.name)
+    )
+    unit.weights = _argument(_behind_views(op.operands[1]))
+    unit.bias = _argument(op.bias) if op.bias is not None else None
+    _check_window(layer.window)
+
+
+def _requantize(unit: _Unit, op: RequantizeOp) -> None:
+    _quantized(op.results[0])
+    if unit.stage >= Stage.SCALE:
+        low, high = _span(_quantized(op.operands[0]))
+        return _look_up(unit, op, op.evaluate(np.arange(low, high)))
+    unit.enter(op, Stage.SCALE, lambda: _flat(op, unit.name))
+    return _scale(unit, op, op.multipliers(), op.rounding.data)
+
+
+def _scale(unit: _Unit, op: DnnOp, multipliers: tuple[Int, Int], rounding: str) -> None:
+    to = _quantized(op.results[0])
+    unit.scale = Scale(*multipliers, rounding, int(to.zero), *integer_range(to.storage))
+
+
+def _unary(unit: _Unit, op: Unary) -> None:
+    _look_up(unit, op, op.table())
+
+
+def _table(unit: _Unit, op: TableOp) -> None:
+    _look_up(unit, op, _argument(op.table))
+
+
+def _look_up(unit: _Unit, op: DnnOp, step: Int | int) -> None:
+    """A function of one byte: bounds of the stage before it when it is a clip, else the table."""
+    if unit.vector is not None:
+        raise _Refusal(f"'{op.name}' after a softmax or a normalization")
+    kind = _quantized(op.operands[0])
+    first = integer_range(kind.storage)[0]
+    if unit.stage == Stage.POOL_MAX and (isinstance(step, int) or np.any(np.diff(step.astype(np.int64)) < 0)):
+        raise _Refusal(f"'{op.name}', which is not monotonic, after a pool")
+    clip = None if isinstance(step, int) else _bounds(step, first)
+    if clip is not None and unit.second is not None:
+        unit.second = _clipped(unit.second, clip)
+    elif clip is not None and unit.scale is not None and not unit.steps:
+        unit.scale = _clipped(unit.scale, clip)
+    elif unit.second is not None:
+        raise _Refusal(f"'{op.name}', which is not a clip, after a second operand")
+    else:
+        if unit.stage < Stage.TABLE:
+            unit.enter(op, Stage.TABLE, lambda: _flat(op, unit.name))
+        unit.steps.append(step)
+        unit.kinds.append(kind)
+        unit.entries = _quantized(op.results[0])
+        unit.stage = max(unit.stage, Stage.TABLE)
+
+
+def _clipped(stage: _Bounded, bounds: tuple[int, int]) -> _Bounded:
+    """A stage with tighter bounds."""
+    low, high = bounds
+    return replace(stage, low=int(np.clip(stage.low, low, high)), high=int(np.clip(stage.high, low, high)))
+
+
+def _sum(unit: _Unit, op: Sum) -> None:
+    i = _chained(unit, op)
+    ma, mb, shift = op.multipliers()
+    both = (ma, mb) if i == 0 else (mb, ma)
+    _second(unit, op, i, "add", multipliers=both, shift=shift)
+
+
+def _product(unit: _Unit, op: QMulOp) -> None:
+    q, shift = op.multipliers()
+    _second(
+        unit, op, _chained(unit, op), "multiply", multipliers=(int(q), 0), shift=int(shift), rounding=op.rounding.data
+    )
+
+
+def _extreme(unit: _Unit, op: MaxOp | MinOp) -> None:
+    _second(unit, op, _chained(unit, op), "maximum" if isinstance(op, MaxOp) else "minimum")
+
+
+def _chained(unit: _Unit, op: DnnOp) -> int:
+    """Which operand the group has made; in a group that begins here, the one as large as the result."""
+    if unit.value is not None:
+        return int(_behind_views(op.operands[0]) is not unit.value)
+    return int(prod(op.shape(0)) < prod(shape_of(op.results[0].type)))
+
+
+def _second(unit: _Unit, op: DnnOp, i: int, mode: str, **constants: Any) -> None:
+    """Another operand enters, beside operand i."""
+    a, b, to = _quantized(op.operands[i]), _quantized(op.operands[1 - i]), _quantized(op.results[0])
+    layer = unit.enter(op, Stage.SECOND, lambda: _beside(op, i, unit.name), i)
+    if layer.second is None:
+        layer = replace(layer, second=_varies(layer, op, op.shape(1 - i)))
+    unit.layer = layer
+    low, high = integer_range(to.storage)
+    argument = _argument(_behind_views(op.operands[1 - i]))
+    unit.second = Second(
+        argument, b, mode, int(a.zero), zero_b=int(b.zero), zero=int(to.zero), low=low, high=high, **constants
+    )
+
+
+def _average_pool(unit: _Unit, op: QAvgPoolOp) -> None:
+    layer = unit.enter(op, Stage.POOL_SUM, lambda: _planes(op, unit.name))
+    counts = op.counts().reshape(layer_out := _window(op.window.data).output((layer.H, layer.W)))
+    values, unit.counts = np.unique(counts, return_inverse=True)
+    unit.counts = unit.counts.reshape(layer_out) if len(values) > 1 else None
+    unit.layer = replace(layer, pool=_window(op.window.data), pooling="sum")
+    _check_window(unit.layer.pool)
+    unit.stage = Stage.SCALE
+    _scale(unit, op, op.multiplier_of(values), op.rounding.data)
+
+
+def _mean(unit: _Unit, op: QReduction) -> None:
+    layer = unit.enter(op, Stage.POOL_SUM, lambda: _block(op, op.axes.data, unit.name))
+    unit.layer = replace(layer, pooling="sum")
+    unit.stage = Stage.SCALE
+    _scale(unit, op, op.multiplier_of(np.array([op.divisor()])), op.rounding.data)
+
+
+def _softmax(unit: _Unit, op: QSoftmaxOp) -> None:
+    axis = op.axis.data % len(op.shape())
+    unit.enter(op, Stage.VECTOR, lambda: _lines(op, (axis,), unit.name, vector="softmax"))
+    unit.vector = Vector((_argument(op.exp),))
+
+
+def _normalize(unit: _Unit, op: QNormalizeOp) -> None:
+    axes, shape = op.axes.data, op.shape()
+    constants = [op.multiplier] + ([op.offset] if op.offset is not None else [])
+    size = prod(shape[a] for a in axes)
+    outside = tuple(1 if i not in axes else n for i, n in enumerate(shape))
+    shapes = [(1,) * (len(shape) - len(s)) + s for s in (shape_of(v.type) for v in constants)]
+    if any(prod(s) > 1 and s != outside for s in shapes):
+        raise _Refusal(f"'{op.name}' with factors that vary outside of what is normalized")
+    if op.epsilon.data >= MAX_EPSILON:
+        raise _Refusal(f"'{op.name}' with an epsilon of {op.epsilon.data}, 2**48 or more")
+    records = 1 if all(prod(s) == 1 for s in shapes) else size
+    unit.enter(op, Stage.VECTOR, lambda: _lines(op, axes, unit.name, vector="normalize", affine=records))
+    unit.vector = Vector(
+        tuple(map(_argument, constants)),
+        records,
+        op.center is not None,
+        op.epsilon.data,
+        op.shift.data,
+        op.root_shift(),
+    )
+
+
+def _largest(unit: _Unit, op: ReduceMaxOp) -> None:
+    unit.enter(op, Stage.POOL_MAX, lambda: _block(op, op.axes.data, unit.name))
+
+
+def _max_pool(unit: _Unit, op: MaxPoolOp) -> None:
+    layer = unit.enter(op, Stage.POOL_MAX, lambda: _planes(op, unit.name))
+    size = (layer.N, layer.groups * layer.M, *layer.sums)
+    if layer.pooled or layer.matrix or size != (*op.shape()[:2], *_two(list(op.shape()[2:]))):
+        raise _Refusal(f"'{op.name}' after a pool or of another shape")
+    unit.layer = replace(layer, pool=_window(op.window.data))
+    _check_window(unit.layer.pool)
+
+
+FORMS: dict[type[DnnOp], Callable[[_Unit, Any], None]] = {
+    ConvOp: _contraction,
+    MatmulOp: _contraction,
+    RequantizeOp: _requantize,
+    TableOp: _table,
+    Unary: _unary,
+    Sum: _sum,
+    QMulOp: _product,
+    MaxOp: _extreme,
+    MinOp: _extreme,
+    QAvgPoolOp: _average_pool,
+    QReduction: _mean,
+    ReduceMaxOp: _largest,
+    MaxPoolOp: _max_pool,
+    QSoftmaxOp: _softmax,
+    QNormalizeOp: _normalize,
+}
+"""How each kind of operation enters the machine."""
+
+
+def _argument(value: SSAValue) -> int:
+    if not isinstance(value, BlockArgument):
+        raise _Refusal(f"an operand made by '{value.owner.name if isinstance(value.owner, Operation) else value}'")
+    return value.index
+
+
+def _behind_views(value: SSAValue) -> SSAValue:
+    while isinstance(value.owner, Movement) and value.owner.is_view():
+        value = value.owner.operands[0]
+    return value
+
+
+def check_weights(value: SSAValue) -> QuantType:
+    """The type of weights the machine takes: bytes with one zero point."""
+    element = value.type.element_type if isinstance(value.type, TensorType) else None
+    if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.unique(element.zero).size != 1:
+        raise _Refusal(f"weights of type {value.type}, not of bytes with one zero point")
+    return element
+
+
+def _check_window(window: Window) -> None:
+    """One instruction can say it, and every window meets the input."""
+    if any(pad >= extent for pads, extent in zip(window.pads, window.extent) for pad in pads):
+        raise _Refusal(f"a window of extent {list(window.extent)} padded by {list(window.pad)}, more than it reaches")
+    if max(window.kernel) > MAX_KERNEL or max(*window.stride, *window.dilation) > MAX_STRIDE:
+        raise _Refusal(f"a window {window}, more than {MAX_KERNEL} long or in steps of more than {MAX_STRIDE}")
+
+
+def _quantized(value: SSAValue) -> QuantType:
+    element = value.type.element_type if isinstance(value.type, TensorType) else None
+    if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:
+        raise _Refusal(f"a value of type {type_name(element) if element else value.type}, not an 8-bit quantized one")
+    return element
+
+
+def _planes(head: DnnOp, name: str) -> Layer:
+    """A tensor of planes, as pools see it."""
+    n, c, *hw = head.shape()
+    h, w = _two(hw)
+    return Layer(name, "none", n, 1, c, c, h, w)
+
+
+LONGEST = 4095
+"""Rows, columns and channels of one instruction stay below 4096."""
+
+
+def _factors(size: int) -> tuple[int, int]:
+    """(channels, columns) of a run of elements, as many channels as one instruction takes."""
+    channels = max((d for d in range(1, min(size, 2048) + 1) if size % d == 0), default=1)
+    return channels, size // channels
+
+
+def _flat(head: DnnOp, name: str) -> Layer:
+    """A tensor of which only the elements matter."""
+    c, w = _factors(prod(head.shape()))
+    return Layer(name, "none", 1, 1, c, c, *((1, w) if w <= LONGEST else (w, 1)))
+
+
+def _beside(op: DnnOp, i: int, name: str) -> Layer:
+    """Two tensors, the second of which may repeat: neighbouring dimensions that behave alike are one."""
+    whole, other = op.shape(i), op.shape(1 - i)
+    if whole != shape_of(op.results[0].type):
+        raise _Refusal(f"'{op.name}' of operands that both repeat")
+    other = (1,) * (len(whole) - len(other)) + other
+    runs: list[tuple[int, bool]] = []
+    for n, m in zip(whole, other):
+        if n == 1:
+            continue
+        if runs and runs[-1][1] == (m == n):
+            runs[-1] = runs[-1][0] * n, m == n
+        else:
+            runs.append((n, m == n))
+    sizes, varies = [n for n, _ in runs], tuple(v for _, v in runs)
+    match varies:
+        case () | (True,):
+            c, w = _factors(prod(sizes))
+            h, w = (1, w) if w <= LONGEST else (w, 1)
+            return Layer(name, "none", 1, 1, c, c, h, w, second="cyx")
+        case (False,):
+            c, h = _factors(prod(sizes))
+            return Layer(name, "none", 1, 1, c, c, h, 1, second="")
+        case (True, False):
+            return Layer(name, "none", 1, 1, sizes[0], sizes[0], sizes[1], 1, second="c")
+        case (False, True):
+            return Layer(name, "none", 1, 1, sizes[1], sizes[1], sizes[0], 1, matrix=True, second="c")
+        case (True, False, True):
+            return Layer(name, "none", 1, 1, sizes[0], sizes[0], sizes[1], sizes[2], second="cx")
+        case (False, True, False):
+            return Layer(name, "none", sizes[0], 1, sizes[1], sizes[1], sizes[2], 1, second="c")
+    raise _Refusal(f"'{op.name}' of an operand {list(op.shape(1 - i))} that repeats along dimensions apart")
+
+
+def _varies(layer: Layer, op: DnnOp, other: tuple[int, ...]) -> str:
+    """The letters along which another operand varies beside the result of a layer."""
+    whole = shape_of(op.results[0].type)
+    other = (1,) * (len(whole) - len(other)) + other
+    if other == whole:
+        return "ngcyx"
+    if layer.matrix and other[-1] == whole[-1] and set(other[:-1]) <= {1} and layer.groups == 1:
+        return "c"
+    if not layer.matrix and layer.groups == 1 and len(whole) in (3, 4) and other[-1] == whole[-1]:
+        names = ("n", "c", "x") if len(whole) == 3 else ("n", "c", "y", "x")
+        return "".join(letter for letter, n, m in zip(names, whole, other) if n == m)
+    raise _Refusal(f"'{op.name}' of an operand {list(other)} that repeats along rows")
+
+
+def _lines(op: DnnOp, axes: tuple[int, ...], name: str, vector: str, affine: int = 0) -> Layer:
+    """An operation along neighbouring axes, as one over the plane of each channel: [outer, along, inner]."""
+    shape = op.shape()
+    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)):
+        raise _Refusal(f"'{op.name}' over axes {list(axes)}, which are not neighbours")
+    outer, size, inner = prod(shape[: axes[0]]), prod(shape[a] for a in axes), prod(shape[axes[-1] + 1 :])
+    if inner > 1:
+        return Layer(name, "none", outer, 1, inner, inner, size, 1, matrix=True, vector=vector, affine=affine)
+    w = max(d for d in range(1, min(size, LONGEST) + 1) if size % d == 0)
+    return Layer(name, "none", 1, 1, outer, outer, size // w, w, vector=vector, affine=affine)
+
+
+def _block(op: DnnOp, axes: tuple[int, ...], name: str) -> Layer:
+    """A reduction over neighbouring axes, as one window over planes: [outer, reduced, inner]."""
+    shape = op.shape()
+    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)):
+        raise _Refusal(f"'{op.name}' over axes {list(axes)}, which are not neighbours")
+    outer, size, inner = prod(shape[: axes[0]]), prod(shape[a] for a in axes), prod(shape[axes[-1] + 1 :])
+    h, w = size, inner
+    kernel = (size, 1)
+    if inner == 1:
+        h = max((d for d in range(1, min(size, MAX_KERNEL) + 1) if size % d == 0), default=1)
+        kernel = h, w = h, size // h
+    pool = Window.of(kernel)
+    _check_window(pool)
+    return Layer(name, "none", 1, 1, outer, outer, h, w, pool=pool)
+
+
+def _two(values: tuple[int, ...] | list[int]) -> tuple[int, int]:
+    if len(values) not in (1, 2):
+        raise _Refusal(f"{len(values)} spatial dimensions, not 1 or 2")
+    h, w = (1, *values) if len(values) == 1 else values
+    return h, w
+
+
+def _window(window: Window) -> Window:
+    """A window of one dimension as one over a single row."""
+    if window.rank == 2:
+        return window
+    if window.rank != 1:
+        raise _Refusal(f"{window.rank} spatial dimensions, not 1 or 2")
+    (a, b) = window.pad
+    return Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, a, 0, b), window.ceil)
+
+
+def _conv(head: ConvOp, name: str) -> Layer:
+    d = head.dims()
+    h, w = _two(d.HW)
+    window = _window(head.window.data)
+    if d.depthwise:
+        return Layer(name, "depthwise", d.N, 1, d.M, d.C, h, w, window)
+    return Layer(name, "dense", d.N, d.groups, d.M // d.groups, d.C // d.groups, h, w, window)
+
+
+def _matmul(head: MatmulOp, name: str) -> Layer:
+    """A matrix product; second operands of a batch of their own are the groups."""
+    a, b = head.operand_shapes()
+    batch = prod(b[:-2])
+    if head.trans_a is not None or (batch != 1 and a[:-2] != b[:-2]):
+        raise _Refusal("a matrix product with a transposed first operand or with batches that repeat")
+    rows = prod(a[:-1]) // batch
+    return Layer(name, "dense", 1, batch, b[-1], b[-2], rows, 1, matrix=True, in_major=head.trans_b is None)
+
+
+def _bounds(table: Int, first: int) -> tuple[int, int] | None:
+    """The clip that equals a table over all values from `first` on, None when it is no clip."""
+    low, high = int(table.min()), int(table.max())
+    values = np.arange(first, first + len(table))
+    return (low, high) if np.array_equal(table, np.clip(values, low, high)) else None

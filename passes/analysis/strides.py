@@ -1,0 +1,38 @@
+"""Layouts under other shapes: which strided parts of a buffer can be read as the tensor a layer wants."""
+
+from __future__ import annotations
+
+from math import prod
+
+from dnnc.ir.dnn.movement import Strided
+
+
+def blocks(layout: Strided) -> list[tuple[int, int]]:
+    """(size, stride) of the dimensions, outermost first, those of size 1 dropped and those that touch made one."""
+    found: list[tuple[int, int]] = []
+    for size, stride in zip(layout.shape, layout.strides):
+        if size == 1:
+            continue
+        if found and found[-1][1] == size * stride:
+            found[-1] = found[-1][0] * size, stride
+        else:
+            found.append((size, stride))
+    return found
+
+
+def reshaped(layout: Strided, shape: tuple[int, ...]) -> Strided | None:
+    """The same elements in the same order under another shape; None when strides cannot say it."""
+    if prod(shape) != prod(layout.shape):
+        return None
+    strides, left = [0] * len(shape), blocks(layout)
+    size, stride = 1, 1
+    for i in reversed(range(len(shape))):
+        if shape[i] == 1:
+            continue
+        if size == 1:
+            size, stride = left.pop()
+        if size % shape[i]:
+            return None
+        strides[i] = stride
+        size, stride = size // shape[i], stride * shape[i]
+    return Strided(shape, tuple(strides), layout.offset)

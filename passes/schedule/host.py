@@ -1,0 +1,137 @@
+"""What stays in floating point on the host: the functions @prologue and @epilogue around the accelerator's share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+from dnnc.ir.diagnostics import Collector, Finding, UnsupportedError, where
+from dnnc.ir.dnn.movement import Movement
+from dnnc.ir.dnn.structure import ConstOp, GroupOp
+from dnnc.ir.interpret import main_function
+from dnnc.ir.stages import ISLAND
+from dnnc.ir.types import QuantType
+
+
+@dataclass(frozen=True)
+class Parts:
+    """@main in three: what the host does first, the accelerator's groups and views, what the host does last."""
+
+    main: FuncOp
+    before: list[Operation]
+    device: list[Operation]
+    after: list[Operation]
+
+    def inputs(self) -> list[SSAValue]:
+        """Values the accelerator reads from the host, in order of first use."""
+        made = {r for op in self.device for r in op.results}
+        used = dict.fromkeys(v for op in self.device for v in op.operands if v not in made and not _constant(v))
+        return list(used)
+
+    def outputs(self) -> list[SSAValue]:
+        """Results of groups that the host reads, itself or a view of them, in the order they are made."""
+        read = {root(v) for op in self.after for v in op.operands}
+        return [r for op in self.device if isinstance(op, GroupOp) for r in op.results if r in read]
+
+    def views(self) -> list[Operation]:
+        """The views between the accelerator's results and the host, in order."""
+        found: list[Operation] = []
+        wanted = {v for op in self.after for v in op.operands}
+        for op in reversed(self.device):
+            if isinstance(op, Movement) and any(r in wanted for r in op.results):
+                found.insert(0, op)
+                wanted.update(op.operands)
+        return found
+
+    def host_functions(self) -> list[FuncOp]:
+        """@prologue from the network's inputs, @epilogue from the accelerator's outputs."""
+        args = list(self.main.body.block.args)
+        return [
+            _function("prologue", args, self.before, self.inputs()),
+            _function("epilogue", self.outputs(), [*self.views(), *self.after], None),
+        ]
+
+
+def _constant(value: SSAValue) -> bool:
+    return isinstance(value.owner, ConstOp)
+
+
+def _on_device(op: Operation) -> bool:
+    if ISLAND in op.attributes:
+        return False
+    quantized = all(isinstance(t, TensorType) and isinstance(t.element_type, QuantType) for t in op.result_types)
+    return isinstance(op, GroupOp) or (isinstance(op, Movement) and op.is_view() and quantized)
+
+
+def split(module: ModuleOp) -> Parts:
+    """Divide @main; UnsupportedError lists operations on the host between two on the accelerator."""
+    main, problems = main_function(module), Collector()
+    parts = Parts(main, [], [], [])
+    late: set[SSAValue] = set()
+    fed: set[SSAValue] = set()
+    for op in main.body.block.ops:
+        if isinstance(op, ConstOp):
+            continue
+        if _on_device(op):
+            parts.device.append(op)
+            fed.update(op.results)
+            if any(v in late for v in op.operands):
+                text = "an operation that needs nothing the host makes from the accelerator's results was expected"
+                problems.refuse(
+                    where(op.location, op.name), f"{text}, not '{op.name}'. Quantize what is before it.", "E0801"
+                )
+        elif isinstance(op, ReturnOp) or any(v in fed or v in late for v in op.operands):
+            parts.after.append(op)
+            late.update(op.results)
+        else:
+            parts.before.append(op)
+    problems.raise_if_any()
+    if not parts.device:
+        raise UnsupportedError(
+            Finding("main", "quantized groups were expected, there are none. Quantize the network first.", "E0802")
+        )
+    return parts
+
+
+def _function(
+    name: str, arguments: Sequence[SSAValue], ops: Sequence[Operation], results: Sequence[SSAValue] | None
+) -> FuncOp:
+    """A function with clones of host operations and of the constants they use."""
+    block = Block(arg_types=[v.type for v in arguments])
+    mapping: dict[SSAValue, SSAValue] = dict(zip(arguments, block.args))
+    wanted = [*(v for op in ops for v in op.operands), *(results or ())]
+    for constant in dict.fromkeys(v.owner for v in wanted if _constant(v)):
+        assert isinstance(constant, ConstOp)
+        block.add_op(constant.clone(mapping))
+    for op in ops:
+        if missing := [v for v in op.operands if v not in mapping]:
+            text = f"a result made of the accelerator's outputs was expected, not of {missing[0].type}"
+            raise UnsupportedError(
+                Finding(where(op.location, op.name), f"{text}. Return it from a network of its own.", "E0806")
+            )
+        clone = op.clone(mapping)
+        clone.location = op.location
+        block.add_op(clone)
+    if results is not None:
+        block.add_op(ReturnOp(*(mapping[v] for v in results)))
+    last = block.last_op
+    assert last is not None
+    return FuncOp(name, ([a.type for a in block.args], [v.type for v in last.operands]), Region(block))
+
+
+def source_name(value: SSAValue) -> str | None:
+    """The name of the network's input a value comes from."""
+    while isinstance(value.owner, Operation) and value.owner.operands:
+        value = value.owner.operands[0]
+    return value.name_hint
+
+
+def root(value: SSAValue) -> SSAValue:
+    """The value behind views."""
+    while isinstance(value.owner, Movement):
+        value = value.owner.operands[0]
+    return value

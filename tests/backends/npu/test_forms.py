@@ -1,0 +1,282 @@
+"""Every integer form on the accelerator: simulator bits equal the interpreter's, bytes equal the schedule's."""
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import UnitAttr
+
+from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.target import Executable, assemble
+from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
+from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.contraction import MatmulOp
+from dnnc.ir.dnn.elementwise import MaxOp, MinOp
+from dnnc.ir.dnn.function import AbsOp
+from dnnc.ir.dnn.integer import (
+    QAddOp,
+    QAvgPoolOp,
+    QMulOp,
+    QNormalizeOp,
+    QReduceMeanOp,
+    QReduceSumOp,
+    QSoftmaxOp,
+    QSubOp,
+    softmax_type,
+)
+from dnnc.ir.dnn.movement import (
+    ConcatOp,
+    DepthToSpaceOp,
+    ExpandOp,
+    PadOp,
+    ReshapeOp,
+    SliceOp,
+    SpaceToDepthOp,
+    TileOp,
+    TransposeOp,
+)
+from dnnc.ir.dnn.quantize import RequantizeOp
+from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
+from dnnc.ir.fixed import exp_table
+from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.types import I32, I64, shape_of, tensor
+from dnnc.ir.weights import store_of
+from dnnc.passes.analysis.traffic import traffic
+
+TWO = Window.of((2, 2), (2, 2))
+
+
+def residual(net, join=QAddOp, flip=False, **conv):
+    """Two convolutions, the second of which meets the value before it."""
+    before = net.conv(6, 3, pad=1).v
+    net.conv(6, 3, pad=1, **conv)
+    pair = (before, net.v) if flip else (net.v, before)
+    net.v = net.add(join(*pair, to=net.quant(1.3)))
+    return net.apply(ReluOp)
+
+
+def branches(net, axis=1, tails=((), ()), kind=(1, 6, 9, 8)):
+    """Branches of one value, each some operations long, one after another along an axis."""
+    start, ends = net.conv(6, 3, pad=1).v, []
+    for tail in tails:
+        net.v = start
+        for op in tail:
+            net.apply(op)
+        ends.append(net.v)
+    net.v = net.add(ConcatOp(ends, axis=axis))
+    return net
+
+
+def clip(v):
+    return ReluOp(v)
+
+
+def pooled(v):
+    return MaxPoolOp(v, window=Window.of((3, 3), (1, 1), (1, 1, 1, 1)))
+
+
+def transpose(*perm):
+    return lambda v: TransposeOp(v, perm=perm)
+
+
+def reshape(*shape):
+    return lambda v: ReshapeOp(v, shape=shape)
+
+
+def average(net, *window, **options):
+    return net.apply(lambda v: QAvgPoolOp(v, window=Window.of(*window), to=net.quant(0.5), **options))
+
+
+def mean(net, *axes, op=QReduceMeanOp, scale=0.4, **options):
+    return net.apply(lambda v: op(v, axes=axes, to=net.quant(scale), **options))
+
+
+def attention(net):
+    """q k^T and p v of two heads, all made of one matrix product."""
+    net.fc(24)
+    parts = []
+    for i in range(3):
+        part = net.add(SliceOp(net.v, start=(0, 8 * i), size=(7, 8)))
+        heads = net.add(ReshapeOp(part, shape=(7, 2, 4)))
+        parts.append(net.add(TransposeOp(heads, perm=(1, 0, 2))))
+    q, k, v = parts
+    scores = net.add(MatmulOp(q, k, None, trans_b=True))
+    net.v = net.add(RequantizeOp(scores, to=net.quant(3)))
+    total = net.add(MatmulOp(net.v, v, None))
+    net.v = net.add(RequantizeOp(total, to=net.quant(2)))
+    return net.apply(transpose(1, 0, 2)).apply(reshape(7, 8))
+
+
+FORMS = {
+    "residual": lambda n: residual(n((1, 4, 9, 8))),
+    "residual, operands exchanged": lambda n: residual(n((1, 4, 9, 8)), flip=True),
+    "residual difference": lambda n: residual(n((1, 4, 9, 8)), QSubOp, flip=True),
+    "residual product": lambda n: residual(n((1, 4, 9, 8)), QMulOp),
+    "residual of a batch": lambda n: residual(n((2, 4, 9, 8))),
+    "residual of two groups": lambda n: residual(n((1, 4, 9, 8)), groups=2),
+    "residual, then a pool": lambda n: residual(n((1, 4, 9, 8))).pool((3, 3), (2, 2), (1, 1, 1, 1)),
+    "residual, then a table": lambda n: residual(n((1, 4, 9, 8))).unary(AbsOp),
+    "residual of unsigned": lambda n: residual(n((1, 4, 9, 8), storage=n.UI8)),
+    "sum of a value with itself": lambda n: n((1, 3, 7, 7)).apply(lambda v: QAddOp(v, v, to=n.T)),
+    "sum with a constant": lambda n: (m := n((1, 3, 7, 5))).apply(lambda v: QAddOp(v, m.values((1, 3, 7, 5)), to=n.T)),
+    "sum with one for each channel": lambda n: (m := n((2, 3, 7, 5))).apply(
+        lambda v: QAddOp(m.values((1, 3, 1, 1)), v, to=n.T)
+    ),
+    "sum with one number": lambda n: (m := n((1, 3, 7, 5))).apply(lambda v: QSubOp(m.values((1,)), v, to=n.T)),
+    "sum with a row": lambda n: (m := n((1, 6, 20))).apply(lambda v: QAddOp(v, m.values((20,)), to=n.T)),
+    "sum with planes that repeat": lambda n: (m := n((1, 6, 5, 7))).apply(
+        lambda v: QAddOp(v, m.values((1, 6, 1, 7)), to=n.T)
+    ),
+    "gate": lambda n: gate(n),
+    "product": lambda n: (m := n((1, 3, 7, 5))).apply(lambda v: QMulOp(v, m.values((1, 3, 7, 5)), to=n.T)),
+    "maximum": lambda n: extreme(n, MaxOp),
+    "minimum": lambda n: extreme(n, MinOp),
+    "requantize bytes": lambda n: (m := n((1, 5, 9, 9))).apply(lambda v: RequantizeOp(v, to=m.quant(0.4))),
+    "table": lambda n: n((1, 5, 9, 9)).lookup(),
+    "table of unsigned": lambda n: n((1, 5, 9, 9), storage=n.UI8).lookup(),
+    "table after a convolution": lambda n: n((1, 5, 9, 9)).conv(4, 3).lookup().unary(SigmoidOp),
+    "average pool": lambda n: average(n((1, 5, 12, 12)), (2, 2), (2, 2)),
+    "average pool, padded": lambda n: average(n((1, 5, 12, 12)), (3, 3), (2, 2), (1, 1, 1, 1)),
+    "average pool, padding counted": lambda n: average(n((1, 5, 12, 12)), (3, 3), (2, 2), (1, 1, 1, 1), count_pad=True),
+    "average pool in ceil mode": lambda n: average(n((1, 5, 11, 12)), (3, 3), (2, 2), (0, 0, 0, 0), (1, 1), True),
+    "average pool of a batch": lambda n: average(n((3, 5, 8, 8)), (3, 3), (1, 1), (1, 1, 0, 0)).apply(ReluOp),
+    "average pool, then a sum": lambda n: pool_and_sum(n),
+    "global average": lambda n: average(n((1, 20, 7, 6)).conv(12, 3), (5, 4)).flatten().fc(10),
+    "mean over rows and columns": lambda n: mean(n((2, 6, 5, 7)), 2, 3),
+    "mean over the first of two": lambda n: mean(n((9, 20)), 0, keepdims=True),
+    "mean over the middle": lambda n: mean(n((2, 9, 20)), 1),
+    "sum over the last": lambda n: mean(n((4, 300)), 1, op=QReduceSumOp, scale=60),
+    "largest over the last": lambda n: n((4, 30)).apply(lambda v: ReduceMaxOp(v, axes=(1,))),
+    "concatenation": lambda n: branches(n((1, 4, 9, 8)), tails=((clip,), (pooled,), (SigmoidOp, clip))),
+    "concatenation of a batch": lambda n: branches(n((2, 4, 9, 8)), tails=((clip,), (pooled,))),
+    "concatenation of columns": lambda n: branches(n((1, 4, 9, 8)), axis=3, tails=((pooled,), (clip,))),
+    "concatenation of one value twice": lambda n: branches(n((1, 4, 9, 8)), tails=((), ())),
+    "concatenation, then a convolution": lambda n: branches(n((1, 4, 9, 8)), tails=((pooled,), ())).conv(5, 3),
+    "concatenation of concatenations": lambda n: nested(n),
+    "slice": lambda n: n((1, 6, 9, 8)).apply(lambda v: SliceOp(v, start=(0, 2, 1, 0), size=(1, 3, 5, 8))).conv(4, 3),
+    "slice of columns": lambda n: (
+        n((1, 6, 9, 8)).apply(lambda v: SliceOp(v, start=(0, 0, 1, 3), size=(1, 6, 8, 4))).conv(4, 3)
+    ),
+    "slice with steps": lambda n: (
+        n((1, 6, 9, 8)).apply(lambda v: SliceOp(v, start=(0, 0, 0, 1), size=(1, 6, 3, 4), step=(1, 1, 3, 2))).conv(4, 1)
+    ),
+    "slice as the output": lambda n: n((1, 6, 9, 8)).apply(lambda v: SliceOp(v, start=(0, 1, 0, 1), size=(1, 4, 9, 5))),
+    "transpose": lambda n: n((1, 6, 9, 8)).apply(transpose(0, 2, 3, 1)),
+    "transpose of the last two": lambda n: n((1, 6, 9, 8)).apply(transpose(0, 1, 3, 2)).conv(5, 3),
+    "transpose, then a matrix product": lambda n: n((9, 12)).apply(transpose(1, 0)).fc(10),
+    "channel shuffle": lambda n: (
+        n((1, 6, 9, 8))
+        .apply(reshape(1, 2, 3, 9, 8))
+        .apply(transpose(0, 2, 1, 3, 4))
+        .apply(reshape(1, 6, 9, 8))
+        .conv(4, 3)
+    ),
+    "pad": lambda n: n((1, 3, 5, 6)).apply(lambda v: PadOp(v, before=(0, 1, 2, 0), after=(0, 0, 1, 3), value=-7.0)),
+    "expand": lambda n: n((1, 3, 1, 5)).apply(lambda v: ExpandOp(v, shape=(2, 3, 4, 5))),
+    "tile": lambda n: n((1, 3, 2, 5)).apply(lambda v: TileOp(v, repeats=(1, 2, 1, 3))),
+    "depth to space": lambda n: n((1, 12, 4, 5)).apply(lambda v: DepthToSpaceOp(v, block=2)),
+    "space to depth": lambda n: n((1, 3, 4, 6)).apply(lambda v: SpaceToDepthOp(v, block=2)).conv(4, 1),
+    "attention": lambda n: attention(n((7, 20))),
+    "weights with a zero point": lambda n: biased(n),
+    "softmax": lambda n: softmax(n((6, 40)), 1),
+    "softmax of unsigned": lambda n: softmax(n((6, 40), storage=n.UI8), 1),
+    "softmax over channels": lambda n: softmax(n((2, 10, 5, 6)), 1),
+    "layer norm": lambda n: normalize(n((7, 48)), (1,), center=UnitAttr()),
+    "layer norm of planes": lambda n: normalize(n((2, 3, 5, 6)), (1, 2, 3), center=UnitAttr()),
+    "root mean square norm": lambda n: normalize(n((2, 7, 48)), (2,), offset=False),
+    "unit length over channels": lambda n: normalize(n((2, 12, 5, 6)), (1,), offset=False, one=True),
+}
+
+
+def softmax(net, axis):
+    shape, element = shape_of(net.v.type), net.v.type.element_type
+    table = exp_table(float(element.scale), shape[axis], 256).astype(np.int32)
+    exp = net.const(table, tensor(I32, (256,)))
+    return net.apply(lambda v: QSoftmaxOp(v, exp, axis=axis, to=softmax_type(net.storage)))
+
+
+def normalize(net, axes, offset=True, one=False, **options):
+    shape = tuple(n if i in axes and not one else 1 for i, n in enumerate(shape_of(net.v.type)))
+    multiplier = net.rng.integers(2**18, 2**19, shape).astype(np.int32)
+    offsets = net.rng.integers(-(2**44), 2**44, shape).astype(np.int64)
+    constants = [net.const(multiplier, tensor(I32, shape))]
+    constants.append(net.const(offsets, tensor(I64, shape)) if offset else None)
+    options |= {"axes": axes, "epsilon": 900, "shift": 42}
+    return net.apply(lambda v: QNormalizeOp(v, *constants, to=net.quant(), **options))
+
+
+def gate(n):
+    """Squeeze and excitation: a factor for each channel, made of the value itself."""
+    net = n((1, 4, 8, 9)).conv(6, 3, pad=1)
+    whole = net.v
+    average(net, (8, 9)).conv(6, 1, relu=SigmoidOp)
+    net.v = net.add(QMulOp(whole, net.v, to=net.quant(0.5)))
+    return net.conv(3, 1)
+
+
+def extreme(n, op):
+    net = n((1, 4, 8, 9))
+    other = net.add(ReluOp(net.v))
+    flipped = net.add(TransposeOp(other, perm=(0, 1, 2, 3)))
+    net.v = net.add(op(net.add(SigmoidOp(net.v)), flipped))
+    return net
+
+
+def pool_and_sum(n):
+    net = n((1, 4, 8, 8))
+    window = Window.of((3, 3), (1, 1), (1, 1, 1, 1))
+    first = net.v
+    net.v = net.add(QAvgPoolOp(net.v, window=window, to=net.quant()))
+    net.v = net.add(QAddOp(net.v, first, to=net.quant(2)))
+    return net.apply(ReluOp)
+
+
+def nested(n):
+    net = branches(n((1, 4, 9, 8)), tails=((pooled,), (clip,)))
+    inner = net.v
+    other = net.conv(3, 1).v
+    element = inner.type.element_type
+    other = net.add(RequantizeOp(other, to=element))
+    net.v = net.add(ConcatOp([other, inner], axis=1))
+    return net
+
+
+def biased(n):
+    net = n((5, 40))
+    w = net.values((40, 12), zero=9)
+    net.v = net.add(RequantizeOp(net.add(MatmulOp(net.v, w, None)), to=net.quant(20)))
+    return net
+
+
+@pytest.fixture(scope="module")
+def built(nets):
+    """Each network once, with an input and the interpreter's outputs."""
+    made = {}
+
+    def make(shape, **options):
+        return nets.Net(shape, **options)
+
+    make.UI8 = nets.UI8
+    make.T = nets.QuantType.per_tensor(nets.I8, 0.07, 5)
+
+    def get(name):
+        if name not in made:
+            module, ctx = FORMS[name](make).done()
+            shape = shape_of(main_function(module).body.block.args[0].type)
+            x = np.random.default_rng(3).normal(0, 1.5, shape).astype(np.float32)
+            made[name] = module, ctx, x, evaluate(module, [x], store_of(ctx))
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("target", ["edge", "small"])
+def test_bits_and_bytes(nets, built, name, target):
+    module, ctx, x, expected = built(name)
+    arch = nets.small(1100 if "softmax" in name else 400) if target == "small" else load_target(target)
+    scheduled = nets.schedule(module, ctx, arch)
+    outputs, run = Executable(assemble(scheduled, ctx), arch).run([x])
+    for got, want in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert len(np.unique(expected[0])) > 3
+    moved = traffic(scheduled)
+    assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
