@@ -124,7 +124,7 @@ def test_a_table_of_it_runs_on_the_accelerator(tmp_path: Path):
     @dnnc.pattern
     def activate(op: RequantizeOp, rewriter):
         if not any(isinstance(use.operation, SnakeOp) for use in op.results[0].uses):
-            rewriter.insert_op(added := SnakeOp(op.results[0], alpha=0.5), InsertPoint.after(op))
+            rewriter.insert(added := SnakeOp(op.results[0], alpha=0.5), InsertPoint.after(op))
             op.results[0].replace_uses_with_if(added.results[0], lambda use: use.operation is not added)
 
     path = tmp_path / "net.dnn"
