@@ -57,8 +57,9 @@ def identifier(text: str) -> str:
 
 
 def comment(text: str) -> str:
-    """Text that is safe inside a C comment: printable ASCII without *, backslash and question marks."""
-    return "".join(ch if " " <= ch <= "~" and ch not in "*\\?" else "." for ch in text)
+    """Text that is safe inside a C comment: printable ASCII without */, backslash and question marks."""
+    safe = "".join(ch if " " <= ch <= "~" and ch not in "\\?" else "." for ch in text)
+    return safe.replace("*/", "..").replace("/*", "..")
 
 
 def quoted(text: str) -> str:

@@ -129,7 +129,7 @@ def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:
     return None
 
 
-def _takes(graph: Graph, unit: Unit, value: SSAValue, op: Elementwise) -> bool:
+def _takes(graph: Graph, unit: Unit, value: SSAValue, op: DnnOp) -> bool:
     fused = unit.elementwise or (isinstance(unit.head, _TAKES_TAIL) and _follows(unit, op))
     alone = value is unit.outputs[0] and len({u.operation for u in value.uses}) == 1
     same = shape_of(value.type) == shape_of(op.results[0].type)

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dnnc.ir import text
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding
-from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.interpret import evaluate, input_names, main_function, output_names
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dnnc.backends.npu.program import Program as NpuFile
     from dnnc.backends.npu.trace import Trace
     from dnnc.backends.report import Report
+    from dnnc.backends.view import View
     from dnnc.ir.arch import Accelerator
 
 Samples = str | Path | np.ndarray | Sequence[np.ndarray]
@@ -70,29 +71,31 @@ class Network:
 
         return report(self.module, self.ctx, load_target(target) if target else None, self.name)
 
+    def view(self, path: str | Path | None = None, stage: str = "") -> View:
+        """The network as it stands, to look at; written to `path` (.svg, .html or .json) when one is given.
+
+        A graph of layers, or once it is tiled the loops of each; `stage` is added to the heading.
+        """
+        from dnnc.backends.view import view
+
+        found = view(self.module, self.name, stage)
+        if path is not None:
+            found.save(path)
+        return found
+
     def inputs(self) -> list[str]:
         """Names of the inputs, in order."""
-        return _names(main_function(self.module), "arg_attrs", len(main_function(self.module).body.block.args))
+        return input_names(main_function(self.module))
 
     def outputs(self) -> list[str]:
         """Names of the outputs, in order."""
-        function = main_function(self.module)
-        return _names(function, "res_attrs", len(function.function_type.outputs.data))
+        return output_names(main_function(self.module))
 
     def __str__(self) -> str:
         return text.text_of(self.module)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
-
-
-def _names(function: Any, attribute: str, count: int) -> list[str]:
-    attrs = getattr(function, attribute)
-    given = [a.data.get("dnn.name") for a in attrs.data] if attrs is not None else [None] * count
-    kind = "input" if attribute == "arg_attrs" else "output"
-    return [n.data if isinstance(n, StringAttr) else f"{kind}{i}" for i, n in enumerate(given)]
+        return self.view()._repr_html_()
 
 
 def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = None, weights: bool = True) -> Network:
@@ -202,14 +205,14 @@ def compile(
     """Compile a network for a target.
 
     `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes, as text or as an object;
-    `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input); `after` is
-    called after each pass.
+    `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input): with them,
+    C is that of the int8 network. `after` is called after each pass.
     """
     if emit not in DEFAULT_PIPELINE:
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    passes = Pipeline(DEFAULT_PIPELINE[emit] if pipeline is None or pipeline == "" else pipeline)
+    passes = Pipeline(default_pipeline(emit, calibrate is not None) if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
     graph = network.clone()
@@ -226,6 +229,11 @@ def compile(
         with phase("assemble"):
             program.npu = assemble(network.module, network.ctx)
     return program
+
+
+def default_pipeline(emit: str, calibrated: bool) -> str:
+    """The pipeline of a kind of output; samples to calibrate with ask for int8 C."""
+    return "int8" if emit == "c" and calibrated else DEFAULT_PIPELINE[emit]
 
 
 def pipeline_passes(spec: str) -> list[ModulePass]:

@@ -17,9 +17,8 @@ from dnnc.ir.types import shape_of
 def matmul_weights(kernel: Kernel, op: MatmulOp) -> np.ndarray | None:
     """The weights [n, k] less their zero point when bytes can hold them and A, else None."""
     fits = numpy_type(op.a).itemsize == 1 and len(op.shape(1)) == 2
-    vector = op.bias is None or (
-        kernel.value(op.bias) is not None and shape_of(op.bias.type)[-1:] == (prod(shape_of(op.bias.type)),)
-    )
+    b = shape_of(op.bias.type) if op.bias is not None else ()
+    vector = op.bias is None or (kernel.value(op.bias) is not None and b[-1:] == (prod(b),))
     w = signed_bytes(kernel, op.b) if fits and vector else None
     return w if w is None or op.trans_b is not None else np.ascontiguousarray(w.T)
 

@@ -144,3 +144,9 @@ def net(request, tmp_path):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def as_process(tmp_path):
+    """Runs a program under the sanitizers, in a process whose buffers have exactly the bytes the header states."""
+    return lambda program, *inputs: run_as_process(program, inputs, (*SANITIZE, *STRICT), tmp_path)

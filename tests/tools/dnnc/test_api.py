@@ -31,10 +31,11 @@ def test_reference_c_and_simulator_from_one_network(digits, samples):
     before = str(net)
     by_c, on_npu = dnnc.compile(net, emit="c"), dnnc.compile(net, calibrate=samples)
     int8 = dnnc.compile(net, emit="ir", pipeline="int8", calibrate=samples)
+    int8_by_c = dnnc.compile(net, emit="c", calibrate=samples)
     for x in digits[0][:, None]:
         (want,) = net.run(x)
         np.testing.assert_allclose(by_c.run(x)[0], want, rtol=1e-5, atol=1e-5)
-        assert on_npu.run(x)[0].tobytes() == int8.run(x)[0].tobytes()
+        assert on_npu.run(x)[0].tobytes() == int8.run(x)[0].tobytes() == int8_by_c.run(x)[0].tobytes()
         assert on_npu.run(x)[0].argmax() == want.argmax()
     assert str(net) == before, "compiling must not change the network it is given"
     assert on_npu.trace().cycles > 0
