@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType
@@ -15,6 +16,7 @@ from xdsl.passes import ModulePass
 from dnnc.api import Network
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn.base import DnnOp, Work
+from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.stages import BY_NAME, ISLAND
@@ -25,7 +27,7 @@ from dnnc.passes import ROUNDS
 from dnnc.passes.quantize import QuantizePass
 from dnnc.stimuli import Stimulus, is_real, shaken, stimuli
 
-TOLERANCE = 1e-4  # of the largest output, at stages where passes may reorder float arithmetic
+ULPS = 8  # of the largest output, for one operation, at stages where passes may reorder float arithmetic
 NOISE = 16  # a change this many times the noise of rounding is no noise
 SIMULATED_MACS = 1 << 24  # a schedule of more is not simulated
 SIMULATED = 2  # stimuli
@@ -37,6 +39,7 @@ class Difference:
 
     output: str
     fact: str
+    limit: float
     index: tuple[int, ...] | None = None
     before: Any = None
     after: Any = None
@@ -67,11 +70,22 @@ class Reference:
     def difference(self, now: Sequence[np.ndarray]) -> Difference | None:
         """The first output that moved by more than rounding can explain."""
         for i, (name, a, b) in enumerate(zip(self.names, self.outputs, now, strict=True)):
-            limit = 0.0 if self.exact or not is_real(a) else TOLERANCE
+            limit = self.tolerance(a)
             moved = distance(a, b, self.exact)
             if moved > limit and (self.exact or moved > NOISE * self.noise[i]):
                 return _described(name, a, b, moved, limit)
         return None
+
+    def tolerance(self, a: np.ndarray) -> float:
+        """8 sqrt(n) units in the last place for n operations, rounding adding up like a random walk; 0 where bits count."""
+        if self.exact or not is_real(a):
+            return 0.0
+        return ULPS * max(float(ml_dtypes.finfo(a.dtype).eps), 2.0**-23) * max(self.operations, 1) ** 0.5
+
+    @cached_property
+    def operations(self) -> int:
+        """Operations, without constants."""
+        return sum(isinstance(op, DnnOp) and not isinstance(op, (ConstOp, GroupOp)) for op in self.module.walk())
 
     @cached_property
     def noise(self) -> list[float]:
@@ -103,7 +117,7 @@ def _unequal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _described(name: str, a: np.ndarray, b: np.ndarray, moved: float, limit: float) -> Difference:
     if a.shape != b.shape or a.dtype != b.dtype:
-        return Difference(name, f"{list(b.shape)} {b.dtype} in place of {list(a.shape)} {a.dtype}")
+        return Difference(name, f"{list(b.shape)} {b.dtype} in place of {list(a.shape)} {a.dtype}", limit)
     if not limit:
         differs, fact = _unequal(a, b), f"{round(moved * a.size)} of {a.size} elements differ"
     else:
@@ -113,7 +127,7 @@ def _described(name: str, a: np.ndarray, b: np.ndarray, moved: float, limit: flo
         differs = off | (np.isnan(x) != np.isnan(y)) | (np.isinf(x) != np.isinf(y))
         fact = f"a relative difference of {moved:.3g}" if np.isfinite(moved) else "NaN or infinities elsewhere"
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(differs)), a.shape))
-    return Difference(name, fact, index, a[index].item(), b[index].item())
+    return Difference(name, fact, limit, index, a[index].item(), b[index].item())
 
 
 def is_integer(module: ModuleOp) -> bool:
@@ -185,7 +199,8 @@ class Checker:
         if found is None:
             return
         reference, difference = found
-        want = "the same bits" if reference.exact else f"a relative difference of at most {TOLERANCE:g}"
+        limit = difference.limit
+        want = f"a relative difference of at most {limit:.2g}" if limit else "the same bits"
         todo = "It changes what the program computes; --bisect finds the rewrite and a small network that shows it."
         message = (
             f"expected {want} in output '{difference.output}' on {reference.stimulus.name}, not {difference}. {todo}"

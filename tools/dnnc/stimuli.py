@@ -149,7 +149,7 @@ def clip_bounds(module: ModuleOp) -> tuple[float, ...]:
 
 
 def shaken(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The inputs with their floats moved by up to four units in the last place of the largest."""
+    """The inputs with their floats moved by up to one unit in the last place of the largest."""
     rng = np.random.default_rng(0)
     return [_shaken(x, rng) if is_real(x) else x for x in inputs]
 
@@ -157,7 +157,7 @@ def shaken(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 def _shaken(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     wide = x.astype(np.float64)
     step = (np.abs(wide[np.isfinite(wide)]).max(initial=0) or 1.0) * 2.0 ** -ml_dtypes.finfo(x.dtype).nmant
-    return (wide + step * rng.uniform(-4, 4, x.shape)).astype(x.dtype)
+    return (wide + step * rng.uniform(-1, 1, x.shape)).astype(x.dtype)
 
 
 def is_real(x: np.ndarray) -> bool:
