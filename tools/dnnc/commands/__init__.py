@@ -17,6 +17,7 @@ NAMES = (
     "compile",
     "run",
     "report",
+    "view",
     "check",
     "trace",
     "targets",
