@@ -205,14 +205,14 @@ def compile(
     """Compile a network for a target.
 
     `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes, as text or as an object;
-    `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input); `after` is
-    called after each pass.
+    `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input): with them,
+    C is that of the int8 network. `after` is called after each pass.
     """
     if emit not in DEFAULT_PIPELINE:
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    passes = Pipeline(DEFAULT_PIPELINE[emit] if pipeline is None or pipeline == "" else pipeline)
+    passes = Pipeline(default_pipeline(emit, calibrate is not None) if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
     graph = network.clone()
@@ -229,6 +229,11 @@ def compile(
         with phase("assemble"):
             program.npu = assemble(network.module, network.ctx)
     return program
+
+
+def default_pipeline(emit: str, calibrated: bool) -> str:
+    """The pipeline of a kind of output; samples to calibrate with ask for int8 C."""
+    return "int8" if emit == "c" and calibrated else DEFAULT_PIPELINE[emit]
 
 
 def pipeline_passes(spec: str) -> list[ModulePass]:
