@@ -43,9 +43,10 @@ def find(name: str, folder: Path = Path()) -> type[ModulePass] | Kinds | None:
 
 def unknown(name: str, defined: Sequence[str] = ()) -> str:
     """Message for a name that is neither a pass nor a pipeline, with the nearest ones."""
-    refused = PLUGINS.refused(name)
-    if refused is not None:
-        return f"expected a pass or a pipeline, not '{name}', whose plug-in was left out. {refused.where}: {refused.message}"
+    if PLUGINS.refused(name) is not None:
+        return (
+            f"expected a pass or a pipeline, not '{name}': {PLUGINS.origin(name)} was left out. `dnnc passes` says why."
+        )
     known = [*defined, *PIPELINES, *PASSES, *PLUGINS.names()]
     near = difflib.get_close_matches(name, known, 3) or known
     return f"expected a pass or a pipeline, not '{name}'. Did you mean {' or '.join(near)}?"

@@ -60,7 +60,7 @@ def test_a_pass_that_is_none(install: Callable[..., object], module: str, messag
     with pytest.warns(PluginWarning, match=r"plug-in 'bad-pass' \(dnnc.passes\) of bad-pack 0.1: .*" + message):
         assert PLUGINS.all() == {}
     with pytest.raises(
-        dnnc.DnncError, match=r"expected a pass or a pipeline, not 'bad-pass', whose plug-in was left out"
+        dnnc.DnncError, match=r"expected a pass or a pipeline, not 'bad-pass': bad-pack 0.1 was left out"
     ):
         parse("simplify,bad-pass")
 

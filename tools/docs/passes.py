@@ -54,7 +54,8 @@ def text() -> str:
     return page(
         "Passes, pipelines, stages",
         "`passes/` and `ir/stages.py`",
-        "`dnnc-opt FILE -p 'simplify,fuse-groups{max-ops=4}'` runs passes and pipelines by name, options in braces.",
+        "`dnnc-opt FILE -p 'simplify,fuse-groups{max-ops=4}'` runs passes and pipelines by name, options in braces. "
+        "[pipelines.md](../pipelines.md) shows pipelines in files and in Python, and passes of your own.",
         links,
         "## Pipelines",
         pipelines(),
