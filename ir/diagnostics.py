@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import overload
 
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, FusedLoc, LocationAttr, NameLoc
 from xdsl.utils.exceptions import VerifyException
@@ -16,12 +17,12 @@ class Finding:
 
     where: str
     message: str
-    code: str = ""
+    code: str
 
     def __str__(self) -> str:
         sentence, line, excerpt = self.message.partition("\n")
         place = f"{self.where}: " if self.where else ""
-        return f"{place}{sentence} [{self.code}]{line}{excerpt}" if self.code else place + self.message
+        return f"{place}{sentence} [{self.code}]{line}{excerpt}"
 
 
 class DnncError(Exception):
@@ -29,8 +30,15 @@ class DnncError(Exception):
 
     kind = "error"
 
-    def __init__(self, findings: Finding | str | Iterable[Finding], code: str = ""):
+    @overload
+    def __init__(self, findings: Finding | Iterable[Finding]): ...
+
+    @overload
+    def __init__(self, findings: str, code: str): ...
+
+    def __init__(self, findings: Finding | str | Iterable[Finding], code: str | None = None):
         if isinstance(findings, str):
+            assert code is not None
             findings = Finding("", findings, code)
         self.findings: tuple[Finding, ...] = (findings,) if isinstance(findings, Finding) else tuple(findings)
         super().__init__("\n".join(str(f) for f in self.findings))
@@ -59,11 +67,11 @@ class Collector:
         self.errors: list[Finding] = []
         self.unsupported: list[Finding] = []
 
-    def error(self, where: str, message: str, code: str = "") -> None:
+    def error(self, where: str, message: str, code: str) -> None:
         """Note a mistake in the user's input."""
         self.errors.append(Finding(where, message, code))
 
-    def refuse(self, where: str, message: str, code: str = "") -> None:
+    def refuse(self, where: str, message: str, code: str) -> None:
         """Note something valid that dnnc does not support."""
         self.unsupported.append(Finding(where, message, code))
 
@@ -78,7 +86,7 @@ class Collector:
 class BrokenRule(VerifyException):
     """A rule of an operation or a type does not hold; `code` is the code of the rule."""
 
-    def __init__(self, message: str, code: str = ""):
+    def __init__(self, message: str, code: str):
         super().__init__(message)
         self.code = code
 
@@ -92,13 +100,13 @@ class BeyondDialect(BrokenRule):
     """The construction makes sense but the dialect does not have it, as an element type an operation does not take."""
 
 
-def expect(holds: bool, expected: str, got: object, todo: str = "", code: str = "") -> None:
+def expect(holds: bool, expected: str, got: object, todo: str = "", *, code: str) -> None:
     """Raise the verifier's error `<expected>, not <got>. <todo>` unless `holds`."""
     if not holds:
         raise BrokenRule(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""), code)
 
 
-def support(holds: bool, expected: str, got: object, todo: str = "", code: str = "") -> None:
+def support(holds: bool, expected: str, got: object, todo: str = "", *, code: str) -> None:
     """Raise like `expect`, for what makes sense but the dialect does not have."""
     if not holds:
         raise BeyondDialect(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""), code)
