@@ -28,7 +28,7 @@ ROLES = ("input", "weight", "output", "accumulator", "parameter")
 DECODERS = ("dense", "bitmask", "rle", "csr", "csc", "n:m", "packed", "rice", "huffman")
 """Storage encodings by the numbers of the instruction set's decoder field."""
 
-DATAFLOWS = ("weight-stationary", "output-stationary")
+DATAFLOWS = ("weight-stationary", "output-stationary", "adder-tree")
 
 MODULE_ATTRIBUTE = "arch.target"
 

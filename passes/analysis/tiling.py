@@ -98,7 +98,9 @@ def candidates(layer: Layer) -> Candidates:
     # with several outputs a channel the tile is the whole layer: a slice moves by whole channels of both sides
     channels = splits(layer.M) if multiple == 1 else np.array([layer.M])
     reduction = np.array([layer.C]) if tied else splits(layer.C)
-    flags = ((0, 1), (0,) if tied else (0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), (2, 1))
+    orders = (0, 1) if layer.out[0] > 1 else (0,)
+    sums = (2, 1) if layer.kind != "none" else (1,)
+    flags = (orders, (0,) if tied else (0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), sums)
     rows = np.array([layer.out[0]]) if layer.vector else splits(layer.out[0])
     grids = np.meshgrid(rows, channels, reduction, *map(np.array, flags), indexing="ij")
     columns = np.stack([g.reshape(-1) for g in grids]).astype(np.int64)

@@ -49,12 +49,15 @@ def dma_cycles(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
 
 
 def array_cycles(reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, array: Array) -> Int:
-    """Systolic cycles of a [pixels x reduction] by [reduction x channels] product, fill and drain included.
+    """Cycles of a [pixels x reduction] by [reduction x channels] product, fill and drain included.
 
     Weight-stationary: ceil(K/R) * ceil(M/C) * (2R + C + P - 2) - 1. Output-stationary: ceil(P/R) * ceil(M/C) *
-    (R + C + K - 2) - 1. Both equal SCALE-Sim's counts.
+    (R + C + K - 2) - 1. Both equal SCALE-Sim's counts. Adder tree, C dot products of R a cycle through a pipeline of one
+    multiplier and ceil(log2 R) adders: ceil(K/R) * ceil(M/C) * P + ceil(log2 R).
     """
     r, c = array.rows, array.columns
+    if array.dataflow == "adder-tree":
+        return ceil_div(reduction, r) * ceil_div(channels, c) * np.asarray(pixels, np.int64) + (r - 1).bit_length()
     if array.dataflow == "weight-stationary":
         return ceil_div(reduction, r) * ceil_div(channels, c) * (2 * r + c - 2 + np.asarray(pixels, np.int64)) - 1
     return ceil_div(pixels, r) * ceil_div(channels, c) * (r + c - 2 + np.asarray(reduction, np.int64)) - 1
@@ -65,13 +68,16 @@ def product(
 ) -> Cost:
     """One MM: channels x pixels sums of `reduction` products; `accumulate` adds to what the accumulators hold.
 
-    Weights are read once. Inputs stream once per fold over the columns. Partial sums are written once per fold over the
-    reduction and read back on all but the first (output-stationary arrays keep them inside).
+    Inputs stream once per fold over the columns. Weight-stationary arrays read weights once, and write partial sums once
+    per fold over the reduction, to be read back on all but the first. Output-stationary ones keep the sums inside and read
+    weights once per fold over the pixels; adder trees read them for every pixel.
     """
     k, m, p = (np.asarray(a, np.int64) for a in (reduction, channels, pixels))
     stationary = arch.array.dataflow == "weight-stationary"
     k_folds = ceil_div(k, arch.array.rows) if stationary else np.ones_like(k)
-    weight_folds = np.ones_like(k) if stationary else ceil_div(p, arch.array.rows)
+    weight_folds = {"weight-stationary": np.ones_like(p), "adder-tree": p}.get(
+        arch.array.dataflow, ceil_div(p, arch.array.rows)
+    )
     again = k_folds - 1 + np.asarray(accumulate, np.int64)
     inputs, sums = ceil_div(m, arch.array.columns) * k * p, 4 * m * p
     return _with_ports(
@@ -84,11 +90,14 @@ def depthwise(
 ) -> Cost:
     """One depthwise MM: each channel sums its own `taps` products per pixel, `depthwise_lanes` channels side by side.
 
-    ceil(taps/R) * ceil(M/lanes) * (2R + C + P - 2) - 1 cycles, each column fed with its own channel.
+    ceil(taps/R) * ceil(M/lanes) * (2R + C + P - 2) - 1 cycles, each column fed with its own channel; adder trees fill
+    once: ceil(taps/R) * ceil(M/lanes) * P + ceil(log2 R).
     """
     k, m, p = (np.asarray(a, np.int64) for a in (taps, channels, pixels))
     a, k_folds = arch.array, ceil_div(k, arch.array.rows)
-    cycles = k_folds * ceil_div(m, a.depthwise_lanes) * (2 * a.rows + a.columns - 2 + p) - 1
+    folds = k_folds * ceil_div(m, a.depthwise_lanes)
+    tree = a.dataflow == "adder-tree"
+    cycles = folds * p + (a.rows - 1).bit_length() if tree else folds * (2 * a.rows + a.columns - 2 + p) - 1
     again = k_folds - 1 + np.asarray(accumulate, np.int64)
     return _with_ports(cycles, k * m * p, k * m * p, k * m, 4 * m * p * again, 4 * m * p * k_folds, arch)
 

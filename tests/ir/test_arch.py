@@ -75,7 +75,7 @@ def test_all_problems_are_listed_with_path_expected_got_and_remedy():
         "my.toml: clock_mhz: a value (clock frequency) was expected, not nothing. Add `clock_mhz = ...`. [E0605]",
         "my.toml: array.rows: an integer in [1, 4096] was expected, not 0. "
         "It is: processing elements along the reduction (input channels x kernel taps). [E0606]",
-        "my.toml: array.dataflow: one of weight-stationary, output-stationary was expected, not 'weights'. "
+        "my.toml: array.dataflow: one of weight-stationary, output-stationary, adder-tree was expected, not 'weights'. "
         "It is: which operand stays in the array. [E0606]",
         "my.toml: dma.setup_cycle: one of the keys channels, setup_cycles, burst_bytes, bytes_per_cycle, decoders "
         "was expected, not 'setup_cycle'. Did you mean 'setup_cycles'? [E0604]",

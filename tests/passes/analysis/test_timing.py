@@ -84,7 +84,7 @@ def test_a_narrow_port_binds_the_product():
     assert cost.cycles == cost.input_read + cost.weight_read > timing.product(64, 16, 100, 0, EDGE).cycles
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", [n for n in bundled() if load_target(n).array.dataflow == "weight-stationary"])
 def test_traffic_on_chip_follows_the_folds(name):
     arch = load_target(name)
     r, c = arch.array.rows, arch.array.columns
@@ -92,6 +92,29 @@ def test_traffic_on_chip_follows_the_folds(name):
     assert (cost.macs, cost.weight_read, cost.input_read) == (3 * r * 2 * c * 10, 6 * r * c, 2 * 3 * r * 10)
     assert (cost.accumulator_write, cost.accumulator_read) == (4 * 20 * c * 3, 4 * 20 * c * 2)
     assert timing.product(3 * r, 2 * c, 10, 1, arch).accumulator_read == 4 * 20 * c * 3
+
+
+@pytest.mark.parametrize("name", [n for n in bundled() if load_target(n).array.dataflow == "adder-tree"])
+def test_adder_trees_keep_sums_and_read_weights_for_every_pixel(name):
+    arch = load_target(name)
+    r, c = arch.array.rows, arch.array.columns
+    wide = replace(arch, memory=tuple(replace(m, read_bytes_per_cycle=1 << 16) for m in arch.memory))
+    cost = timing.product(3 * r, 2 * c, 40, 0, wide)
+    assert (cost.macs, cost.weight_read, cost.input_read) == (6 * r * c * 40, 6 * r * c * 40, 2 * 3 * r * 40)
+    assert (cost.accumulator_write, cost.accumulator_read) == (4 * 80 * c, 0)
+    assert cost.cycles == tree_cycles(3 * r, 2 * c, 40, r, c)
+
+
+def tree_cycles(reduction: int, channels: int, pixels: int, r: int, c: int) -> int:
+    """Adder trees stage by stage: a set of products enters each cycle, and leaves after as many as the tree is deep."""
+    waiting = [(p, m, k) for p in range(pixels) for m in range(0, channels, c) for k in range(0, reduction, r)]
+    stages: list = [None] * (1 + (r - 1).bit_length())
+    done = cycles = 0
+    while done < len(waiting):
+        stages = [waiting[cycles] if cycles < len(waiting) else None, *stages[:-1]]
+        done += stages[-1] is not None
+        cycles += 1
+    return cycles
 
 
 def test_ppu_works_on_lanes_of_channels():
