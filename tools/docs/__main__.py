@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.docs import cli, instructions, json_output, onnx, ops, passes, report, schemas, targets
+from tools.docs import cli, errors, instructions, json_output, onnx, ops, passes, report, schemas, targets
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +18,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/targets.md": targets.text,
     "docs/reference/onnx.md": onnx.text,
     "docs/reference/report.md": report.text,
+    "docs/reference/errors.md": errors.text,
     "docs/reference/cli.md": cli.text,
     "tools/dnnc/schemas/report.json": schemas.report,
     "tools/dnnc/schemas/targets.json": schemas.targets,
