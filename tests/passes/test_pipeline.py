@@ -17,13 +17,16 @@ def test_names_and_options():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fuse-group", "pipeline: expected a pass or a pipeline, not 'fuse-group'. Did you mean fuse-groups?"),
+        ("fuse-group", "pipeline: expected a pass or a pipeline, not 'fuse-group'. Did you mean fuse-groups? [E0502]"),
         ("simplify,fuse-groups{", "pipeline: expected the name of an option, or '}', not the end of the text in"),
         ("simplify cse", "pipeline: expected ',' and the next pass, not 'cse' in 'simplify cse', column 10."),
-        ("cse{x=1}", "pass 'cse': expected no option x. It has no options."),
-        ("fuse-groups{max-op=4}", "pass 'fuse-groups': expected no option max-op. Did you mean max-ops? Options: max-ops (int)."),
+        ("cse{x=1}", "pass 'cse': expected no option x. It has no options. [E0503]"),
+        (
+            "fuse-groups{max-op=4}",
+            "pass 'fuse-groups': expected no option max-op. Did you mean max-ops? Options: max-ops (int). [E0503]",
+        ),
         ("fuse-groups{max-ops=many}", "pass 'fuse-groups': expected values of the options' types, not max-ops=many."),
-        ("calibrate", "pass 'calibrate': expected the option data, not none. Options: data (str)."),
+        ("calibrate", "pass 'calibrate': expected the option data, not none. Options: data (str). [E0503]"),
     ],
 )
 def test_errors(text: str, message: str):
