@@ -54,7 +54,7 @@ def load_target(name_or_path: str = DEFAULT) -> Accelerator:
         known = [*bundled(), *PLUGINS.names()]
         near = get_close_matches(name_or_path, known, 3) or known
         raise DnncError(
-            f"target: one of {', '.join(known)} or a path to a .toml file was expected, not {name_or_path!r}. "
+            f"target: the name of a target or a path to a .toml file was expected, not {name_or_path!r}. "
             f"Did you mean {' or '.join(near)}?",
             "E0601",
         )

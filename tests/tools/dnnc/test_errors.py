@@ -23,13 +23,6 @@ BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 CODE = re.compile(r"E0\d{3}")
 
 
-def used() -> set[str]:
-    """Codes in the source."""
-    folders = ("ir", "passes", "frontend", "backends", "tools/dnnc")
-    files = (p for folder in folders for p in (ROOT / folder).rglob("*.py"))
-    return {c for p in files for c in re.findall(r'"(E0\d{3})"|\[(E0\d{3})\]', p.read_text("utf-8")) for c in c if c}
-
-
 def example(page: Path) -> str:
     """The part of a page that is run."""
     return page.read_text("utf-8").partition("\n## Example\n")[2].partition("\n## What to do\n")[0]
@@ -106,10 +99,6 @@ def test_a_page_has_its_form(page: Path):
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Example", "What to do"]
     languages = [language for language, name, _ in BLOCK.findall(example(page)) if not name]
     assert NOT_HERE in text or languages.count("sh") == languages.count("text") > 0
-
-
-def test_every_code_has_a_page_and_every_page_a_code():
-    assert {p.stem for p in PAGES} == used()
 
 
 def test_pages_name_codes_that_exist():
