@@ -114,3 +114,14 @@ def test_explain():
         errors.explain("E9301")
     with pytest.raises(DnncError, match=r"not 'help'\. `dnnc explain` lists all codes\. \[E0105\]"):
         errors.explain("help")
+
+
+def test_a_fault_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """The one code without an example."""
+    assert [p.stem for p in PAGES if NOT_HERE in p.read_text("utf-8")] == ["E0999"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dnnc.commands.targets.run", lambda args: {}["tile"])
+    assert cli.run(["targets"]) == 70
+    assert re.match(
+        r"dnnc: internal error: KeyError at test_errors\.py:\d+: 'tile' \[E0999\]\n", capsys.readouterr().err
+    )
