@@ -124,7 +124,8 @@ class Model:
         self.depth = np.where(self.c.whole == 1, layer.C, self.c.reduction)
         self.table = TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax")
         self.affine = AFFINE.itemsize * layer.affine
-        self.records_resident = _aligned(self.records) + self.table <= arch.holding("parameter").bytes
+        room = arch.holding("parameter").bytes
+        self.records_resident = layer.kind == "none" or _aligned(self.records) + self.table <= room
         self._rows()
 
     def _rows(self) -> None:

@@ -9,9 +9,10 @@ from dnnc.backends.npu import isa
 from dnnc.backends.npu.catalog import load_target
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.attributes import Window
-from dnnc.passes.analysis import tiling
+from dnnc.passes.analysis import group, tiling
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.tiling import Model, Tile, brute_force_traffic, search
+from dnnc.passes.schedule import moves
 
 TINY = load_target("tiny")
 
@@ -35,8 +36,11 @@ def layers(draw):
     )
     if kind == "none" or (draw(st.booleans()) and min(layer.sums) >= 2):
         size = min(2, *layer.sums)
-        layer = replace(layer, pool=Window.of((size, size), (draw(st.integers(1, 2)),) * 2))
-    return replace(layer, table=draw(st.booleans()))
+        pooling = draw(st.sampled_from(["max", "sum"]))
+        layer = replace(layer, pool=Window.of((size, size), (draw(st.integers(1, 2)),) * 2), pooling=pooling)
+    second = draw(st.sampled_from([None, "ngcyx", "cyx", "cx", "gc", "yx", ""]))
+    constants = draw(st.integers(0, 2)) if kind == "none" else 0
+    return replace(layer, table=draw(st.booleans()), second=second, constants=constants)
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,6 +113,14 @@ def test_limits_are_those_of_the_instruction_set():
     assert isa.LD.layout["rows"][0].high >= tiling.MAX_RUNS
     assert isa.MM_WINDOW.layout["columns"][0].high >= tiling.MAX_COLUMNS
     assert isa.MM_INPUT.layout["channels"][0].high >= tiling.MAX_RUN
+    for register in (isa.MM_WINDOW, isa.PPU_POOL):
+        assert register.layout["kernel_h"][0].high >= group.MAX_KERNEL
+        assert register.layout["stride_h"][0].high >= group.MAX_STRIDE
+    assert isa.PPU_SOURCE.layout["columns"][0].high > group.LONGEST
+    assert 1 << sum(isa.PPU_NORM.layout[f"epsilon_{half}"][0].bits for half in ("low", "high")) >= group.MAX_EPSILON
+    assert isa.LD.layout["rows"][0].high > moves.LONGEST
+    assert isa.DMA_COUNT.layout["count3"][0].high > moves.LONGEST
+    assert isa.LD.layout["row_bytes"][0].high > moves.LONGEST_RUN
 
 
 def test_vgg_layers_are_searched_quickly():
