@@ -20,7 +20,7 @@ from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, rule_code, where
 from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.dnn.domains import dialect
 from dnnc.ir.types import QuantType
-from dnnc.ir.weights import WeightStore, atomic_file, store_of
+from dnnc.ir.weights import WeightStore, atomic_file, is_device, store_of
 
 
 @dataclass
@@ -179,9 +179,9 @@ def weights_path(path: Path) -> Path:
 
 
 def save(module: ModuleOp, ctx: Context, path: Path) -> None:
-    """Write text and weights side by side, each atomically; no weights file when nothing refers to it."""
+    """Write text and weights side by side, each atomically; no weights file when nothing refers to it, nor beside a device."""
     keys = weight_keys(module)
-    if keys:
+    if keys and not is_device(path):
         store_of(ctx).save(weights_path(path), keys)
     save_text(module, path)
 

@@ -153,19 +153,35 @@ def _mapped(name: str, entry: dict[str, Any], meta: dict[str, str], raw: np.ndar
 
 
 class atomic_file:
-    """A binary file that appears under its name only when written whole: `with atomic_file(path) as f`."""
+    """A binary file that appears under its name only when written whole: `with atomic_file(path) as f`.
+
+    A device or a pipe (/dev/null, /dev/stdout) is written to as it is, never replaced.
+    """
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
 
     def __enter__(self):
-        self.temporary = tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False)
+        self.direct = is_device(self.path)
+        if self.direct:
+            self.temporary = open(self.path, "wb")  # noqa: SIM115
+        else:
+            self.temporary = tempfile.NamedTemporaryFile(
+                dir=self.path.parent, prefix=f".{self.path.name}.", delete=False
+            )
         return self.temporary
 
     def __exit__(self, kind, value, traceback):
         self.temporary.close()
+        if self.direct:
+            return
         if kind is None:
             os.chmod(self.temporary.name, 0o644)
             os.replace(self.temporary.name, self.path)
         else:
             os.unlink(self.temporary.name)
+
+
+def is_device(path: Path) -> bool:
+    """Whether a path is there and is neither a file nor a folder, so that nothing may be put in its place or beside it."""
+    return path.exists() and not (path.is_file() or path.is_dir())

@@ -1,6 +1,7 @@
 """The weight store: every type bit for bit, files others can read, damaged files told apart, nothing made before it is read."""
 
 import json
+import os
 from pathlib import Path
 
 import ml_dtypes
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
+from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.text import parse, save
 from dnnc.ir.weights import WeightStore, atomic_file, read_safetensors, write_safetensors
 
 NATIVE = [
@@ -203,3 +206,27 @@ def test_a_mapped_file_is_not_copied(tmp_path: Path):
     while not isinstance(base, np.memmap):
         base = base.base if isinstance(base, np.ndarray) else base.obj
     assert not array.flags.writeable
+
+
+def test_a_device_is_written_to_and_stays_one(tmp_path: Path):
+    """`-o /dev/null` and pipes: shown with a named pipe, so that a fault could replace nothing of the machine's."""
+    pipe = tmp_path / "out.mlir"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_file(pipe) as f:
+        f.write(b"whole")
+    assert os.read(reader, 9) == b"whole" and pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+    os.close(reader)
+
+
+def test_no_weights_beside_a_device(tmp_path: Path):
+    pipe = tmp_path / "out.mlir"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    store = WeightStore()
+    key = store.add("w", np.zeros(100, np.float32))
+    ctx = make_context(store)
+    text = f'func.func @main() -> tensor<100xf32> {{\n  %w = dnn.const key = "{key}" : () -> tensor<100xf32>\n'
+    save(parse(ctx, text + "  func.return %w : tensor<100xf32>\n}"), ctx, pipe)
+    assert os.read(reader, 99).startswith(b"builtin.module") and list(tmp_path.iterdir()) == [pipe]
+    os.close(reader)
