@@ -116,12 +116,26 @@ def test_explain():
         errors.explain("help")
 
 
-def test_a_fault_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """The one code without an example."""
-    assert [p.stem for p in PAGES if NOT_HERE in p.read_text("utf-8")] == ["E0999"]
+def starved(args: object) -> None:
+    raise MemoryError
+
+
+def surprised(args: object) -> None:
+    raise KeyError("tile")
+
+
+PROVOKED = {
+    "E0126": (starved, 1, r"dnnc: error: expected enough memory"),
+    "E0999": (surprised, 70, r"dnnc: internal error: KeyError at test_errors\.py:\d+: 'tile'"),
+}
+
+
+@pytest.mark.parametrize("code", [p.stem for p in PAGES if NOT_HERE in p.read_text("utf-8")])
+def test_what_a_healthy_machine_does_not_show(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    raised, status, message = PROVOKED[code]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dnnc.commands.targets.run", lambda args: {}["tile"])
-    assert cli.run(["targets"]) == 70
-    assert re.match(
-        r"dnnc: internal error: KeyError at test_errors\.py:\d+: 'tile' \[E0999\]\n", capsys.readouterr().err
-    )
+    monkeypatch.setattr("dnnc.commands.targets.run", raised)
+    assert cli.run(["targets"]) == status
+    assert re.match(rf"{message}.* \[{code}\]\n", capsys.readouterr().err)
