@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from dnnc.backends.html import Head, table
+from dnnc.backends.npu import timeline
 from dnnc.backends.npu.isa import INSTRUCTIONS, Engine
 from dnnc.backends.npu.program import Tag
 from dnnc.ir.diagnostics import DnncError
@@ -38,6 +40,8 @@ COLUMNS = {
 KINDS = tuple(i.name for i in INSTRUCTIONS)
 
 _KEY = "trace"
+
+_UNITS = {"bytes": "B", "start": "cycle", "end": "cycle", "busy": "cycles", "stall": "cycles"}
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,17 @@ class Trace:
         """The rows of each engine in time order."""
         rows = self.rows()
         return {e.name.lower(): [r for r in rows if r["engine"] == e.name.lower()] for e in Engine}
+
+    def svg(self) -> str:
+        """Layers and the busy part of each engine over time, as a self-contained SVG picture."""
+        return timeline.picture(self)
+
+    def _repr_html_(self) -> str:
+        rows = self.summary()
+        keys = [k for k in (rows[0] if rows else {}) if k == "layer" or any(r[k] for r in rows)]
+        heads = [Head(k.replace("_", " "), _UNITS.get(k.partition("_")[0], ""), number=k != "layer") for k in keys]
+        cells = [[f"{r[k]:,}" if k != "layer" else r[k] for k in keys] for r in rows]
+        return f'<div style="overflow-x:auto">{self.svg()}</div>\n{table(heads, cells)}'
 
     def perfetto(self) -> dict[str, Any]:
         """Chrome trace events for Perfetto: a thread per engine, times in microseconds of the target's clock."""

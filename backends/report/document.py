@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -84,8 +85,7 @@ class Report:
 
     def _parts(self, wide: bool) -> RenderResult:
         yield render.heading(self._title())
-        totals = {c.key: c.show(c.of(self.network)) for c in TOTALS}
-        yield render.table(COLUMNS, self.rows, {"name": "total", **totals}, wide)
+        yield render.table(COLUMNS, self.rows, self._last_line(), wide)
         yield render.pairs(TOTALS, self.network)
         for note in self.notes:
             yield render.line(f"note: {note}")
@@ -99,8 +99,14 @@ class Report:
             f"{roof.on_chip_bytes:,} bytes on chip, {roof.clock_mhz} MHz"
         )
 
+    def _last_line(self) -> dict[str, str]:
+        """The totals that stand below a column of the same key."""
+        return {"name": "total", **{c.key: c.show(c.of(self.network)) for c in TOTALS}}
+
     def _repr_html_(self) -> str:
-        return render.html(self._title(), COLUMNS, self.rows) + render.html_pairs(TOTALS, self.network)
+        layers = render.html(self._title(), COLUMNS, self.rows, self._last_line())
+        notes = "".join(f"<p>note: {escape(note)}</p>\n" for note in self.notes)
+        return layers + render.html_pairs(TOTALS, self.network) + notes
 
     def roofline_svg(self) -> str:
         """The roofline of the target with a dot for each layer that multiplies, as a self-contained SVG picture."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from io import StringIO
-from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from dnnc.backends.html import Head, facts
+from dnnc.backends.html import table as html_table
 from dnnc.backends.report.column import Column, Row
 
 _WIDE = 10_000  # characters a line of plain text may have: nothing wraps
@@ -82,23 +82,16 @@ def csv_text(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def html(title: str, columns: Sequence[Column[Row]], rows: Sequence[Row]) -> str:
-    """A table whose headings explain themselves when pointed at."""
+def html(
+    title: str, columns: Sequence[Column[Row]], rows: Sequence[Row], total: Mapping[str, str] | None = None
+) -> str:
+    """The columns for people, whose headings explain themselves when pointed at; `total` is the last line."""
     shown = [c for c in columns if c.text and any(c.of(r) is not None for r in rows)]
-    head = "".join(f'<th title="{escape(c.doc)}">{escape(_headed(c))}</th>' for c in shown)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(c.show(c.of(r)))}</td>' for c in shown)}</tr>\n" for r in rows)
-    return f"<table><caption>{escape(title)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>\n"
+    heads = [Head(c.header, c.unit, c.doc, all(not isinstance(c.of(r), str) for r in rows)) for c in shown]
+    last = [total.get(c.key, "") for c in shown] if total else ()
+    return html_table(heads, [[c.show(c.of(r)) for c in shown] for r in rows], title, last)
 
 
-def html_pairs(columns: Sequence[Column[Any]], row: Any) -> str:
+def html_pairs(columns: Sequence[Column[Row]], row: Row) -> str:
     """One row written downwards."""
-    lines = (
-        f'<tr><th title="{escape(c.doc)}">{escape(c.header)}</th><td>{escape(c.show(v))}</td><td>{c.unit}</td></tr>'
-        for c in columns
-        if c.text and (v := c.of(row)) is not None
-    )
-    return "<table>" + "\n".join(lines) + "</table>\n"
-
-
-def _headed(column: Column[Any]) -> str:
-    return f"{column.header} [{column.unit}]" if column.unit else column.header
+    return facts((c.header, c.show(v), c.unit) for c in columns if c.text and (v := c.of(row)) is not None)

@@ -192,6 +192,11 @@ class Program:
         weights = text.weights_path(path)
         return [path, weights] if weights.exists() else [path]
 
+    def _repr_html_(self) -> str:
+        from dnnc.shown import program_html
+
+        return program_html(self)
+
 
 def compile(
     model: Network | str | Path | onnx.ModelProto,

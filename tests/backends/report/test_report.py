@@ -179,6 +179,10 @@ def test_brackets_in_names_are_no_markup(reported):
     assert rep.text().startswith("[bold]net")
 
 
+def test_html(small, golden):
+    golden.check("small.html", small._repr_html_())
+
+
 @pytest.mark.parametrize("form", ["text", "json", "csv"])
 def test_golden(small, golden, form):
     golden.check(f"small.{'txt' if form == 'text' else form}", getattr(small, form)())
