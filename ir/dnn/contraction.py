@@ -93,10 +93,11 @@ def _largest(x: np.ndarray) -> int:
 def _wide_matmul(a: np.ndarray, b: np.ndarray, kind: np.dtype, out: np.dtype) -> np.ndarray:
     """A @ b with both cast to `kind`; a large b a few columns at a time, so that its cast stays small."""
     a = a.astype(kind, copy=False)
-    if b.size <= _BLOCK or b.ndim < 2 or b.dtype == kind:
-        return np.matmul(a, b.astype(kind, copy=False)).astype(out, copy=False)
-    step = max(1, _BLOCK * b.shape[-1] // b.size)
-    parts = [np.matmul(a, b[..., c : c + step].astype(kind)).astype(out) for c in range(0, b.shape[-1], step)]
+    with np.errstate(all="ignore"):  # infinities and NaN are values like others
+        if b.size <= _BLOCK or b.ndim < 2 or b.dtype == kind:
+            return np.matmul(a, b.astype(kind, copy=False)).astype(out, copy=False)
+        step = max(1, _BLOCK * b.shape[-1] // b.size)
+        parts = [np.matmul(a, b[..., c : c + step].astype(kind)).astype(out) for c in range(0, b.shape[-1], step)]
     return np.concatenate(parts, -1)
 
 
