@@ -144,7 +144,7 @@ static inline int64_t dnnc_tflite_double(int32_t acc, int32_t q, int32_t shift)
 /*== dnnc_quad_row ==*/
 /* out[q] = the bytes at x[c * plane + first + q * step] for c = 0 .. 3, c < channels, with `flip` applied; `fill` where that
  * lies outside a row of `size` bytes, and everywhere when x is NULL. A quad short of channels repeats one: its weight is 0. */
-static void dnnc_quad_row(uint32_t *restrict out, int32_t n, const uint8_t *restrict x, ptrdiff_t plane, int32_t channels,
+DNNC_WIDE static void dnnc_quad_row(uint32_t *restrict out, int32_t n, const uint8_t *restrict x, ptrdiff_t plane, int32_t channels,
                           int32_t size, int32_t first, int32_t step, uint32_t flip, uint32_t fill)
 {
     int32_t low = first < 0 ? (-first + step - 1) / step : 0;
@@ -177,7 +177,7 @@ static void dnnc_quad_row(uint32_t *restrict out, int32_t n, const uint8_t *rest
 }
 /*== dnnc_quad_slide ==*/
 /* out[r * n + q] = the bytes at x[r * pitch + q * step + i * apart], i = 0 .. 3, with `flip` applied. */
-static void dnnc_quad_slide(uint32_t *restrict out, int32_t rows, int32_t n, const uint8_t *restrict x, ptrdiff_t pitch,
+DNNC_WIDE static void dnnc_quad_slide(uint32_t *restrict out, int32_t rows, int32_t n, const uint8_t *restrict x, ptrdiff_t pitch,
                             int32_t step, int32_t apart, uint32_t flip)
 {
     for (int32_t r = 0; r < rows; ++r, out += n, x += pitch) {

@@ -51,6 +51,12 @@ _KERNELS = """\
 #define DNNC_KERNEL
 #define DNNC_PREFETCH(p)
 #endif
+/* Loops the compiler vectorises; gcc takes half of a 512-bit register unless told. */
+#if defined(__AVX512BW__) && defined(__GNUC__) && !defined(__clang__)
+#define DNNC_WIDE __attribute__((noinline, target("prefer-vector-width=512")))
+#else
+#define DNNC_WIDE
+#endif
 """
 _DOUBLES = """\
 /* Whether products in double precision are as cheap as those of 64-bit integers: the bits are the same. */
@@ -64,7 +70,7 @@ _DOUBLES = """\
 """
 _PREAMBLES = {
     r"\bdnnc_(vector|aligned)|DNNC_LANES": _VECTORS,
-    r"DNNC_(KERNEL|PREFETCH)": _KERNELS,
+    r"DNNC_(KERNEL|PREFETCH|WIDE)": _KERNELS,
     "DNNC_DOUBLES": _DOUBLES,
     "DNNC_WORDS|DNNC_DOT": WORDS,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from rich.console import Console
 from rich.table import Table
 
@@ -51,6 +53,40 @@ def c_against_onnxruntime(name: str) -> tuple[Pair, float]:
     return compare(lambda: program(x), lambda: peer.run(None, feed)), difference
 
 
+def int8_c_against_float_and_onnxruntime(name: str) -> tuple[Pair, Pair]:
+    """The C of the int8 network against the C of the float one, and against ONNX Runtime on a QDQ model of the same samples."""
+    model = ZOO[name]()
+    x = sample(model)
+    feed = {model.graph.input[0].name: x}
+    network = api.compile(model, emit="ir", pipeline="int8", calibrate=[x]).network
+    program = compile_and_load(emit(network.module, network.ctx, name), flags=FLAGS)
+    network = api.compile(model, emit="ir", pipeline="fuse").network
+    real = compile_and_load(emit(network.module, network.ctx, name), flags=FLAGS)
+    peer = session(quantized(model, feed))
+    return compare(lambda: program(x), lambda: real(x)), compare(lambda: program(x), lambda: peer.run(None, feed))
+
+
+class _Once(CalibrationDataReader):
+    """One sample to calibrate with."""
+
+    def __init__(self, feed: dict[str, np.ndarray]):
+        self.left = [feed]
+
+    def get_next(self) -> dict[str, np.ndarray]:
+        return self.left.pop() if self.left else None  # pyright: ignore[reportReturnType]
+
+
+def quantized(model: onnx.ModelProto, feed: dict[str, np.ndarray]) -> onnx.ModelProto:
+    """ONNX Runtime's own int8 form: QDQ, unsigned activations, signed weights with a scale a channel."""
+    with tempfile.TemporaryDirectory() as directory:
+        source, target = f"{directory}/model.onnx", f"{directory}/int8.onnx"
+        onnx.save(model, source)
+        quantize_static(
+            source, target, _Once(feed), QuantFormat.QDQ, activation_type=QuantType.QUInt8, per_channel=True
+        )
+        return onnx.load(target)
+
+
 def interpreter_against_reference(name: str) -> Pair:
     """The reference interpreter against onnx.reference, on the network as imported."""
     model = ZOO[name]()
@@ -86,6 +122,12 @@ def main() -> None:
     for name in names:
         pair, difference = c_against_onnxruntime(name)
         t.add_row(name, f"{pair.a * 1e6:,.1f}", f"{pair.b * 1e6:,.1f}", f"{pair.ratio:.2f}", f"{difference:.1e}")
+    console.print(t)
+    t = table("int8 C", "network", "C us", "float C us", "ratio", "onnxruntime int8 us", "ratio")
+    for name in SMALL:
+        real, peer = int8_c_against_float_and_onnxruntime(name)
+        us = [f"{s * 1e6:,.1f}" for s in (real.a, real.b, peer.b)]
+        t.add_row(name, us[0], us[1], f"{real.ratio:.2f}", us[2], f"{peer.ratio:.2f}")
     console.print(t)
     t = table("interpreter against onnx.reference", "network", "dnnc ms", "onnx.reference ms", "ratio")
     for name in SMALL:

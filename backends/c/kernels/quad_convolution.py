@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from math import prod
 
 import numpy as np
@@ -12,7 +13,7 @@ from dnnc.backends.c.kernels.convolution import two_dimensional
 from dnnc.backends.c.kernels.elementwise import Walk
 from dnnc.backends.c.kernels.planes import MIN_RUN
 from dnnc.backends.c.kernels.quad_tiles import ROWS
-from dnnc.backends.c.kernels.quads import Quads
+from dnnc.backends.c.kernels.quads import Load, Quads
 from dnnc.backends.c.text import Bound, c_type, index, numpy_type, shifted, table
 from dnnc.ir.dnn.contraction import ConvOp
 from dnnc.ir.types import shape_of
@@ -31,7 +32,8 @@ def emit_quad_conv(kernel: Kernel, op: ConvOp) -> None:
 class _Writer:
     """Writes the loops over batch, groups, strips of output rows and blocks of filters around `dnnc_quad_contract`.
 
-    The zero point of x goes into the bias: sum (x - z) w = sum x w - z sum w; the padding holds z.
+    The zero point of x goes into the bias: sum (x - z) w = sum x w - z sum w; the padding holds z. Of a depthwise layer
+    a block is `batch` groups, loaded and summed together.
     """
 
     def __init__(self, kernel: Kernel, op: ConvOp):
@@ -42,7 +44,9 @@ class _Writer:
         self.quads = Quads.of(window, channels, hw, ef)
         self.planes = self.quads.planes
         self.rows = self.quads.rows(self.m)
-        self.lines = min(ROWS, self.m)
+        self.depthwise = self.quads.depthwise and self.m == 1
+        self.batch = self.quads.batch(self.rows, d.groups) if self.depthwise else 1
+        self.lines = self.batch if self.depthwise else min(ROWS, self.m)
         p = self.planes
         self.line = -(-max(MIN_RUN, p.run(self.rows)) // MIN_RUN) * MIN_RUN
         self.n: Bound = "n" if d.N > 1 else 0
@@ -59,44 +63,55 @@ class _Writer:
             self.quads.packed(w.reshape(d.groups, self.m, self.quads.channels, *self.quads.window.kernel))
         )
         self.bias = kernel.constant(self.chain.bias)
-        self.memory = kernel.scratch(self.quads.size(self.rows), np.uint32)
+        planes = self.batch if self.depthwise else p.C
+        self.memory = kernel.scratch(planes * p.plane(self.rows) + MIN_RUN, np.uint32)
+        self.load = Load(self.memory, self.chain.byte, self.chain.flip, "gs" if self.depthwise else p.C, planes)
         self.sums = kernel.scratch(self.lines * self.line, np.int32)
         padded = p.EF[1:] != p.Q and self.chain.rescale is not None
         self.bytes = kernel.scratch(self.line, self.chain.dtype) if padded else self.sums
         kernel.code.add(*table("taps", p.taps(self.rows)))
         # what the last vector of a run reads behind the planes
-        kernel.code.add(f"memset({self.memory} + {p.C * p.plane(self.rows)}, 0, {MIN_RUN}u * sizeof(uint32_t));")
-        loops = [("n", d.N), ("g", d.groups)]
-        whole = self.rows == p.EF[0]
-        strips = kernel.code.block("") if whole else kernel.code.loop("e0", p.EF[0], step=self.rows)
-        with kernel.code.nest_named([(v, b) for v, b in loops if b > 1]), strips:
-            self._emit_strip(whole)
+        kernel.code.add(f"memset({self.memory} + {planes * p.plane(self.rows)}, 0, {MIN_RUN}u * sizeof(uint32_t));")
+        groups = kernel.code.loop("g", d.groups, step=self.batch) if d.groups > 1 else nullcontext()
+        with kernel.code.nest_named([("n", d.N)] if d.N > 1 else []), groups:
+            if self.depthwise:
+                kernel.code.add(f"const int32_t gs = {_part('g', self.batch, d.groups)};")
+            strips = kernel.code.loop("e0", p.EF[0], step=self.rows) if self.rows < p.EF[0] else kernel.code.block("")
+            with strips:
+                self._emit_strip()
 
-    def _emit_strip(self, whole: bool) -> None:
+    def _emit_strip(self) -> None:
         p, d, code = self.planes, self.d, self.kernel.code
-        if whole:
+        if self.rows == p.EF[0]:
             code.add("const int32_t e0 = 0;")
-        ragged = p.EF[0] % self.rows != 0
-        least = f"e0 + {self.rows} <= {p.EF[0]} ? {self.rows} : {p.EF[0]} - e0" if ragged else str(self.rows)
-        code.add(f"const int32_t rows = {least};")
+        count = index(["rows"], [p.pitch[0]], p.inner_run - p.pitch[0])
+        code.add(f"const int32_t rows = {_part('e0', self.rows, p.EF[0])};", f"const int32_t run = {count};")
+        code.add(f"const int32_t full = (run + {MIN_RUN - 1}) / {MIN_RUN} * {MIN_RUN};")
         channels = d.C // d.groups
         at = index([self.n, self.g], [d.C * prod(p.HW), channels * prod(p.HW)])
         source = shifted(f"(const uint8_t *){self.x}", at)
-        self.quads.emit_load(self.kernel, self.rows, source, self.memory, self.chain.flip, self.chain.byte)
-        with code.loop("m0", self.m, step=ROWS):
-            code.add(
-                f"const int32_t ms = {f'm0 + {ROWS} <= {self.m} ? {ROWS} : {self.m} - m0' if self.m % ROWS else ROWS};"
-            )
-            self._emit_block()
+        self.quads.emit_load(self.kernel, self.rows, source, self.load)
+        if self.depthwise:
+            self._emit_channels()
+        else:
+            with code.loop("m0", self.m, step=ROWS):
+                code.add(f"const int32_t ms = {_part('m0', ROWS, self.m)};")
+                self._emit_block()
         self.chain.emit_rest(self._walk)
+
+    def _emit_channels(self) -> None:
+        """Sums of the channels of a depthwise batch."""
+        taps, plane = self.quads.taps, self.planes.plane(self.rows)
+        self.kernel.code.add(
+            f"dnnc_quad_depthwise({self.memory}, {plane}, gs, taps, {taps}, {self.w} + {index(['g'], [taps])}, "
+            f"{self.bias} + g, {self.sums}, {self.line}, full);"
+        )
+        with self.kernel.code.loop("m", "gs"):
+            self._emit_store("g + m", index([self.n, "g", "m", "e0"], self._strides()[:3] + self._strides()[4:]))
 
     def _emit_block(self) -> None:
         """Sums of a block of filters, each row of them stored in the result."""
         p, code = self.planes, self.kernel.code
-        count = index(["rows"], [p.pitch[0]], p.inner_run - p.pitch[0])
-        code.add(
-            f"const int32_t run = {count};", f"const int32_t full = (run + {MIN_RUN - 1}) / {MIN_RUN} * {MIN_RUN};"
-        )
         per_block = self.quads.taps * p.C
         weights = shifted(self.w, index([self.g, "m0"], [self.m * per_block, per_block]))
         first = index([self.g, "m0"], [self.m, 1])
@@ -106,12 +121,15 @@ class _Writer:
         )
         with code.loop("m", "ms"):
             channel = index([self.g, "m0", "m"], [self.m, 1, 1])
-            y = shifted(self.kernel.y(), index([self.n, self.g, "m0", "m", "e0"], self._strides()))
-            sums = f"{self.sums} + m * {self.line}"
-            if p.EF[1:] == p.Q:
-                code.add(self.chain.store(y, sums, "run", channel))
-            else:
-                self._emit_lines(y, sums, channel)
+            self._emit_store(channel, index([self.n, self.g, "m0", "m", "e0"], self._strides()))
+
+    def _emit_store(self, channel: str, at: str) -> None:
+        """Store row m of the sums."""
+        y, sums = shifted(self.kernel.y(), at), f"{self.sums} + m * {self.line}"
+        if self.planes.EF[1:] == self.planes.Q:
+            self.kernel.code.add(self.chain.store(y, sums, "run", channel))
+        else:
+            self._emit_lines(y, sums, channel)
 
     def _strides(self) -> list[int]:
         ef, m = self.planes.EF, self.m
@@ -136,8 +154,13 @@ class _Writer:
         """The part of the result a strip has made."""
         p = self.planes
         shape = shape_of(self.op.result.type)
-        bounds: list[Bound] = [1, self.m, "rows", *p.EF[1:]]
+        bounds: list[Bound] = [1, "gs" if self.depthwise else self.m, "rows", *p.EF[1:]]
         origin: list[Bound] = [self.n, f"g * {self.m}" if self.g else 0, "e0", *(0 for _ in p.EF[1:])]
         if len(shape) == 3:
             del bounds[2], origin[2]
         return Walk(bounds, origin, shape)
+
+
+def _part(start: str, step: int, size: int) -> str:
+    """How many of `step` are left at a place of a loop."""
+    return f"{start} + {step} <= {size} ? {step} : {size} - {start}" if size % step else str(step)

@@ -140,6 +140,41 @@ static inline uint32_t dnnc_words_sum(dnnc_words a)
 """
 
 
+_DEPTHWISE = """\
+/* y[c * line + p] = bias[c] + sum over t of dot(x[c * plane + taps[t] + p], w[c * ntaps + t]), `count` a multiple of 16. */
+DNNC_KERNEL static void dnnc_quad_depthwise(const uint32_t *x, ptrdiff_t plane, int32_t channels, const int32_t *taps,
+    int32_t ntaps, const uint32_t *w, const int32_t *bias, int32_t *y, ptrdiff_t line, ptrdiff_t count)
+{
+    const dnnc_words zero = {0};
+    for (int32_t c = 0; c < channels; ++c, x += plane, w += ntaps, y += line) {
+        const dnnc_words start = zero + (uint32_t)bias[c];
+        if (ntaps == 3) {
+            const dnnc_words w0 = zero + w[0], w1 = zero + w[1], w2 = zero + w[2];
+            for (ptrdiff_t p = 0; p < count; p += DNNC_WORDS) {
+                dnnc_words a = start;
+                const dnnc_words x0 = DNNC_WORDS_LOAD(x + taps[0] + p);
+                const dnnc_words x1 = DNNC_WORDS_LOAD(x + taps[1] + p);
+                const dnnc_words x2 = DNNC_WORDS_LOAD(x + taps[2] + p);
+                DNNC_DOT(a, x0, w0);
+                DNNC_DOT(a, x1, w1);
+                DNNC_DOT(a, x2, w2);
+                DNNC_WORDS_STORE(y + p, a);
+            }
+        } else {
+            for (ptrdiff_t p = 0; p < count; p += DNNC_WORDS) {
+                dnnc_words a = start;
+                for (int32_t t = 0; t < ntaps; ++t) {
+                    const dnnc_words one = DNNC_WORDS_LOAD(x + taps[t] + p), each = zero + w[t];
+                    DNNC_DOT(a, one, each);
+                }
+                DNNC_WORDS_STORE(y + p, a);
+            }
+        }
+    }
+}
+"""
+
+
 def quad_sources() -> dict[str, str]:
     """`dnnc_quad_contract` with its tiles, `dnnc_quad_dots` and what it calls, by name."""
     tiles = [
@@ -152,6 +187,7 @@ def quad_sources() -> dict[str, str]:
     ]
     return {
         "dnnc_quad_contract": "\n".join(tiles),
+        "dnnc_quad_depthwise": _DEPTHWISE,
         "dnnc_words_sum": _SUM,
         "dnnc_quad_dots": "\n".join(_dots_lines(4)),
     }

@@ -16,11 +16,12 @@ import numpy as np
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.kernels.planes import MIN_RUN, Planes, coordinate
 from dnnc.backends.c.kernels.quad_tiles import ROWS
-from dnnc.backends.c.text import Code, index, shifted
+from dnnc.backends.c.text import Bound, Code, index, shifted
 from dnnc.ir.dnn.attributes import Window
 
 _WORDS = 1 << 13  # quads of a strip: half of a first-level cache
 _SUMS = 1 << 12  # sums of a block of rows, 16 KB
+_BATCH = 1 << 11  # quads of channels of their own prepared at once, 8 KB
 
 
 @dataclass(frozen=True)
@@ -82,22 +83,34 @@ class Quads:
         count = -(-e // max(fits, default=1))
         return -(-e // count)
 
-    def size(self, rows: int) -> int:
-        """Quads of scratch memory: the planes, and what the last vector of a short run reads behind them."""
-        return self.planes.C * self.planes.plane(rows) + MIN_RUN
+    @property
+    def depthwise(self) -> bool:
+        """Whether a group has one channel whose quads are taps of a row: many groups are then prepared at once."""
+        return self.channels == 1 and self.byte_row > 0
 
-    def bytes_size(self, rows: int) -> int:
-        """Bytes of scratch memory for the padded rows of one channel, with what the last quad reads behind them."""
-        p = self.planes
-        lines = prod(p.phases[:-1]) * (rows + p.reach[0]) * prod(p.Q[:-1])
-        return lines * self.byte_row + 4 * self.window.dilation[-1]
+    def batch(self, rows: int, groups: int) -> int:
+        """Groups of one channel prepared at once."""
+        return max(1, min(groups, _BATCH // max(self.planes.plane(rows), self.planes.run(rows))))
 
-    def emit_load(self, kernel: Kernel, rows: int, source: str, target: str, flip: bool, fill: int) -> None:
-        """Fill the planes of a strip that starts at output row `e0` from bytes, padded with the byte `fill`."""
-        if self.byte_row:
-            _emit_rows(kernel, self, rows, source, target, flip, fill)
-        else:
-            _emit_channels(kernel.code, self, rows, source, target, flip, fill)
+    def emit_load(self, kernel: Kernel, rows: int, source: str, load: Load) -> None:
+        """Fill the planes of a strip that starts at output row `e0` from bytes."""
+        (_emit_rows if self.byte_row else _emit_channels)(kernel, self, rows, source, load)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Where planes go; the byte of the padding; whether the highest bit of bytes is flipped; planes (at most `most`)."""
+
+    target: str
+    fill: int
+    flip: bool
+    planes: Bound
+    most: int
+
+    @property
+    def mask(self) -> int:
+        """What is flipped in a byte."""
+        return 128 if self.flip else 0
 
 
 def _lines(p: Planes, rows: int) -> tuple[list[tuple[str, int]], list[str | int], list[tuple[str, int]]]:
@@ -114,53 +127,49 @@ def _inside(code: Code, p: Planes, phase: list[str | int]) -> str:
     return " && ".join(coordinate(code, p, d, start, phase[d]) for d, start in enumerate(starts))
 
 
-def _emit_channels(code: Code, quads: Quads, rows: int, source: str, target: str, flip: bool, fill: int) -> None:
-    p = quads.planes
+def _emit_channels(kernel: Kernel, quads: Quads, rows: int, source: str, load: Load) -> None:
+    p, code = quads.planes, kernel.code
     phases, phase, lines = _lines(p, rows)
     hw = prod(p.HW)
     with code.nest_named([("c", p.C), *phases, *lines]):
         inside = _inside(code, p, phase)
         at = index(["c", *phase, *(name for name, _ in lines)], _rows((p.C, *p.phases, rows + p.reach[0], *p.Q)))
-        origin = index(
-            ["c", *(f"h{d}" for d in range(len(p.EF) - 1))], [4 * hw, *(prod(p.HW[d + 1 :]) for d in range(len(p.EF)))]
-        )
+        origin = index(["c", *_coordinates(p)], [4 * hw, *_rows(p.HW)])
         code.add(f"const uint8_t *row = {inside} ? {shifted(source, origin)} : NULL;")
         whole = quads.channels % 4 == 0
         count = "4" if whole else f"c < {p.C - 1} ? 4 : {quads.channels - 4 * (p.C - 1)}"
         first = index([phase[-1]], [1], -p.before[-1])
         code.add(
-            f"dnnc_quad_row({shifted(target, at)}, {p.Q[-1]}, row, {hw}, {count}, {p.HW[-1]}, {first}, {p.U[-1]}, "
-            f"{_word(128 if flip else 0)}, {_word(fill)});"
+            f"dnnc_quad_row({shifted(load.target, at)}, {p.Q[-1]}, row, {hw}, {count}, {p.HW[-1]}, {first}, {p.U[-1]}, "
+            f"{_word(load.mask)}, {_word(load.fill)});"
         )
 
 
-def _emit_rows(kernel: Kernel, quads: Quads, rows: int, source: str, target: str, flip: bool, fill: int) -> None:
-    """A channel's rows are padded as bytes first; then every quad takes its four, all rows as one line if it can."""
+def _emit_rows(kernel: Kernel, quads: Quads, rows: int, source: str, load: Load) -> None:
+    """Rows are padded as bytes first; then every quad takes its four, all rows as one line if there is no stride."""
     p, code = quads.planes, kernel.code
     phases, phase, lines = _lines(p, rows)
-    size = quads.bytes_size(rows)
-    memory = kernel.scratch(size, np.uint8)
+    shape = (*p.phases[:-1], rows + p.reach[0], *p.Q[:-1])
+    plane, (u, d) = prod(shape) * quads.byte_row, (quads.window.stride[-1], quads.window.dilation[-1])
+    memory = kernel.scratch(load.most * plane + 4 * d, np.uint8)  # the last quad reads behind the rows
     start, stop = p.before[-1], min(quads.byte_row, p.before[-1] + p.HW[-1])
-    shape = (*p.phases[:-1], rows + p.reach[0], *p.Q[:-1], 1)
-    with code.loop("c", p.C):
-        code.add(f"memset({memory}, {fill ^ (128 if flip else 0)}, {size}u);")
-        if start < stop:
-            with code.nest_named([*phases, *lines]):
-                inside = _inside(code, p, phase)
-                at = index(
-                    [*phase[:-1], *(name for name, _ in lines)], [s * quads.byte_row for s in _rows(shape)], start
-                )
-                strides = [prod(p.HW), *(prod(p.HW[d + 1 :]) for d in range(len(p.EF)))]
-                origin = index(["c", *(f"h{d}" for d in range(len(p.EF) - 1))], strides)
-                with code.block(f"if ({inside})"):
-                    code.add(f"memcpy({memory} + {at}, {shifted(source, origin)}, {stop - start}u);")
-        u, d = quads.window.stride[-1], quads.window.dilation[-1]
-        total = prod(shape)
-        walk = (1, total * quads.byte_row, 0) if u == 1 else (total, p.Q[-1], quads.byte_row)
-        code.add(
-            f"dnnc_quad_slide({shifted(target, index(['c'], [p.plane(rows)]))}, {walk[0]}, {walk[1]}, {memory}, {walk[2]}, "
-            f"{u}, {d}, {_word(128 if flip else 0)});"
-        )
+    code.add(f"memset({memory}, {load.fill ^ load.mask}, (size_t)({index([load.planes], [plane], 4 * d)}));")
+    if start < stop:
+        with code.nest_named([("c", load.planes), *phases, *lines]):
+            inside = _inside(code, p, phase)
+            strides = [plane, *(s * quads.byte_row for s in _rows(shape))]
+            at = index(["c", *phase[:-1], *(name for name, _ in lines)], strides, start)
+            origin = index(["c", *_coordinates(p)], [prod(p.HW), *_rows(p.HW)])
+            with code.block(f"if ({inside})"):
+                code.add(f"memcpy({memory} + {at}, {shifted(source, origin)}, {stop - start}u);")
+    one = index([load.planes], [plane])
+    walk = f"1, {one}, {memory}, 0" if u == 1 else None
+    walk = walk or f"{index([load.planes], [prod(shape)])}, {p.Q[-1]}, {memory}, {quads.byte_row}"
+    code.add(f"dnnc_quad_slide({load.target}, {walk}, {u}, {d}, {_word(load.mask)});")
+
+
+def _coordinates(p: Planes) -> list[str]:
+    return [f"h{d}" for d in range(len(p.EF) - 1)]
 
 
 def _word(byte: int) -> str:

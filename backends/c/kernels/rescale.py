@@ -21,7 +21,7 @@ _DOUBLES = (Rounding.Q31_HALF_EVEN, Rounding.F32_HALF_EVEN)
 
 _ROW = """\
 /* y[i] = clamp(round(acc[i] * q * 2^-shift) + zero, low, high). */
-static void dnnc_rescale_{mode}_{bits}(uint{bits}_t *restrict y, const int32_t *restrict acc, ptrdiff_t n, int32_t q,
+DNNC_WIDE static void dnnc_rescale_{mode}_{bits}(uint{bits}_t *restrict y, const int32_t *restrict acc, ptrdiff_t n, int32_t q,
                                        int32_t shift, int32_t zero, int32_t low, int32_t high)
 {{
     for (ptrdiff_t i = 0; i < n; ++i) {{
@@ -30,7 +30,7 @@ static void dnnc_rescale_{mode}_{bits}(uint{bits}_t *restrict y, const int32_t *
 }}
 /*== dnnc_rescale_{mode}_{bits}_each ==*/
 /* y[i] = clamp(round(acc[i] * q[i] * 2^-shift[i]) + zero, low, high). */
-static void dnnc_rescale_{mode}_{bits}_each(uint{bits}_t *restrict y, const int32_t *restrict acc, ptrdiff_t n,
+DNNC_WIDE static void dnnc_rescale_{mode}_{bits}_each(uint{bits}_t *restrict y, const int32_t *restrict acc, ptrdiff_t n,
                                             const int32_t *restrict q, const uint8_t *restrict shift, int32_t zero,
                                             int32_t low, int32_t high)
 {{
