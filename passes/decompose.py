@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -20,7 +20,7 @@ from dnnc.ir.dnn import composite as comp
 from dnnc.ir.dnn import elementwise as el
 from dnnc.ir.dnn import function as fn
 from dnnc.ir.dnn import reduction as red
-from dnnc.ir.dnn.attributes import normal_axes, normal_axis
+from dnnc.ir.dnn.attributes import Window, normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import ReshapeOp
 from dnnc.ir.dnn.structure import ConstOp
@@ -135,6 +135,16 @@ def _mean_variance_norm(op: comp.MeanVarianceNormOp, b: Builder) -> SSAValue:
     return b(el.DivOp, d, b(el.AddOp, b(fn.SqrtOp, var), b.constant(1e-9)))
 
 
+def _lrn(op: comp.LrnOp, b: Builder) -> SSAValue:
+    n, c, *rest = op.shape()
+    before, after = op.reach()
+    window = Window.of((op.size.data, 1), pad=(before, 0, after, 0))
+    squares = b(ReshapeOp, b(el.MulOp, op.x, op.x), shape=(n, 1, c, int(np.prod(rest, dtype=np.int64))))
+    mean = b(ReshapeOp, b(red.AvgPoolOp, squares, window=window, count_pad=UnitAttr()), shape=op.shape())
+    scale = b(el.AddOp, b(el.MulOp, mean, b.constant(op.alpha.data)), b.constant(op.bias.data))
+    return b(el.MulOp, op.x, b(el.PowOp, scale, b.constant(-op.beta.data)))
+
+
 LAWS: dict[type[DnnOp], Callable[..., SSAValue]] = {
     comp.SoftmaxOp: _softmax,
     comp.LogSoftmaxOp: _log_softmax,
@@ -145,6 +155,7 @@ LAWS: dict[type[DnnOp], Callable[..., SSAValue]] = {
     comp.RmsNormOp: _rms_norm,
     comp.GroupNormOp: _group_norm,
     comp.MeanVarianceNormOp: _mean_variance_norm,
+    comp.LrnOp: _lrn,
 }
 
 
@@ -164,9 +175,14 @@ class DecomposePass(ModulePass):
                 Finding("decompose", f"expected names among {names} in keep, not {', '.join(unknown)}.", "E0503")
             )
         kept = {known[k.replace("_", "-")] for k in self.keep}
-        for inner in list(op.walk()):
-            if isinstance(inner, DnnOp) and type(inner) in LAWS.keys() - kept and allowed("Definition", inner):
-                builder = Builder(inner, store_of(ctx))
-                result = LAWS[type(inner)](inner, builder)
-                Rewriter.insert_op(builder.ops, InsertPoint.before(inner))
-                Rewriter.replace_op(inner, [], [result])
+        decompose(op, store_of(ctx), LAWS.keys() - kept)
+
+
+def decompose(module: ModuleOp, store: WeightStore, kinds: Collection[type[DnnOp]]) -> None:
+    """Rewrite the composites of some kinds by their definition."""
+    for op in list(module.walk()):
+        if isinstance(op, DnnOp) and type(op) in kinds and allowed("Definition", op):
+            builder = Builder(op, store)
+            result = LAWS[type(op)](op, builder)
+            Rewriter.insert_op(builder.ops, InsertPoint.before(op))
+            Rewriter.replace_op(op, [], [result])

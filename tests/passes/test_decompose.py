@@ -20,6 +20,8 @@ CASES = [
     ("dnn.rms_norm %a, %b axis = -2", ["tensor<2x3x4xf32>", VECTOR]),
     ("dnn.group_norm %a, %b, %c groups = 4", ["tensor<2x4xf32>", *[VECTOR] * 2]),
     ("dnn.mean_variance_norm %a axes = [-1, 0]", ["tensor<2x3x4xf32>"]),
+    ("dnn.lrn %a size = 4 alpha = 0.7 beta = 0.6 bias = 1.5", ["tensor<2x6x3x2xf32>"]),
+    ("dnn.lrn %a size = 3", ["tensor<2x5xf32>"]),
     ("dnn.reduce_log_sum_exp %a axes = [0, -1] keepdims", ["tensor<2x3x4xf32>"]),
 ]
 
