@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from dnnc import __version__, config, console
 from dnnc import arguments as declared
-from dnnc import config, console
 from dnnc.arguments import Parser, nearest
 from dnnc.commands import NAMES, command
 from dnnc.warned import warned
@@ -70,6 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `dnnc` command."""
+    gc.set_threshold(100_000)  # imports and IR make many objects and little garbage: by default 30 ms of start-up go there
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -81,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         args = parse(arguments)
         console.level = console.Level("verbose" in args, "quiet" in args)
         with warned("dnnc"):
-            command("version" if args.command is None else args.command).run(args)
+            _run(args)
         sys.stdout.flush()
         return 0
     except SystemExit as e:
@@ -95,3 +97,10 @@ def run(arguments: Sequence[str]) -> int:
         from dnnc import failures
 
         return failures.told(e, arguments)
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.command is None:
+        console.say(f"dnnc {__version__}")
+    else:
+        command(args.command).run(args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -105,4 +106,5 @@ def run(arguments: Sequence[str], stdin: TextIO | None = None, out: TextIO | Non
 
 def main() -> None:
     """Entry point of the `dnnc-opt` command."""
+    gc.set_threshold(100_000)  # as in `dnnc`
     sys.exit(run(sys.argv[1:]))
