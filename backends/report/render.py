@@ -29,10 +29,10 @@ class _Lines:
 
 
 def plain_text(make: Callable[[Console, ConsoleOptions], RenderResult]) -> str:
-    """Rendered without colour, without wrapping and without blanks at the ends of lines."""
+    """Rendered without colour, rules and wrapping, and without blanks at the ends of lines."""
     out = StringIO()
     Console(file=out, width=_WIDE, color_system=None, force_terminal=False, legacy_windows=False).print(_Lines(make))
-    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines() if set(line.strip()) != {"─"})
 
 
 def line(text: str) -> Text:

@@ -16,10 +16,10 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass
 
 from dnnc import config, environment
 from dnnc.ir.text import text_of
+from dnnc.passes.pipeline import Pipeline
 
 VARIABLES = (
     *("CC", "CFLAGS", "COLUMNS", "FORCE_COLOR", "LANG", "LC_ALL", "MKL_NUM_THREADS", "NO_COLOR", "OMP_NUM_THREADS"),
@@ -49,9 +49,9 @@ def parts(error: BaseException, arguments: Sequence[str]) -> dict[str, str]:
         "files.json": _json([_fingerprint(Path(a)) for a in arguments if Path(a).is_file()]),
     }
     module = next((v for v in held if isinstance(v, ModuleOp)), None)
-    passes = next((v for v in held if isinstance(v, (list, tuple)) and v and _are_passes(v)), None)
-    if passes is not None:
-        files["pipeline.txt"] = ",".join(str(p.pipeline_pass_spec()) for p in passes) + "\n"
+    pipelines = [v for v in held if isinstance(v, Pipeline) and len(v)]
+    if pipelines:
+        files["pipeline.txt"] = f"{pipelines[-1]}\n"  # the outermost is the whole
     if module is not None:
         files["module.mlir"] = _text(module)
     if (project := config.find()) is not None:
@@ -63,10 +63,6 @@ def _held(trace: TracebackType | None) -> Iterator[Any]:
     """What the functions on the way to the fault had in hand, the innermost first."""
     for frame, _ in reversed(list(traceback.walk_tb(trace))):
         yield from list(frame.f_locals.values())
-
-
-def _are_passes(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, ModulePass) for v in values)
 
 
 def _text(module: ModuleOp) -> str:

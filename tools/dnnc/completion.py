@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import shtab
@@ -34,7 +34,15 @@ def completer(action: argparse.Action) -> Any:
     if action.dest == "code":
         return words_or_files("codes", errors.titles())
     endings = getattr(action, "endings", None)
-    return None if endings is None else shtab.glob(*(f"*{e}" for e in endings))
+    return None if endings is None else files(endings)
+
+
+def files(endings: Sequence[str]) -> dict[str, Any]:
+    """A file with one of some endings, or a folder on the way to one."""
+    how = shtab.glob(*(f"*{e}" for e in endings))
+    if len(endings) == 1:  # zsh reads the parentheses of shtab's (*.npz) as a qualifier
+        how["zsh"] = f"_files -g '*{endings[0]}'"
+    return dict(how)
 
 
 def words_or_files(name: str, words: Iterable[str], pattern: str = "") -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 PLAIN = ("dumb", "unknown")
+LAST = 24  # least width of a last column that is folded
 
 
 @dataclass
@@ -33,12 +34,14 @@ def styled(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in PLAIN
 
 
-def pretty(stream: TextIO) -> Console:
-    """A terminal's console; without any colour or weight under NO_COLOR."""
+def pretty(stream: TextIO, least: int = 0) -> Console:
+    """A terminal's console, at least so wide; without any colour or weight under NO_COLOR."""
     from rich.console import Console
 
     colour = None if os.environ.get("NO_COLOR") else "auto"
-    return Console(file=stream, force_terminal=True, color_system=colour, highlight=False, markup=False, emoji=False)
+    out = Console(file=stream, force_terminal=True, color_system=colour, highlight=False, markup=False, emoji=False)
+    out.width = max(out.width, least)
+    return out
 
 
 def say(text: str) -> None:
@@ -79,14 +82,12 @@ def json_text(value: Any) -> str:
     return jsonlib.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def show(drawn: RenderableType, text: Callable[[], str]) -> None:
-    """A drawing on a terminal, never cut; its text anywhere else."""
-    if not styled(sys.stdout):
+def show(drawn: RenderableType, text: Callable[[], str], folds: bool = False) -> None:
+    """A drawing on a terminal, never cut: it may be as wide as its text unless it folds; its text anywhere else."""
+    if styled(sys.stdout):
+        pretty(sys.stdout, 0 if folds else max(map(len, text().splitlines())) + 1).print(drawn)
+    else:
         say(text())
-        return
-    console = pretty(sys.stdout)
-    wanted = console.measure(drawn, options=console.options.update(width=10_000)).maximum
-    console.print(drawn, width=max(console.width, wanted), soft_wrap=False, crop=False)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -110,7 +111,7 @@ def _cells(head: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[
 
 
 def _number(value: object) -> bool:
-    return value is None or isinstance(value, int | float)
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def aligned(lines: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
@@ -135,7 +136,6 @@ def _draw(head: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[b
     from rich.table import Table
     from rich.text import Text
 
-    console = pretty(sys.stdout)
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, (name, number) in enumerate(zip(head, right)):
         last = i == len(head) - 1 and not number
@@ -143,7 +143,7 @@ def _draw(head: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[b
     for row in cells:
         out.add_row(*map(Text, row))
     firm = sum(max(map(len, column)) + 2 for column in list(zip(head, *cells))[: None if right[-1] else -1])
-    console.print(out, width=max(console.width, firm + (0 if right[-1] else 24)), crop=False)
+    pretty(sys.stdout, firm + (1 if right[-1] else LAST)).print(out)
 
 
 def write(path: str | None, content: str) -> None:

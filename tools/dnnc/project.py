@@ -50,10 +50,11 @@ class Project:
 
     def _table(self, title: str, table: Any) -> dict[str, Any]:
         if title != DEFAULTS and title not in self.parsers:
-            what = f"expected [{DEFAULTS}] or the name of a command, not [{title}]."
+            near = nearest(title, [DEFAULTS, *self.parsers])
+            what = f"expected [{DEFAULTS}] or the name of a command, not [{title}].{near}"
             if not isinstance(table, dict):
-                what = f"expected tables, [{DEFAULTS}] or the name of a command, not the key '{title}'."
-            self._error(title, None, what + nearest(title, [DEFAULTS, *self.parsers]), "E0124")
+                what = f"expected tables, not the key '{title}'. Put it below [{DEFAULTS}] or the name of a command."
+            self._error(title, None, what, "E0124")
             return {}
         if not isinstance(table, dict):
             self._error(title, None, f"expected a table [{title}], not {shown(table)}.", VALUE)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import dnnc
 from dnnc import cli
+from dnnc.commands import NAMES
+from dnnc.commands.check import told_once
 
 MODELS = Path(__file__).parents[2] / "models"
 LENET, DIGITS, SAMPLES = (str(MODELS / n) for n in ("lenet5.onnx", "digits_test.npz", "digits_calibration.npz"))
@@ -43,7 +51,14 @@ def small(path: Path, *nodes: onnx.NodeProto, shape: tuple[int | str, ...] = (1,
 def test_three_executors_agree_on_the_digits(on, few, capsys):
     code, out, _ = run(capsys, "run", LENET, "-i", few, "--on", on, "--calibrate", SAMPLES, "--json")
     assert code == 0
-    assert json.loads(out) == {"on": on, "samples": 20, "correct": 20, "accuracy": 1.0}
+    said = json.loads(out)
+    assert {k: v for k, v in said.items() if k != "outputs"} == {
+        "on": on,
+        "samples": 20,
+        "correct": 20,
+        "accuracy": 1.0,
+    }
+    assert said["outputs"][0]["shape"] == [1, 10]
 
 
 def test_program_runs_like_the_interpreter_and_leaves_a_trace(few, tmp_path, capsys):
@@ -96,11 +111,85 @@ def test_report_in_its_three_forms(capsys):
 
 def test_check_says_who_takes_the_network(capsys):
     code, out, _ = run(capsys, "check", LENET, "--calibrate", SAMPLES, "--json")
-    backends = json.loads(out)["backends"]
-    assert code == 0 and all(v["supported"] for v in backends.values())
-    code, out, _ = run(capsys, "check", LENET)
+    said = json.loads(out)
+    assert code == 0 and {v["verdict"] for v in said["backends"].values()} == {"yes"}
+    assert said["macs"] == 2_293_000
+    compiled = json.loads(run(capsys, "check", LENET, "--json")[1])["backends"]
+    assert [v["verdict"] for v in compiled.values()] == ["yes", "yes", "once calibrated"]
+    sizes = [{k: v for k, v in b["npu"].items() if k.endswith("_bytes")} for b in (said["backends"], compiled)]
+    assert sizes[0] == sizes[1], "sizes do not hang on the ranges"
+
+
+def test_check_tells_what_compile_would_write(tmp_path, capsys):
+    npu = json.loads(run(capsys, "check", LENET, "--calibrate", SAMPLES, "--json")[1])["backends"]["npu"]
+    path = str(tmp_path / "l.npu")
+    written = json.loads(run(capsys, "compile", LENET, "--calibrate", SAMPLES, "-o", path, "--json")[1])
+    assert npu["program_bytes"] == 16 * written["instructions"]
+    assert npu["memory_bytes"] == written["dram_bytes"]
+
+
+def test_check_tells_the_same_reason_once():
+    reasons = [{"where": f"node 'n{i}'", "message": "no int8 form.", "code": "E0703"} for i in range(5)]
+    reasons.insert(1, {"where": "input 'x'", "message": "expected f32, not f16.", "code": ""})
+    assert list(told_once(reasons)) == [
+        "node 'n0', node 'n1', node 'n2' and 2 more: no int8 form. [E0703]",
+        "input 'x': expected f32, not f16.",
+    ]
+
+
+def test_check_evaluates_nothing(monkeypatch, capsys):
+    def refuse(*arguments, **named):
+        raise AssertionError("the reference was evaluated")
+
+    for module in ("dnnc.api", "dnnc.passes.calibrate"):
+        monkeypatch.setattr(f"{module}.evaluate", refuse)
+    assert run(capsys, "check", LENET)[0] == 0
+
+
+@pytest.mark.parametrize("samples, dims, shape", [(1, (), [5, 4]), (5, ("--dim", "N=1"), [1, 4])])
+def test_open_dimensions_take_the_size_of_the_inputs(samples, dims, shape, tmp_path, capsys):
+    model = small(tmp_path / "r.onnx", helper.make_node("Relu", ["x"], ["y"], "n1"), shape=("N", 4))
+    x = np.arange(20, dtype=np.float32).reshape(5, 4) - 9
+    np.savez(tmp_path / "x.npz", x=x)
+    out = str(tmp_path / "y.npz")
+    code, said, _ = run(capsys, "run", model, "-i", str(tmp_path / "x.npz"), "-o", out, "--json", *dims)
     assert code == 0
-    assert "node 'conv1': expected a calibrated range, not none. Give samples with --calibrate X.npz." in out
+    assert (json.loads(said)["samples"], json.loads(said)["outputs"][0]["shape"]) == (samples, shape)
+    assert np.array_equal(np.load(out)["y"].reshape(5, 4), np.maximum(x, 0))
+
+
+def test_a_batch_has_as_many_labels(tmp_path, capsys):
+    model = small(tmp_path / "r.onnx", helper.make_node("Identity", ["x"], ["y"], "n1"), shape=("N", 4))
+    np.savez(tmp_path / "x.npz", x=np.eye(4, dtype=np.float32), labels=np.array([0, 1, 2, 0]))
+    said = json.loads(run(capsys, "run", model, "-i", str(tmp_path / "x.npz"), "--json")[1])
+    assert (said["correct"], said["accuracy"]) == (3, 0.75)
+
+
+def test_run_names_the_best_classes(tmp_path, capsys):
+    model = small(tmp_path / "r.onnx", helper.make_node("Identity", ["x"], ["y"], "n1"))
+    np.savez(tmp_path / "x.npz", x=np.array([[0.5, 3, -1, 2]], np.float32))
+    out = run(capsys, "run", model, "-i", str(tmp_path / "x.npz"))[1]
+    assert "y: 1x4 float32, min -1, max 3; first sample: class 1 (3), class 3 (2), class 0 (0.5)" in out
+
+
+def test_a_pipeline_file_is_that_pipeline(tmp_path, capsys):
+    (tmp_path / "p.dnnp").write_text("simplify,  # as ever\nfuse-groups\n")
+    texts = []
+    for i, asked in enumerate((("-p", "simplify,fuse-groups"), ("--pipeline-file", str(tmp_path / "p.dnnp")))):
+        path = tmp_path / str(i) / "l.mlir"
+        path.parent.mkdir()
+        assert run(capsys, "compile", LENET, "--emit", "ir", "-o", str(path), *asked)[0] == 0
+        texts.append(path.read_text())
+    assert texts[0] == texts[1]
+    assert run(capsys, "compile", LENET, "-p", "cse", "--pipeline-file", "p.dnnp")[0] == 2
+
+
+def test_a_report_can_be_compiled_into_a_file_with_a_json_answer(tmp_path, capsys):
+    path = str(tmp_path / "r.json")
+    said = json.loads(run(capsys, "compile", LENET, "--emit", "report", "-o", path, "--json")[1])
+    assert said["files"] == [{"path": path, "bytes": Path(path).stat().st_size}]
+    code, _, err = run(capsys, "compile", LENET, "--emit", "report", "--json")
+    assert code == 1 and "expected a file to write with -o, not none." in err
 
 
 def test_dump_after_prints_the_module_to_stderr(tmp_path, capsys):
@@ -122,6 +211,87 @@ def test_wrong_command_line_is_exit_code_2(capsys):
     assert run(capsys)[0] == 2
     assert run(capsys, "compile")[0] == 2
     assert run(capsys, "compile", LENET, "--emit", "verilog")[0] == 2
+
+
+NEAR = {
+    "command": (
+        ("complie", LENET),
+        "dnnc: error: expected a command, not 'complie'. Did you mean compile or completion?",
+    ),
+    "option": (
+        ("compile", LENET, "--calibrat", "x.npz"),
+        "dnnc compile: error: expected no argument '--calibrat'. Did you mean --calibrate? [E0120]",
+    ),
+    "abbreviation": (("compile", LENET, "--cal", "x.npz"), "Did you mean --calibrate?"),
+    "choice": (
+        ("run", LENET, "-i", "x.npz", "--on", "refernce"),
+        "argument --on: expected one of reference, c, npu, not 'refernce'. Did you mean reference? [E0120]",
+    ),
+    "two": (
+        ("ops", "--jsn", "--quite"),
+        "'--jsn'. Did you mean --json? expected no argument '--quite'. Did you mean --quiet?",
+    ),
+    "argument": (("ops", "dnn.relu"), "dnnc ops: error: expected no argument 'dnn.relu'. [E0120]"),
+}
+
+
+@pytest.mark.parametrize("case", NEAR)
+def test_a_misspelt_word_is_answered_with_the_nearest(case, capsys):
+    arguments, message = NEAR[case]
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_help_of_all_commands(capsys):
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    assert all(f"\n    {name} " in out for name in NAMES)
+    assert "70  a fault of dnnc itself" in out
+    for name in NAMES:
+        code, out, _ = run(capsys, name, "--help")
+        assert code == 0 and f"usage: dnnc {name} " in out and "examples:" in out and "exit codes:" in out
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "{'numpy', 'onnx', 'rich', 'xdsl'}"
+    lines = f"import sys; from dnnc import cli; cli.run(['--help']); sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", lines], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [("-q", "compile"), ("compile", "-q")])
+def test_quiet_leaves_out_what_was_not_asked_for(arguments, tmp_path, capsys):
+    code, out, err = run(capsys, *arguments, LENET, "--emit", "c", "-o", str(tmp_path / "l.c"))
+    assert (code, out, err) == (0, "", "")
+    assert run(capsys, "ops", "-q")[1]
+
+
+@pytest.mark.parametrize("arguments", [("-v", "report"), ("report", "-v")])
+def test_verbose_tells_phases_and_their_times(arguments, capsys):
+    _, out, err = run(capsys, *arguments, LENET, "--json")
+    assert json.loads(out)
+    assert re.search(r"^import lenet5: \d\.\d{3} s$", err, re.MULTILINE)
+    assert re.search(r"^pass fold-constants: \d\.\d{3} s$", err, re.MULTILINE)
+
+
+def test_version_names_what_it_runs_with(capsys):
+    code, out, _ = run(capsys, "version")
+    assert code == 0
+    found = dict(line.split(None, 1) for line in out.splitlines())
+    assert found["dnnc"] == dnnc.__version__ and found["python"] == platform.python_version()
+    assert found["xdsl"] == version("xdsl") and found["numpy"] == np.__version__ and found["onnx"] == onnx.__version__
+    assert run(capsys, "--version")[1] == f"dnnc {dnnc.__version__}\n"
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "dnnc", "complie"], capture_output=True, text=True)
+    assert done.returncode == 2 and "Did you mean compile" in done.stderr
+
+
+def test_a_closed_pipe_is_no_error():
+    lines = f"{sys.executable} -m dnnc ops --json | head -c 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[", "")
 
 
 def test_nothing_supported_is_exit_code_3_with_the_whole_report(tmp_path, capsys):

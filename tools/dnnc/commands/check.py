@@ -47,12 +47,12 @@ def _print(found: dict[str, Any]) -> None:
     backends = found["backends"]
     head = ["backend", "runs", *(f"{what} [B]" for what in SIZES.values())]
     console.table(head, [[name, v["verdict"], *(v.get(key) for key in SIZES)] for name, v in backends.items()])
-    lines = [f"{name}: {line}" for name, v in backends.items() for line in (*_reasons(v["reasons"]), *v["notes"])]
+    lines = [f"{name}: {line}" for name, v in backends.items() for line in (*told_once(v["reasons"]), *v["notes"])]
     if lines:
         console.say("\n" + "\n".join(lines))
 
 
-def _reasons(reasons: Sequence[dict[str, str]]) -> Iterator[str]:
+def told_once(reasons: Sequence[dict[str, str]]) -> Iterator[str]:
     """A line for each reason, those that say the same of several places in one."""
     places: dict[tuple[str, str], list[str]] = {}
     for r in reasons:

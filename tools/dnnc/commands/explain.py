@@ -30,7 +30,7 @@ def run(args: Namespace) -> None:
         return
     from rich.markdown import Markdown
 
-    console.show(Markdown(page), lambda: page)
+    console.show(Markdown(page), lambda: page, folds=True)
 
 
 def _titles(titles: dict[str, str], as_json: bool) -> None:

@@ -1,0 +1,43 @@
+"""Every example in a help text is a command line that works, in the order in which it is printed."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnnc import cli
+from dnnc.commands import NAMES, command
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files the examples name: a network, a few digits, a trace."""
+    path = tmp_path_factory.mktemp("examples")
+    shutil.copy(MODELS / "lenet5.onnx", path)
+    with np.load(MODELS / "digits_test.npz") as d:
+        np.savez(path / "digits.npz", x=d["x"][:3], labels=d["labels"][:3])
+    trace = ("run", path / "lenet5.onnx", "-i", path / "digits.npz", "--on", "npu", "--calibrate", path / "digits.npz")
+    assert cli.run([*map(str, trace), "--trace", str(path / "lenet5.trace")]) == 0
+    return path
+
+
+@pytest.mark.parametrize("line", [line for name in NAMES for line in command(name).EXAMPLES])
+def test_an_example_works(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(folder)
+    program, *arguments = shlex.split(line)
+    assert program == "dnnc"
+    assert cli.run(arguments) == 0, capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out and err == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_examples_of_its_own(name: str):
+    assert command(name).EXAMPLES
+    assert all(line.startswith(f"dnnc {name}") for line in command(name).EXAMPLES)
