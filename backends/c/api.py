@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.ir import SSAValue
 
@@ -34,8 +34,9 @@ class Port:
         """The port of a value."""
         element = value.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
         stored = type_name(storage_type(element)), numpy_type(value).name, bytes_of(value)
-        quantized = (element.data.scales, element.data.zeros, element.axis) if isinstance(element, QuantType) else ()
-        return Port(parameter, name, shape_of(value.type), *stored, *quantized)
+        port = Port(parameter, name, shape_of(value.type), *stored)
+        q = element.data if isinstance(element, QuantType) else None
+        return port if q is None else replace(port, scales=q.scales, zeros=q.zeros, axis=q.axis)
 
     @property
     def c_type(self) -> str:

@@ -49,7 +49,7 @@ def c_against_onnxruntime(name: str) -> tuple[Pair, float]:
     program = compile_and_load(emit(network.module, network.ctx, name), flags=FLAGS)
     feed = {model.graph.input[0].name: x}
     (want,), (got,) = peer.run(None, feed), program(x)
-    difference = float(np.abs(got - want).max() / np.abs(want).max())
+    difference = float(np.abs(got - np.asarray(want)).max() / np.abs(np.asarray(want)).max())
     return compare(lambda: program(x), lambda: peer.run(None, feed)), difference
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 ROWS = 8
 """Rows the driver hands over at once."""
 
@@ -126,19 +128,67 @@ static void dnnc_quad_contract(const uint32_t *x, ptrdiff_t plane, int32_t quads
 }
 """
 
-_SUM = """\
-/* The sum of the words of a vector. */
-static inline uint32_t dnnc_words_sum(dnnc_words a)
+COLUMNS = 64
+"""Outputs of a block of a matrix that is multiplied by one row at a time."""
+
+_COLUMNS = """\
+/* y[i] = bias[i] + sum over k of dot(x[k], w of k and i), i < n, a multiple of 16: blocks of up to 64 columns, [k][column].
+ * Two sums a column, of even and of odd k, so that one need not wait for the other. */
+DNNC_KERNEL static void dnnc_quad_columns(const uint32_t *x, int32_t quads, const uint32_t *w, const int32_t *bias,
+    int32_t *y, int32_t n)
 {
-    uint32_t part[DNNC_WORDS], sum = 0;
-    memcpy(part, &a, sizeof part);
-    for (int32_t i = 0; i < DNNC_WORDS; ++i) {
-        sum += part[i];
+    const dnnc_words zero = {0};
+    for (int32_t start = 0; start < n; start += 64) {
+        const int32_t width = n - start < 64 ? n - start : 64;
+        int32_t c = 0;
+        for (; c + 4 * DNNC_WORDS <= width; c += 4 * DNNC_WORDS) {
+            dnnc_words a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+            const uint32_t *q = w + c;
+            int32_t k = 0;
+            for (; k + 2 <= quads; k += 2, q += 2 * width) {
+                const uint32_t *r = q + width;
+                const dnnc_words even = zero + x[k], odd = zero + x[k + 1];
+                const dnnc_words e0 = DNNC_WORDS_LOAD(q), e1 = DNNC_WORDS_LOAD(q + DNNC_WORDS);
+                const dnnc_words e2 = DNNC_WORDS_LOAD(q + 2 * DNNC_WORDS), e3 = DNNC_WORDS_LOAD(q + 3 * DNNC_WORDS);
+                const dnnc_words o0 = DNNC_WORDS_LOAD(r), o1 = DNNC_WORDS_LOAD(r + DNNC_WORDS);
+                const dnnc_words o2 = DNNC_WORDS_LOAD(r + 2 * DNNC_WORDS), o3 = DNNC_WORDS_LOAD(r + 3 * DNNC_WORDS);
+                DNNC_DOT(a0, even, e0);
+                DNNC_DOT(a1, even, e1);
+                DNNC_DOT(a2, even, e2);
+                DNNC_DOT(a3, even, e3);
+                DNNC_DOT(b0, odd, o0);
+                DNNC_DOT(b1, odd, o1);
+                DNNC_DOT(b2, odd, o2);
+                DNNC_DOT(b3, odd, o3);
+            }
+            if (k < quads) {
+                const dnnc_words even = zero + x[k];
+                const dnnc_words e0 = DNNC_WORDS_LOAD(q), e1 = DNNC_WORDS_LOAD(q + DNNC_WORDS);
+                const dnnc_words e2 = DNNC_WORDS_LOAD(q + 2 * DNNC_WORDS), e3 = DNNC_WORDS_LOAD(q + 3 * DNNC_WORDS);
+                DNNC_DOT(a0, even, e0);
+                DNNC_DOT(a1, even, e1);
+                DNNC_DOT(a2, even, e2);
+                DNNC_DOT(a3, even, e3);
+            }
+            const uint32_t *first = (const uint32_t *)bias + start + c;
+            DNNC_WORDS_STORE(y + start + c, a0 + b0 + DNNC_WORDS_LOAD(first));
+            DNNC_WORDS_STORE(y + start + c + DNNC_WORDS, a1 + b1 + DNNC_WORDS_LOAD(first + DNNC_WORDS));
+            DNNC_WORDS_STORE(y + start + c + 2 * DNNC_WORDS, a2 + b2 + DNNC_WORDS_LOAD(first + 2 * DNNC_WORDS));
+            DNNC_WORDS_STORE(y + start + c + 3 * DNNC_WORDS, a3 + b3 + DNNC_WORDS_LOAD(first + 3 * DNNC_WORDS));
+        }
+        for (; c < width; c += DNNC_WORDS) {
+            dnnc_words a = DNNC_WORDS_LOAD((const uint32_t *)bias + start + c);
+            const uint32_t *q = w + c;
+            for (int32_t k = 0; k < quads; ++k, q += width) {
+                const dnnc_words each = zero + x[k], e = DNNC_WORDS_LOAD(q);
+                DNNC_DOT(a, each, e);
+            }
+            DNNC_WORDS_STORE(y + start + c, a);
+        }
+        w += (ptrdiff_t)quads * width;
     }
-    return sum;
 }
 """
-
 
 _DEPTHWISE = """\
 /* y[c * line + p] = bias[c] + sum over t of dot(x[c * plane + taps[t] + p], w[c * ntaps + t]), `count` a multiple of 16. */
@@ -176,7 +226,7 @@ DNNC_KERNEL static void dnnc_quad_depthwise(const uint32_t *x, ptrdiff_t plane, 
 
 
 def quad_sources() -> dict[str, str]:
-    """`dnnc_quad_contract` with its tiles, `dnnc_quad_dots` and what it calls, by name."""
+    """`dnnc_quad_contract` with its tiles and the kernels beside it, by name."""
     tiles = [
         "#if DNNC_WORDS == 16\n#define DNNC_QUAD_ROWS 8\n#else\n#define DNNC_QUAD_ROWS 4\n#endif\n",
         "#if DNNC_QUAD_ROWS == 8\n" + _rows(8, (3, 2, 1)) + "#else\n#define dnnc_quad_rows8 dnnc_quad_rows4\n#endif\n",
@@ -188,8 +238,7 @@ def quad_sources() -> dict[str, str]:
     return {
         "dnnc_quad_contract": "\n".join(tiles),
         "dnnc_quad_depthwise": _DEPTHWISE,
-        "dnnc_words_sum": _SUM,
-        "dnnc_quad_dots": "\n".join(_dots_lines(4)),
+        "dnnc_quad_columns": _COLUMNS,
     }
 
 
@@ -244,33 +293,9 @@ def _tile_lines(rows: int, vectors: int) -> Iterator[str]:
     yield "}"
 
 
-def _dots_lines(rows: int) -> Iterator[str]:
-    """Dot products along k: `rows` rows share each quad of x; the rest of the rows one by one."""
-    yield "/* y[m] = bias[m] + sum over k < n of dot(x[k], w[m * n + k]). */"
-    yield "static void dnnc_quad_dots(const uint32_t *x, int32_t n, const uint32_t *w, const int32_t *bias, int32_t *y,"
-    yield "    int32_t rows)"
-    yield "{"
-    yield "    const dnnc_words zero = {0};"
-    yield "    int32_t m = 0;"
-    for count in (rows, 1):
-        yield f"    for (; m + {count} <= rows; m += {count}) {{"
-        yield "        const uint32_t *r0 = w + (ptrdiff_t)m * n;"
-        for r in range(1, count):
-            yield f"        const uint32_t *r{r} = r0 + {r} * (ptrdiff_t)n;"
-        yield f"        uint32_t {', '.join(f's{r} = (uint32_t)bias[m + {r}]' for r in range(count))};"
-        yield f"        dnnc_words {', '.join(f'a{r} = zero' for r in range(count))};"
-        yield "        int32_t k = 0;"
-        yield "        for (; k + DNNC_WORDS <= n; k += DNNC_WORDS) {"
-        yield "            const dnnc_words q = DNNC_WORDS_LOAD(x + k);"
-        for r in range(count):
-            yield f"            const dnnc_words w{r} = DNNC_WORDS_LOAD(r{r} + k);"
-            yield f"            DNNC_DOT(a{r}, q, w{r});"
-        yield "        }"
-        yield "        for (; k < n; ++k) {"
-        for r in range(count):
-            yield f"            s{r} += dnnc_quad_dot(x[k], r{r}[k]);"
-        yield "        }"
-        for r in range(count):
-            yield f"        y[m + {r}] = (int32_t)(s{r} + dnnc_words_sum(a{r}));"
-        yield "    }"
-    yield "}"
+def packed_columns(w: np.ndarray) -> np.ndarray:
+    """Weights [n, k] as quads of bytes for `dnnc_quad_columns`, n rounded up to 16 and k to 4 with zeros."""
+    n, k = w.shape
+    w = np.pad(w, [(0, -n % 16), (0, -k % 4)]).view(np.uint32).T
+    blocks = [w[:, i : i + COLUMNS].reshape(-1) for i in range(0, w.shape[1], COLUMNS)]
+    return np.concatenate(blocks)

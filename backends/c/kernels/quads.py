@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from dnnc.backends.c.kernel import Kernel
-from dnnc.backends.c.kernels.planes import MIN_RUN, Planes, coordinate
+from dnnc.backends.c.kernels.planes import Planes, coordinate
 from dnnc.backends.c.kernels.quad_tiles import ROWS
 from dnnc.backends.c.text import Bound, Code, index, shifted
 from dnnc.ir.dnn.attributes import Window
