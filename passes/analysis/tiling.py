@@ -7,7 +7,9 @@ innermost loop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -127,6 +129,19 @@ class Model:
         room = arch.holding("parameter").bytes
         self.records_resident = layer.kind == "none" or _aligned(self.records) + self.table <= room
         self._rows()
+
+    def only(self, chosen: Int) -> Model:
+        """The model of some of the candidates, by index."""
+        found = copy(self)
+        found.c = Candidates(*(getattr(self.c, f.name)[chosen] for f in fields(Candidates)))
+        found.trips = tuple(t[chosen] for t in self.trips)
+        for name in ("depth", "input_rows", "box_rows", "sum_rows", "all_sum_rows"):
+            setattr(found, name, getattr(self, name)[chosen])
+        return found
+
+    def traffic(self) -> Int:
+        """DRAM bytes."""
+        return sum((moved for moved, _ in self.copies().values()), np.zeros_like(self.c.rows))
 
     def _rows(self) -> None:
         """Summed clipped input rows and largest tile heights, per candidate row tile."""
@@ -307,17 +322,26 @@ class Model:
 
 def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
     """The fastest tile within `slack` percent of the least traffic; UnsupportedError names the memory that is too small."""
+    try:
+        return _search(replace(layer, name=""), arch, slack)
+    except UnsupportedError:
+        raise _too_small(Model(layer, arch)) from None
+
+
+@lru_cache(maxsize=1024)
+def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
+    """`search` without names, so that layers that are alike are searched once."""
     model = Model(layer, arch)
     fits = model.fits()
     if not fits.any():
         raise _too_small(model)
-    traffic = sum((b for b, _ in model.copies().values()), np.zeros_like(model.c.rows))
-    cycles, c = model.cycles(), model.c
-    pool = np.flatnonzero(fits & (100 * traffic <= (100 + slack) * traffic[fits].min()))
-    pool = pool[100 * cycles[pool] <= (100 + EQUALLY_FAST_PERCENT) * cycles[pool].min()]
+    model = model.only(np.flatnonzero(fits))
+    traffic = model.traffic()
+    model = model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min()))
+    traffic, cycles, c = model.traffic(), model.cycles(), model.c
     steps = model.trips[0] * model.trips[1] * model.trips[2]
-    keys = (c.order, c.whole, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps)
-    best = pool[np.lexsort([k[pool] for k in keys])[0]]
+    slow = 100 * cycles > (100 + EQUALLY_FAST_PERCENT) * cycles.min()
+    best = np.lexsort((c.order, c.whole, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps, slow))[0]
     return Tile(
         rows=int(c.rows[best]),
         channels=int(c.channels[best]),
