@@ -282,3 +282,16 @@ def test_normalization(net, rng):
         net.output(f"{i}", net.add(QNormalizeOp(x, multiplier, offset, shift=43, **kind)))
         net.output(f"plain {i}", net.add(QNormalizeOp(x, whole, shift=40, **kind)))
     net.check()
+
+
+def test_integers_in_the_interface(net, rng):
+    """Quantized inputs and outputs are integers, whose scales the header states."""
+    x = value(net, rng, q(I8, 0.0625, -3), 2, 5)
+    net.output("y", net.add(RequantizeOp(x, to=q(U8, 0.1, 7))))
+    header = net.check().header.splitlines()
+    assert " * in0 'input0': 2x5 i8, real = 0.0625 * (value + 3)" in header
+    assert " * out0 'output0': 2x5 ui8, real = 0.1 * (value - 7)" in header
+    assert '#define NET_INPUT0_DTYPE "i8"' in header
+    assert "#define NET_INPUT0_SCALES {0.0625f}" in header
+    assert "#define NET_OUTPUT0_ZERO_POINTS {7}" in header
+    assert "net_status net_run(void *arena, size_t arena_bytes, const int8_t *in0, uint8_t *out0);" in header

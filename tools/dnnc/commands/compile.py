@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "dnnc compile lenet5.onnx --calibrate digits.npz -o lenet5.npu",
     "dnnc compile lenet5.onnx --emit c -o lenet5.c",
+    "dnnc compile lenet5.onnx --emit c --calibrate digits.npz",
     "dnnc compile lenet5.onnx --emit ir -p simplify,fuse-groups",
 )
 ENDINGS = {"npu": "npu", "c": "c", "ir": "mlir"}
