@@ -73,6 +73,7 @@ def refreshed(text: str, outputs: Iterator[str]) -> str:
     return BLOCK.sub(lambda m: f"```text\n{next(outputs)}```" if m[1] == "text" and not m[2] else m[0], text)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_an_example_prints_what_its_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
