@@ -37,8 +37,6 @@ def _refused(kind: str, error: DnncError, code: int) -> int:
     codes = sorted({f.code for f in error.findings} - {""})
     if codes:
         console.hint(f"`dnnc explain {codes[0]}` says more of {codes[0]}.")
-    if console.level.verbose:
-        traceback.print_exception(error)
     return code
 
 

@@ -75,7 +75,9 @@ def _bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console.pretty(sys.stderr), transient=True)
+    # stdout stays what it is: under redirection rich would send it to stderr too
+    err = console.pretty(sys.stderr)
+    return Progress(*columns, TimeElapsedColumn(), console=err, transient=True, redirect_stdout=False)
 
 
 @contextmanager

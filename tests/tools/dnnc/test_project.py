@@ -79,13 +79,15 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(project, capsys):
     code, out, err = run(capsys, "ops")
     assert (code, out) == (1, "")
     assert err.splitlines() == [
-        "dnnc: error: ../dnnc.toml:1: expected tables, not the key 'target'. Put it below [defaults] or the name of a command. [E0124]",
+        "dnnc: error: ../dnnc.toml:1: expected tables, not the key 'target'. "
+        "Put it below [defaults] or the name of a command. [E0124]",
         "../dnnc.toml:4: target: expected a string, not 3. [E0125]",
         "../dnnc.toml:5: expected an option of some command, not 'widee'. Did you mean wide? [E0124]",
         "../dnnc.toml:8: emit: expected one of npu, c, ir, report, not 'verilog'. [E0125]",
         "../dnnc.toml:9: json: expected true or false, not 'yes'. [E0125]",
         "../dnnc.toml:10: dim: expected an array of strings, not 2. [E0125]",
-        "../dnnc.toml:12: expected [defaults] or the name of a command, not [complie]. Did you mean compile or completion? [E0124]",
+        "../dnnc.toml:12: expected [defaults] or the name of a command, not [complie]. "
+        "Did you mean compile or completion? [E0124]",
         "../dnnc.toml:15: limit: expected a whole number, not true. [E0125]",
     ]
     assert run(capsys, "ops", "--no-config")[0] == 0
