@@ -6,16 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+# The class stands twice in each rule to outweigh the rules notebooks have for all tables.
 _STYLE = """<style>
-table.dnnc { border-collapse: collapse; color: inherit; background: transparent; margin: 4px 0 12px; }
-table.dnnc caption { text-align: left; font-weight: 600; padding: 4px 8px; }
-table.dnnc th, table.dnnc td { padding: 2px 8px; text-align: left; white-space: nowrap; color: inherit;
+table.dnnc.dnnc { border-collapse: collapse; color: inherit; background: transparent; margin: 4px 0 12px; }
+table.dnnc.dnnc caption { text-align: left; font-weight: 600; padding: 4px 8px; }
+table.dnnc.dnnc th, table.dnnc.dnnc td { padding: 2px 8px; text-align: left; white-space: nowrap; color: inherit;
   background: transparent; border: 0; border-bottom: 1px solid rgba(128, 128, 128, 0.35); }
-table.dnnc .number { text-align: right; font-variant-numeric: tabular-nums; }
-table.dnnc tfoot td { font-weight: 600; border-top: 2px solid rgba(128, 128, 128, 0.6); }
-table.dnnc .unit { font-weight: 400; opacity: 0.75; }
-table.dnnc thead th { vertical-align: bottom; }
-table.dnnc thead .unit { display: block; }
+table.dnnc.dnnc .number { text-align: right; font-variant-numeric: tabular-nums; }
+table.dnnc.dnnc tfoot td { font-weight: 600; border-top: 2px solid rgba(128, 128, 128, 0.6); }
+table.dnnc.dnnc .unit { font-weight: 400; opacity: 0.75; }
+table.dnnc.dnnc thead th { vertical-align: bottom; }
+table.dnnc.dnnc thead .unit { display: block; }
 </style>"""
 
 

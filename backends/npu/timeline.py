@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 from math import floor, log10
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.backends.npu.isa import QUEUES, Engine
-
-if TYPE_CHECKING:
-    from dnnc.backends.npu.trace import Trace
 
 _LEFT, _WIDE, _RIGHT = 64, 840, 48
 _TOP, _LANE, _GAP, _BAR = 52, 34, 10, 18
@@ -45,7 +42,34 @@ _STYLE = """<style>
 </style>"""
 
 
-def picture(trace: Trace) -> str:
+class Run(Protocol):
+    """What the picture needs of a trace."""
+
+    @property
+    def target(self) -> str:
+        """The accelerator's name."""
+        ...
+
+    @property
+    def clock_mhz(self) -> int:
+        """Its clock."""
+        ...
+
+    @property
+    def cycles(self) -> int:
+        """Its length."""
+        ...
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """A column."""
+        ...
+
+    def summary(self) -> list[dict[str, Any]]:
+        """A row a layer."""
+        ...
+
+
+def picture(trace: Run) -> str:
     """An SVG document: layers from their first to their last cycle, and below the part of each moment an engine is busy."""
     rows = _packed(trace.summary())
     below = _TOP + rows_height(rows) + _GAP
@@ -65,16 +89,16 @@ def picture(trace: Trace) -> str:
     )
 
 
-def _title(trace: Trace) -> str:
+def _title(trace: Run) -> str:
     where = f" on {trace.target}" if trace.target else ""
     return f"{trace.cycles:,} cycles{where}: {trace.cycles / trace.clock_mhz:,.1f} µs at {trace.clock_mhz} MHz"
 
 
-def _at(trace: Trace, cycle: float) -> float:
+def _at(trace: Run, cycle: float) -> float:
     return round(_LEFT + _WIDE * cycle / max(1, trace.cycles), 1)
 
 
-def _grid(trace: Trace, bottom: int) -> Iterator[str]:
+def _grid(trace: Run, bottom: int) -> Iterator[str]:
     step = _step(trace.cycles)
     for cycle in range(0, trace.cycles + 1, step):
         x = _at(trace, cycle)
@@ -89,7 +113,7 @@ def _step(cycles: int) -> int:
     return max(1, int(next(m * power for m in (1, 2, 5, 10) if m * power >= rough)))
 
 
-def _packed(layers: list[dict]) -> list[tuple[int, dict]]:
+def _packed(layers: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
     """Layers with the row each is drawn in: the first whose layers have all ended."""
     free: list[int] = []
     placed = []
@@ -100,12 +124,12 @@ def _packed(layers: list[dict]) -> list[tuple[int, dict]]:
     return placed
 
 
-def rows_height(rows: list[tuple[int, dict]]) -> int:
+def rows_height(rows: list[tuple[int, dict[str, Any]]]) -> int:
     """The height of the layers' rows."""
     return (max((row for row, _ in rows), default=-1) + 1) * (_BAR + 2)
 
 
-def _layers(trace: Trace, rows: list[tuple[int, dict]]) -> Iterator[str]:
+def _layers(trace: Run, rows: list[tuple[int, dict[str, Any]]]) -> Iterator[str]:
     for row, layer in rows:
         x, y = _at(trace, layer["start"]), _TOP + row * (_BAR + 2)
         wide = max(1.0, round(_at(trace, layer["end"]) - x, 1))
@@ -118,7 +142,7 @@ def _layers(trace: Trace, rows: list[tuple[int, dict]]) -> Iterator[str]:
         yield "</g>"
 
 
-def _lane(trace: Trace, engine: Engine, y: int) -> Iterator[str]:
+def _lane(trace: Run, engine: Engine, y: int) -> Iterator[str]:
     """One engine: its busy part of each pixel's cycles as the height of a bar."""
     mine = trace["engine"] == engine
     busy = busy_parts(trace["start"][mine], trace["end"][mine], trace.cycles, _WIDE)

@@ -33,7 +33,7 @@ def page(title: str, summary: str, picture: str, items: Mapping[str, Item]) -> s
 def graph_items(graph: Graph) -> dict[str, Item]:
     """The layers of a graph for the panel."""
     groups = {g.id: g.name for g in graph.groups}
-    items = {n.id: _item(n.name, n.op, _of_node(n, groups)) for n in graph.nodes}
+    items = {n.id: _item(n.name or n.op, n.op, _of_node(n, groups)) for n in graph.nodes}
     for edge in graph.edges:
         for here, there, side in ((edge.target, edge.source, "producers"), (edge.source, edge.target, "consumers")):
             if there not in items[here][side]:

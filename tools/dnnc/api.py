@@ -193,9 +193,13 @@ class Program:
         return [path, weights] if weights.exists() else [path]
 
     def _repr_html_(self) -> str:
-        from dnnc.shown import program_html
+        from dnnc import shown
 
-        return program_html(self)
+        if self.npu is not None:
+            return shown.npu_html(self.npu, self.network.name)
+        if self.c is not None:
+            return shown.c_html(self.c)
+        return shown.ir_html(self.network.module, self.network.ctx, self.network.name)
 
 
 def compile(

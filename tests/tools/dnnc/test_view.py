@@ -12,6 +12,9 @@ import dnnc
 from dnnc import cli, schemas
 from dnnc.backends.view.graph import Constant, Edge, Graph, Group, Node
 from dnnc.backends.view.schedule import Buffer, Nest, Schedule, Step
+from dnnc.commands.view import STAGES
+from dnnc.ir.stages import BY_NAME
+from dnnc.passes import REACHES
 
 MODELS = Path(__file__).parents[2] / "models"
 LENET, SAMPLES = str(MODELS / "lenet5.onnx"), str(MODELS / "digits_calibration.npz")
@@ -22,6 +25,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, *capsys.readouterr()
 
 
+def reaching(stage: str) -> str:
+    return next(kind.name for kind, reached in REACHES.items() if reached == stage)
+
+
+def test_every_stage_can_be_named():
+    assert set(STAGES) == set(BY_NAME)
+
+
 @pytest.mark.parametrize(
     ("where", "title"),
     [
@@ -30,10 +41,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         (("-p", "fuse"), "after fuse-groups"),
         (("--stage", "imported"), "lenet5"),
         (("--stage", "simplified"), "after dce"),
-        (("--stage", "quantized"), "after quantize"),
-        (("--stage", "fused"), "after fuse-groups"),
-        (("--stage", "tiled"), "after tile"),
-        (("--stage", "placed"), "after plan-memory"),
+        (("--stage", "quantized"), f"after {reaching('quantized')}"),
+        (("--stage", "fused"), f"after {reaching('fused')}"),
+        (("--stage", "tiled"), f"after {reaching('tiled')}"),
+        (("--stage", "placed"), f"after {reaching('placed')}"),
         (("--after", "canonicalize"), "after canonicalize"),
         (("-p", "fuse", "--after", "cse"), "after cse"),
     ],
