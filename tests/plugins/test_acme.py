@@ -13,11 +13,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from xdsl.rewriter import InsertPoint
 
 import dnnc
 from dnnc import cli, opt
-from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.weights import store_of
 from dnnc.passes.pipeline import parse
@@ -118,25 +116,16 @@ def test_c_refuses_the_rest_by_name():
 
 
 def test_a_table_of_it_runs_on_the_accelerator(tmp_path: Path):
-    """An int8 network with a snake after each requantize: simulator and interpreter agree to the bit."""
-    from dnnc_acme.operations import SnakeOp
-
-    @dnnc.pattern
-    def activate(op: RequantizeOp, rewriter):
-        if not any(isinstance(use.operation, SnakeOp) for use in op.results[0].uses):
-            rewriter.insert(added := SnakeOp(op.results[0], alpha=0.5), InsertPoint.after(op))
-            op.results[0].replace_uses_with_if(added.results[0], lambda use: use.operation is not added)
-
+    """An int8 network with a snake in the middle: simulator, C and interpreter agree to the bit."""
     path = tmp_path / "net.dnn"
-    path.write_text("input x: f32[1, 2, 6, 6]\na = conv(x, he(f32[4, 2, 3, 3]), pad=1)\noutput a\n")
+    layers = "a = conv(x, he(f32[4, 2, 3, 3]), pad=1)\nb = acme.snake(a, alpha=0.5)\nc = conv(b, he(f32[3, 4, 3, 3]), pad=1)\n"
+    path.write_text(f"input x: f32[1, 2, 6, 6]\n{layers}output c\n")
     samples = np.random.default_rng(0).standard_normal((4, 1, 2, 6, 6)).astype(np.float32)
-    host = dnnc.Pipeline(["simplify,quantize", activate])
-    program = dnnc.compile(
-        path, "acme-one", pipeline=dnnc.Pipeline([host, "fuse-groups,tile,plan-memory"]), calibrate=samples
-    )
-    reference = dnnc.compile(path, "acme-one", "ir", pipeline=host, calibrate=samples)
-    assert "acme.snake" in str(reference.network)
-    assert program.run(samples[0])[0].tobytes() == reference.run(samples[0])[0].tobytes()
+    reference = dnnc.compile(path, "acme-one", "ir", pipeline="int8", calibrate=samples)
+    assert "dnn.table" in str(reference.network)
+    for emit, pipeline in (("npu", None), ("c", "int8")):
+        program = dnnc.compile(path, "acme-one", emit, pipeline, calibrate=samples)
+        assert program.run(samples[0])[0].tobytes() == reference.run(samples[0])[0].tobytes()
 
 
 def test_its_passes_with_their_options():

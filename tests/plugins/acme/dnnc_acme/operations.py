@@ -33,7 +33,9 @@ class RotateHalfOp(DnnOp):
     result = result_def(TensorType)
 
     def infer(self):
-        expect(self.shape()[-1:] and self.shape()[-1] % 2 == 0, "an even last dimension", list(self.shape()))
+        expect(
+            self.shape()[-1:] and self.shape()[-1] % 2 == 0, "an even last dimension", list(self.shape()), code="E0439"
+        )
         return self.x.type
 
     def evaluate(self, x):
