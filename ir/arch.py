@@ -20,7 +20,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
-from dnnc.ir.diagnostics import Collector, DnncError
+from dnnc.ir.diagnostics import Collector, DnncError, Finding
 
 ROLES = ("input", "weight", "output", "accumulator", "parameter")
 """What an on-chip memory may hold; each role lives in exactly one memory."""
@@ -69,7 +69,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Dma:
-    """The engine between DRAM and on-chip memory; it takes `setup + ceil(bytes in bursts / bytes per cycle)`."""
+    """The engine between DRAM and on-chip memory.
+
+    A transfer takes `setup + ceil(bytes in bursts / bytes per cycle)`, at least a cycle for each stretch of bytes on chip.
+    """
 
     channels: int = number("transfers in flight; 1 means that loads and stores share one engine", 1, 2)
     setup_cycles: int = number("cycles before the first byte of a transfer", 0, 1 << 16)
@@ -236,7 +239,12 @@ def parse(text: str, source: str) -> Accelerator:
 
 def read(path: Path | str) -> Accelerator:
     """The accelerator described by a TOML file."""
-    return parse(Path(path).read_text(encoding="utf-8"), str(path))
+    try:
+        text = Path(path).read_text("utf-8")
+    except UnicodeDecodeError as e:
+        message = f"expected UTF-8 text, not the byte at {e.start}. Save the file as UTF-8."
+        raise DnncError(Finding(str(path), message, "E0106")) from e
+    return parse(text, str(path))
 
 
 def to_mapping(accelerator: Accelerator) -> dict[str, Any]:

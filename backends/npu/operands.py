@@ -84,10 +84,10 @@ def _packed(strides: list[Column], row: Column, counts: tuple[Column, Column]) -
     return s1, s2, s3
 
 
-def dram_runs(t: Operands, b: Box) -> tuple[Column, Column]:
-    """(bytes, count) of the contiguous DRAM pieces of each transfer; rows that touch are one piece."""
+def runs_of(t: Operands, b: Box, strides: tuple[Column, Column, Column]) -> tuple[Column, Column]:
+    """(bytes, count) of the contiguous pieces of each transfer on one side; rows that touch are one piece."""
     run, runs, joined = t["row_bytes"], np.ones(len(t), np.int64), np.ones(len(t), bool)
-    for count, stride in zip(b.counts, b.dram):
+    for count, stride in zip(b.counts, strides):
         joined = joined & ((stride == run) | (count == 1))
         run = np.where(joined, run * count, run)
         runs = np.where(joined, runs, runs * count)

@@ -43,9 +43,13 @@ def bursts(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
     return ceil_div(run, arch.dma.burst_bytes) * arch.dma.burst_bytes * np.asarray(runs, np.int64)
 
 
-def dma_cycles(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
-    """Cycles of a transfer: setup + ceil(runs * ceil(run / burst) * burst / bytes_per_cycle)."""
-    return arch.dma.setup_cycles + ceil_div(bursts(run, runs, arch), arch.dma.bytes_per_cycle)
+def dma_cycles(run: ArrayLike, runs: ArrayLike, arch: Accelerator, pieces: ArrayLike = 0) -> Int:
+    """Cycles of a transfer: setup + max(ceil(runs * ceil(run / burst) * burst / bytes_per_cycle), pieces).
+
+    `pieces` is the number of contiguous stretches on chip, of which one a cycle is begun.
+    """
+    bus = ceil_div(bursts(run, runs, arch), arch.dma.bytes_per_cycle)
+    return arch.dma.setup_cycles + np.maximum(bus, np.asarray(pieces, np.int64))
 
 
 def array_cycles(reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, array: Array) -> Int:
