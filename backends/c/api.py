@@ -57,7 +57,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a caller of the program has to know."""
+    """What a caller of the program has to know; `exact`: every output is the interpreter's in every bit."""
 
     name: str
     inputs: tuple[Port, ...]
@@ -67,6 +67,7 @@ class Interface:
     weight_bytes: int
     weights_in_file: bool
     macs: int
+    exact: bool = False
 
     @property
     def macro(self) -> str:

@@ -24,9 +24,11 @@ from dnnc.backends.c.text import bytes_of, c_type, identifier
 from dnnc.backends.c.units import Graph, Unit, graph_of
 from dnnc.ir.diagnostics import where
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.movement import Movement
+from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import tensor_text
+from dnnc.ir.types import is_float, tensor_text
 from dnnc.ir.weights import WeightStore, store_of
 
 __all__ = ["CProgram", "Compiled", "Options", "compile_and_load", "emit", "write"]
@@ -85,7 +87,9 @@ class _Writer:
         macs = sum(op.work().macs for unit in self.graph.units for op in unit.ops)
         size = self.blob.nbytes
         in_file = self.options.weights == "file" or (self.options.weights == "auto" and size > _INLINE)
-        interface = api.Interface(self.name, *ports, self.memory.plan.peak, self.options.align, size, in_file, macs)
+        exact = all(_exact(op) for unit in self.graph.units for op in unit.ops)
+        memory = self.memory.plan.peak, self.options.align
+        interface = api.Interface(self.name, *ports, *memory, size, in_file, macs, exact)
         source = self._source(interface, functions, calls)
         return CProgram(interface, api.header(interface), source, self.blob, self.memory.plan)
 
@@ -177,6 +181,12 @@ def _names(attributes: ArrayAttr[DictionaryAttr] | None, kind: str, count: int) 
     """The names a model gives its inputs or outputs, `input0` and so on where it gives none."""
     given = [a.data.get("dnn.name") for a in attributes] if attributes is not None else [None] * count
     return [n.data if isinstance(n, StringAttr) else f"{kind}{i}" for i, n in enumerate(given)]
+
+
+def _exact(op: DnnOp) -> bool:
+    """Whether an operation has one result on every machine: of integers, or one rounding of floats, or none."""
+    real = any(is_float(v.type.element_type) for v in op.results)  # pyright: ignore[reportAttributeAccessIssue]
+    return not real or isinstance(op, (DequantizeOp, Movement))
 
 
 def _comments(unit: Unit) -> list[str]:

@@ -192,6 +192,18 @@ class Program:
         weights = text.weights_path(path)
         return [path, weights] if weights.exists() else [path]
 
+    def save_self_test(self, path: str | Path, cases: int = 3) -> Path:
+        """Write NAME_test.c beside C files: random inputs and the outputs they must give, by the reference semantics."""
+        from dnnc.backends.c.self_test import Case, write_self_test
+        from dnnc.stimuli import draw_inputs
+
+        if self.c is None:
+            raise DnncError(Finding("self-test", f"expected C, not '{self.emit}'. Add --emit c.", "E0108"))
+        if cases < 1:
+            raise DnncError(Finding("self-test", f"expected at least 1 case, not {cases}.", "E0109"))
+        inputs = [draw_inputs(self.network.module, seed) for seed in range(cases)]
+        return write_self_test(self.c, [Case(x, self.network.run(*x)) for x in inputs], Path(path).parent)
+
     def _repr_html_(self) -> str:
         from dnnc import shown
 

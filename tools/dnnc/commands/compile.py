@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "dnnc compile lenet5.onnx --calibrate digits.npz -o lenet5.npu",
     "dnnc compile lenet5.onnx --emit c -o lenet5.c",
-    "dnnc compile lenet5.onnx --emit c --calibrate digits.npz",
+    "dnnc compile lenet5.onnx --emit c --calibrate digits.npz --self-test 3",
     "dnnc compile lenet5.onnx --emit ir -p simplify,fuse-groups",
 )
 ENDINGS = {"npu": "npu", "c": "c", "ir": "mlir"}
@@ -31,6 +31,9 @@ def declare(p: Parser) -> None:
     arguments.file(p, "-o", "--output", metavar="FILE", help=what, endings=(".npu", ".c", ".mlir"))
     arguments.pipeline(p, "those of what is emitted")
     arguments.calibrate(p)
+    p.add_argument(
+        "--self-test", metavar="N", type=int, default=0, help="with --emit c: also a test of N inputs and their outputs"
+    )
     p.add_argument("--dump-after", metavar="PASS", help="print the module after a pass, or 'all' of them, to stderr")
     arguments.json(p)
 
@@ -47,6 +50,8 @@ def run(args: Namespace) -> None:
     if not output.parent.is_dir():
         message = f"expected a folder '{output.parent}', which does not exist. Create it first."
         raise DnncError(Finding(str(output), message, "E0104"))
+    if args.self_test and args.emit != "c":
+        raise DnncError(Finding("--self-test", f"expected --emit c, not --emit {args.emit}. Add --emit c.", "E0108"))
     network = given.network(args)
     if args.emit == "report":
         _emit_report(args, network)
@@ -54,7 +59,9 @@ def run(args: Namespace) -> None:
     network.name = output.stem  # C's functions and files bear the name asked for
     after = _dumper(args.dump_after)
     program = api.compile(network, args.target, args.emit, given.pipeline(args), args.calibrate, after=after)
-    _written(args, program, program.save(output), output)
+    files = program.save(output)
+    files += [program.save_self_test(output, args.self_test)] if args.self_test else []
+    _written(args, program, files, output)
 
 
 def _written(args: Namespace, program: Program, files: Sequence[Path], output: Path) -> None:
