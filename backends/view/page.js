@@ -54,10 +54,13 @@ function resized() {
 
 function reveal(id) {
   const box = nodes.get(id).getBoundingClientRect(), frame = sheet.getBoundingClientRect();
-  const inside = box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
-  if (!inside) {
-    pan((box.left + box.right - frame.left - frame.right) / 2, (box.top + box.bottom - frame.top - frame.bottom) / 2);
-  }
+  pan(outside(box.left, box.right, frame.left, frame.right), outside(box.top, box.bottom, frame.top, frame.bottom));
+}
+
+// How far [low, high] has to move to be in the middle of [from, to]; its beginning when it is too long; not at all inside.
+function outside(low, high, from, to) {
+  if (low >= from && high <= to) return 0;
+  return high - low > to - from ? low - from - 16 : (low + high - from - to) / 2;
 }
 
 function choose(id) {

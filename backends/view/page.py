@@ -53,7 +53,7 @@ def _item(name: str, kind: str, details: Sequence[tuple[str, object]]) -> Item:
 def _of_node(n: Node, groups: Mapping[str, str]) -> list[tuple[str, object]]:
     return [
         ("output", f"{n.shape} {n.type}, {n.output_bytes:,} bytes"),
-        ("loop bounds, parameters", n.facts),
+        ("loop bounds", n.facts if n.macs else ""),
         *((name, value) for name, value in n.attributes),
         ("constants", [_constant(c) for c in n.constants]),
         ("MACs", f"{n.macs:,}" if n.macs else ""),
