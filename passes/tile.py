@@ -83,11 +83,11 @@ def _cut(group: GroupOp) -> None:
 
 
 def _first_unit(chain: list[DnnOp]) -> int:
-    """Make a group of the longest beginning of a chain that runs as one; the number of its operations."""
-    for n in reversed(range(1, len(chain) + 1)):
+    """Make a group of the longest beginning of a chain that runs as one, or of all of it; the number of its operations."""
+    for n in (*reversed(range(1, len(chain))), len(chain)):
         group, replaced = GroupOp.of(chain[:n], chain[n - 1].location)
         Rewriter.insert_op(group, InsertPoint.before(chain[n - 1]))
-        if n > 1 and not _runs(group):
+        if n < len(chain) and not _runs(group):
             Rewriter.erase_op(group)
             continue
         for old, new in zip(replaced, group.results):
@@ -99,6 +99,8 @@ def _first_unit(chain: list[DnnOp]) -> int:
 
 
 def _runs(group: GroupOp) -> bool:
+    if isinstance(group.body_ops()[0], Movement):
+        return len(group.body_ops()) == 1
     try:
         group_of(group.body.block, "group", group.location)
     except UnsupportedError:

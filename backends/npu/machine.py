@@ -230,8 +230,8 @@ class Machine:
         return v - c["source.zero"][j] if not sums and (c["scale"][j] or c["pool"][j] == 2) else v
 
     def _pool(self, c: Rows, j: int, v: NDArray[np.int64], reduce: Any, outside: int) -> NDArray[np.int64]:
-        sides = [(c[f"pool.{a}"][j], c[f"pool.{b}"][j]) for a, b in (("top", "bottom"), ("left", "right"))]
-        v = np.pad(v, [(0, 0), *sides], constant_values=outside) if any(map(any, sides)) else v
+        rows, columns = ((c[f"pool.{a}"][j], c[f"pool.{b}"][j]) for a, b in (("top", "bottom"), ("left", "right")))
+        v = np.pad(v, ((0, 0), rows, columns), constant_values=outside) if any((*rows, *columns)) else v
         s0, s1, s2 = v.strides
         shape = (v.shape[0], c["E"][j], c["F"][j], c["pool.kernel_h"][j], c["pool.kernel_w"][j])
         strides = (

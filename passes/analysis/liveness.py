@@ -13,11 +13,11 @@ def steps(module: ModuleOp) -> dict[BufferOp, tuple[int, int]]:
     """[first, last + 1) of the layers and moves that touch each buffer; buffers nothing touches are left out."""
     ops = list(main_function(module).walk())
     owned = {buffer_of(tile) for op in ops if isinstance(op, ComputeOp) for tile in op.tiles}
-    # a tile without a compute belongs to a move, which is a step of its own
-    units = [
-        [buffer_of(t) for t in op.tiles] if isinstance(op, ComputeOp) else [op] for op in ops if _begins(op, owned)
-    ]
-    chip = {buffer: step for step, unit in enumerate(units) for buffer in unit}
+    chip: dict[BufferOp, int] = {}
+    for step, op in enumerate(op for op in ops if _begins(op, owned)):
+        # a tile without a compute belongs to a move, which is a step of its own
+        tiles = [buffer_of(t) for t in op.tiles] if isinstance(op, ComputeOp) else [op]
+        chip.update((b, step) for b in tiles if isinstance(b, BufferOp))
     live = {buffer: (step, step + 1) for buffer, step in chip.items()}
     for op in ops:
         if isinstance(op, CopyOp):
