@@ -118,6 +118,12 @@ def test_missing_file_is_named(tmp_path):
         load_target(str(tmp_path / "none.toml"))
 
 
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "my.toml").write_bytes(b'name = "gr\xf6\xdfe"')
+    with pytest.raises(DnncError, match=r"my\.toml: expected UTF-8 text, not the byte at 10\. .* \[E0106\]"):
+        arch.read(tmp_path / "my.toml")
+
+
 def test_a_target_by_path(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(EDGE.replace('"edge"', '"mine"', 1).replace("rows = 16", "rows = 32"))
