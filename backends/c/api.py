@@ -11,6 +11,9 @@ from dnnc.backends.c.text import C_TYPES, bytes_of, comment, numpy_type, quoted
 from dnnc.ir.scalar import c_literal
 from dnnc.ir.types import QuantType, scale_text, shape_of, storage_type, type_name
 
+STACK_BYTES = 4096
+"""Stack of a program: frames of fixed size, five calls deep. A test adds up what gcc reports of them."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -103,6 +106,7 @@ def header(api: Interface) -> str:
             if api.weights_in_file
             else []
         ),
+        f" * It calls itself nowhere and needs at most {m}_STACK_BYTES of stack (gcc -O1 and above; twice that without).",
         f" * Define {m}_STATIC_ARENA for {api.name}_run_static, which has an arena of its own and is not re-entrant.",
         " *",
         *(f" * {comment(p.described())}" for p in (*api.inputs, *api.outputs)),
@@ -119,6 +123,7 @@ def header(api: Interface) -> str:
         "",
         f"#define {m}_ARENA_BYTES {api.arena_bytes}u",
         f"#define {m}_ARENA_ALIGN {api.align}u",
+        f"#define {m}_STACK_BYTES {STACK_BYTES}u",
         f"#define {m}_WEIGHTS_BYTES {api.weight_bytes}u",
         f"#define {m}_MACS {api.macs}ull",
         *_port_macros(m, "INPUT", api.inputs),

@@ -102,6 +102,35 @@ def test_convolutions(net, rng, chunk):
     net.check()
 
 
+def random_geometry(rng):
+    """A convolution nobody thought of: (input, filters, kernel, groups, window)."""
+    rank = int(rng.choice([1, 2, 2, 2, 3]))
+    groups = int(rng.choice([1, 1, 2, 5]))
+    channels = groups * int(rng.integers(1, 7))
+    filters = groups * int(rng.integers(1, 11))
+    kernel, dilation = rng.integers(1, 6, rank), rng.integers(1, 3, rank)
+    extent = (kernel - 1) * dilation + 1
+    pads = rng.integers(0, extent, (2, rank)) * rng.integers(0, 2)
+    size = np.maximum(extent - pads.sum(0), 1) + rng.integers(0, 12, rank)
+    window = {"stride": rng.integers(1, 4, rank), "dilation": dilation, "pad": pads.reshape(-1)}
+    lists = {k: tuple(int(n) for n in v) for k, v in window.items()}
+    return (int(rng.integers(1, 3)), channels, *map(int, size)), filters, tuple(map(int, kernel)), groups, lists
+
+
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(i, marks=pytest.mark.full) for i in range(2, 30))])
+def test_random_convolutions(net, seed):
+    rng = np.random.default_rng(seed)
+    for i in range(12):
+        shape, m, kernel, groups, rest = random_geometry(rng)
+        x = value(net, rng, [q(I8, 0.05, -17), q(U8, 0.02, 255), q(I8, 0.1, 127)][i % 3], *shape)
+        w = weights(net, rng, 0, (m, shape[1] // groups, *kernel), zeros=i % 4 == 3)
+        conv = ConvOp(x, w, window=Window.of(kernel, **rest), groups=groups)
+        net.output(
+            f"{i} {shape} {m} {kernel} {groups} {rest}", net.group(conv, RequantizeOp(conv.result, to=q(I8, 0.2, 5)))
+        )
+    net.check()
+
+
 def test_convolutions_of_other_types_and_weights(net, rng):
     net.output("one scale", net.group(*add_conv(net, rng, "pad", per_channel=False)))
     net.output("zero points", net.group(*add_conv(net, rng, "pad", zeros=True)))

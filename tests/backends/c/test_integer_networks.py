@@ -1,5 +1,6 @@
 """Quantized networks as C: every bit of the outputs is the interpreter's, whatever the compiler and the machine's vectors."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from onnx import ModelProto
 
 from dnnc import api
+from dnnc.backends.c.api import STACK_BYTES
 from dnnc.backends.c.load import compile_and_load
-from dnnc.backends.c.target import emit
+from dnnc.backends.c.target import emit, write
 from dnnc.zoo import ZOO
 from dnnc.zoo.network import Network
 
@@ -122,6 +124,22 @@ def lenet():
 def test_lenet_on_every_machine(lenet, way):
     network, program, images, _ = lenet
     check(network, images[:4], compile_and_load(program, flags=(*WAYS[way], "-std=c99", "-Wall", "-Wextra", "-Werror")))
+
+
+@pytest.mark.parametrize(
+    "flags", [("-O0", "-march=native"), ("-Os",), ("-O2",), ("-O3", "-mavx2"), ("-O3", "-march=native")]
+)
+def test_stack_stays_below_what_the_header_states(lenet, tmp_path, flags):
+    """The frames of the run function, of the largest layer and of the three largest kernels, each of a fixed size."""
+    source = next(p for p in write(lenet[1], tmp_path) if p.suffix == ".c")
+    subprocess.run(["cc", *flags, "-fstack-usage", "-c", source, "-o", tmp_path / "net.o"], check=True)
+    rows = [row.split("\t") for row in (tmp_path / "net.su").read_text().splitlines()]
+    frames = {where.rsplit(":", 1)[-1]: int(size) for where, size, _ in rows}
+    kernels = sorted(size for name, size in frames.items() if name.startswith("dnnc_"))[-3:]
+    layers = [size for name, size in frames.items() if name.startswith("lenet5_") and name != "lenet5_run"]
+    assert not [kind for *_, kind in rows if "dynamic" in kind and "bounded" not in kind]
+    used = frames["lenet5_run"] + max(layers, default=0) + sum(kernels)
+    assert used <= STACK_BYTES * (2 if "-O0" in flags else 1)
 
 
 def test_lenet_reads_digits(lenet):
