@@ -9,11 +9,13 @@ from dnnc.passes.canonicalize import CanonicalizePass
 from dnnc.passes.cse import CsePass
 from dnnc.passes.dce import DcePass
 from dnnc.passes.decompose import DecomposePass
+from dnnc.passes.decompose_lrn import DecomposeLrnPass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
+from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.tile import TilePass
 
 SIMPLIFY: tuple[type[ModulePass], ...] = (
@@ -26,7 +28,16 @@ SIMPLIFY: tuple[type[ModulePass], ...] = (
     DcePass,
 )
 
-INT8: tuple[type[ModulePass], ...] = (*SIMPLIFY, QuantizePass, CanonicalizePass, CsePass, DcePass, FuseGroupsPass)
+INT8: tuple[type[ModulePass], ...] = (
+    *SIMPLIFY,
+    DecomposeLrnPass,  # before ranges are recorded
+    QuantizePass,
+    QuantizeLowerPass,
+    CanonicalizePass,
+    CsePass,
+    DcePass,
+    FuseGroupsPass,
+)
 
 PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "simplify": SIMPLIFY,
@@ -43,11 +54,14 @@ PASSES: dict[str, type[ModulePass]] = {
 }
 
 # Passes after which floats are equal only to rounding; NaN and infinities may then stand elsewhere.
-ROUNDS: tuple[type[ModulePass], ...] = (FoldBatchNormPass, DecomposePass)
+ROUNDS: tuple[type[ModulePass], ...] = (FoldBatchNormPass, DecomposePass, DecomposeLrnPass)
+
+# Passes meant to change results: what they give is what later passes must keep, after the second to every bit.
+QUANTIZES: tuple[type[ModulePass], ...] = (QuantizePass, QuantizeLowerPass)
 
 # The stage (`dnnc.ir.stages`) a module has reached after a pass; checked whenever the pass has run.
 REACHES: dict[type[ModulePass], str] = {
-    QuantizePass: "quantized",
+    QuantizeLowerPass: "quantized",
     FuseGroupsPass: "fused",
     TilePass: "tiled",
     PlanMemoryPass: "placed",

@@ -17,6 +17,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import ShapeOp
+from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.rewriting import allowed
 from dnnc.ir.types import nbytes, shape_of
@@ -45,6 +46,8 @@ class FoldConstantsPass(ModulePass):
         if isinstance(op, ShapeOp):
             return True
         if isinstance(op, (ConstOp, GroupOp)) or not op.operands or op.parent is None:
+            return False
+        if isinstance(op, DequantizeOp):  # its operand's type is what `quantize-lower` reads
             return False
         if not all(isinstance(v.owner, ConstOp) for v in op.operands):
             return False

@@ -1,40 +1,52 @@
-"""A calibrated float network becomes an integer one: 8-bit values, 32-bit sums, explicit requantize.
+"""Every value between operations with an integer form gets a quantized type from its calibrated range.
 
-%1 = dnn.conv %x, %w, bias(%b)        %1 = dnn.conv %xq, %wq, bias(%bq)  : ... -> !dnn.q<i32, axis 1, [s_x * s_w[m]]>
-%2 = dnn.relu %1                ->    %2 = dnn.requantize %1 to = !dnn.q<i8, s_y, z_y>
+%1 = dnn.conv %x, %w, bias(%b)        %xq = dnn.quantize %x to = !dnn.q<i8, s_x, z_x>
+                                      %xd = dnn.dequantize %xq
+%2 = dnn.relu %1                ->    %1 = dnn.conv %xd, %wd, bias(%bd), the constants dequantized from int8 and int32
+                                      %q = dnn.quantize %1 to = !dnn.q<i8, s_y, z_y>, the range of %2, which alone reads %1
+                                      ...
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
-from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from dnnc.ir import fixed
-from dnnc.ir.diagnostics import BrokenRule, Collector, where
+from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
-from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.composite import SoftmaxOp
+from dnnc.ir.dnn.contraction import MatmulOp
 from dnnc.ir.dnn.elementwise import ClipOp
-from dnnc.ir.dnn.movement import View
-from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp, quantized
-from dnnc.ir.dnn.reduction import MaxPoolOp
+from dnnc.ir.dnn.integer import softmax_type
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, quantized
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import I8, I32, QuantType, integer_range, is_float, shape_of, tensor, type_name
+from dnnc.ir.types import I8, I32, QuantType, shape_of, tensor
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.integer_forms import (
+    Contraction,
+    Tables,
+    constant_norm,
+    contraction,
+    in_float,
+    integer_form,
+    real,
+    single,
+)
 from dnnc.passes.calibrate import RANGE, range_of
-from dnnc.passes.fold_batch_norm import per_channel_bias
 from dnnc.passes.fuse_groups import only_user
+from dnnc.passes.quantize_lower import REMEDY
 
-Contraction = ConvOp | MatmulOp
+Range = tuple[float, float]
 
 TINY = np.finfo(np.float32).tiny  # the smallest scale: one that keeps all its digits
 
@@ -43,179 +55,228 @@ TINY = np.finfo(np.float32).tiny  # the smallest scale: one that keeps all its d
 class QuantizePass(ModulePass):
     """Plain min-max int8: activations asymmetric per tensor, weights symmetric per output channel, biases int32.
 
-    Needs the ranges `calibrate` leaves. Operations after the last contraction that have no integer form stay in float
-    as islands, marked `dnn.island`; one before it is refused, unless `islands` allows it.
+    Needs the ranges `calibrate` leaves; `quantize-lower` makes integers of it. What only moves or bounds values has one
+    type for all it reads and makes. Operations after the last contraction that have no integer form stay in float as
+    islands, marked `dnn.island`, and with `float-softmax` a softmax there too; one before it is refused, unless
+    `islands` allows it. `symmetric` gives activations zero point 0, `per-tensor` weights one scale. A network that
+    already has quantized values keeps its types.
     """
 
     name = "quantize"
-    rounding: str = "q31_half_even"
     islands: bool = False
+    symmetric: bool = False
+    per_tensor: bool = False
+    float_softmax: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        lowering = _Lowering(op, store_of(ctx), self)
-        lowering.check()
-        lowering.run()
+        block = main_function(op).body.block
+        if not any(isinstance(inner, (QuantizeOp, DequantizeOp)) for inner in block.ops):
+            typing = _Typing(block, store_of(ctx), self)
+            typing.check()
+            typing.run()
+        for inner in block.ops:
+            inner.attributes.pop(RANGE, None)
 
 
-def activation_type(extremes: tuple[float, float]) -> QuantType:
-    """S = (max(0, hi) - min(0, lo)) / 255, z = RNE(-128 - lo / s): the int8 type that holds the range and zero exactly."""
+def activation_type(extremes: Range, symmetric: bool = False) -> QuantType:
+    """S = (max(0, hi) - min(0, lo)) / 255, z = RNE(-128 - lo / s): the int8 type that holds the range and zero exactly.
+
+    Symmetric: s = max(|lo|, |hi|) / 127, z = 0.
+    """
     low, high = min(0.0, extremes[0]), max(0.0, extremes[1])
-    scale = max(np.float32((high - low) / 255), TINY) if high > low else np.float32(1)
-    zero = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
+    span = max(-low, high) / 127 if symmetric else (high - low) / 255
+    scale = max(np.float32(span), TINY) if high > low else np.float32(1)
+    zero = 0 if symmetric else int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
     return QuantType.per_tensor(I8, float(scale), zero)
 
 
-def weight_type(w: np.ndarray, axis: int) -> QuantType:
-    """s[m] = max|w[m]| / 127 for each output channel m along `axis`; zero point 0."""
-    largest = np.abs(w).max(tuple(i for i in range(w.ndim) if i != axis), initial=0).astype(np.float32)
+def weight_type(w: np.ndarray, axis: int | None) -> QuantType:
+    """s[m] = max|w[m]| / 127 for each output channel m along `axis`, one for all without; zero point 0."""
+    others = tuple(i for i in range(w.ndim) if i != axis)
+    largest = np.abs(w).max(others if axis is not None else None, initial=0).astype(np.float32)
     scales = np.where(largest > 0, np.maximum(largest / np.float32(127), TINY), np.float32(1))
-    return QuantType.per_channel(I8, scales, axis)
+    return QuantType.per_tensor(I8, float(scales)) if axis is None else QuantType.per_channel(I8, scales, axis)
+
+
+def weight_axis(op: Contraction) -> int | None:
+    """The dimension of a contraction's weights that output channels lie along, None when they share one scale."""
+    if isinstance(op, MatmulOp):
+        return None if len(op.shape(1)) != 2 else 1 if op.trans_b is None else 0
+    if op.name == "dnn.conv":
+        return 0
+    return 1 if op.groups.data == 1 else None
+
+
+def bounds(op: Operation | object) -> bool:
+    """Whether an operation only bounds values: a relu or a clip."""
+    return isinstance(op, (ReluOp, ClipOp))
 
 
 @dataclass
-class _Lowering:
-    module: ModuleOp
+class _Typing:
+    block: Block
     store: WeightStore
     options: QuantizePass
-    quantized: dict[SSAValue, SSAValue] = field(default_factory=dict)
-    removed: list[Operation] = field(default_factory=list)
+    parent: dict[SSAValue, SSAValue] = field(default_factory=dict)
 
-    def ops(self) -> list[Operation]:
-        return list(main_function(self.module).body.block.ops)
+    def __post_init__(self) -> None:
+        start = self.block.first_op
+        assert start is not None
+        self.start = start
+        self.ops = [op for op in self.block.ops if isinstance(op, DnnOp) and not isinstance(op, ConstOp)]
+        self.tables = Tables.of(self.ops)
+        self.last = max((i for i, op in enumerate(self.ops) if contraction(op) and in_float(op)), default=-1)
+        self.islands: set[Operation] = set()
+        for i, op in enumerate(self.ops):
+            if in_float(op) and self._stays(op, i):
+                self.islands.add(op)
+        self.integer = {op: None for op in self.ops if in_float(op) and op not in self.islands}
+        for op in self.integer:
+            shared = [v for v in (*op.operands, *op.results) if real(v)] if self._one_type(op) else []
+            for v in shared[1:]:
+                self.parent[self.root(v)] = self.root(shared[0])
+        self.sources = self._sources()
+
+    def _stays(self, op: DnnOp, i: int) -> bool:
+        """Whether an operation stays in float: it has no integer form, or follows one that does after all contractions."""
+        if not integer_form(op, self.tables):
+            return True
+        after = i > self.last
+        softmax = isinstance(op, SoftmaxOp) and self.options.float_softmax
+        return after and (softmax or any(v.owner in self.islands for v in op.operands))
+
+    def _one_type(self, op: DnnOp) -> bool:
+        inner = op.results[0] in self.tables.roots
+        return (op.keeps_type() or bounds(op)) and not inner
+
+    def root(self, value: SSAValue) -> SSAValue:
+        """The value that stands for all of one type with this one."""
+        while value in self.parent:
+            value = self.parent[value]
+        return value
+
+    # Ranges and types
+
+    def typed(self, op: DnnOp) -> list[SSAValue]:
+        """The values an integer operation reads and makes that get a type from their range."""
+        constants = {*op.operands[1:2], *op.operands[2:]} if contraction(op) else set(op.operands[1:])
+        skipped = (
+            {v for v in constants if isinstance(v.owner, ConstOp)} if contraction(op) or constant_norm(op) else set()
+        )
+        values = [v for v in (*op.operands, *op.results) if real(v) and v not in skipped and v not in self.tables.inner]
+        return [v for v in values if not (single(v) and op.results[0] in self.tables.roots)]
+
+    def _sources(self) -> dict[SSAValue, list[SSAValue]]:
+        """For each type the values that set its range: those not moved or bounded from others of that type."""
+        found: dict[SSAValue, dict[SSAValue, None]] = {}
+        for op in self.integer:
+            for v in self.typed(op):
+                made = v.owner
+                if not (isinstance(made, DnnOp) and made in self.integer and self._one_type(made)):
+                    found.setdefault(self.root(v), {})[v] = None
+        return {root: list(values) for root, values in found.items()}
+
+    def range(self, value: SSAValue) -> Range | None:
+        """The range of a source: that of the bound that alone reads it, or its own."""
+        if isinstance(value.owner, ConstOp):
+            array = value.owner.array(self.store)
+            return float(array.min(initial=0)), float(array.max(initial=0))
+        after = only_user(value)
+        bounded = range_of(after.results[0]) if after is not None and bounds(after) else None
+        return bounded or range_of(value)
+
+    def type(self, value: SSAValue) -> QuantType:
+        """The quantized type of a value: the range of all that set it; that of probabilities is known."""
+        sources = self.sources[self.root(value)]
+        if all(isinstance(v.owner, SoftmaxOp) for v in sources):
+            return softmax_type(I8)
+        ranges = [r for r in map(self.range, sources) if r is not None]
+        return activation_type((min(r[0] for r in ranges), max(r[1] for r in ranges)), self.options.symmetric)
 
     def check(self) -> None:
         """Refuse, all at once, what has no integer form and what was not calibrated."""
-        report = Collector()
-        ops = [op for op in self.ops() if isinstance(op, DnnOp) and not isinstance(op, ConstOp)]
-        last = max((i for i, op in enumerate(ops) if contraction(op)), default=-1)
-        for i, op in enumerate(ops):
+        report, seen = Collector(), set[SSAValue]()
+        for i, op in enumerate(self.ops):
             place = where(op.location, op.name)
-            ranges = [range_of(v) for v in (op.operands[0], op.results[0])] if contraction(op) else []
-            if None in ranges:
-                report.error(
-                    place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.", "E0701"
-                )
-            elif not np.isfinite([r for r in ranges if r]).all():
-                report.error(place, f"expected finite operands and results on the samples, not {ranges}.", "E0702")
-            if i < last and not self.options.islands and not integer_form(op):
-                kind = type_name(op.results[0].type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
-                report.refuse(
-                    place,
-                    f"'{op.name}' on {kind} has no int8 form yet. "
-                    "Compile it to C in float (--emit c); quantize{islands=true} keeps it in float for the interpreter.",
-                    "E0703",
-                )
+            if op in self.islands:
+                if i < self.last and not self.options.islands:
+                    kinds = ", ".join(str(v.type.element_type) for v in op.operands)  # pyright: ignore
+                    report.refuse(place, f"'{op.name}' on ({kinds}) has no integer form. {REMEDY}", "E0703")
+            elif op in self.integer:
+                self._check_ranges([v for v in self.typed(op) if v not in seen], place, report)
+                seen.update(self.typed(op))
         report.raise_if_any()
 
+    def _check_ranges(self, values: list[SSAValue], place: str, report: Collector) -> None:
+        own = [v for v in values if v in self.sources.get(self.root(v), ())]
+        ranges = [self.range(v) for v in own if not isinstance(v.owner, SoftmaxOp)]
+        if None in ranges:
+            report.error(place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.", "E0701")
+        elif not np.isfinite([r for r in ranges if r]).all():
+            report.error(place, f"expected finite operands and results on the samples, not {ranges}.", "E0702")
+
+    # Rewriting
+
     def run(self) -> None:
-        for op in self.ops():
-            if isinstance(op, ReturnOp):
-                op.operands = [self.real(v, op) for v in op.operands]
-            elif contraction(op):
-                self.lower_contraction(op)  # pyright: ignore[reportArgumentType]
-            elif isinstance(op, DnnOp) and integer_form(op) and op.operands and op.operands[0] in self.quantized:
-                self.lower_in_type(op)
-            elif isinstance(op, DnnOp) and not isinstance(op, ConstOp):
-                op.operands = [self.real(v, op) for v in op.operands]
-                op.attributes[ISLAND] = UnitAttr()
-        for op in reversed(self.removed):
-            op.erase()
-        for op in self.ops():
-            op.attributes.pop(RANGE, None)
+        """Put quantize and dequantize behind every typed value, and dequantized constants before contractions."""
+        for op in self.islands:
+            op.attributes[ISLAND] = UnitAttr()
+        types = {v: self.type(v) for op in self.integer for v in self.typed(op)}
+        for op in self.integer:
+            if contraction(op):
+                self._constants(op, types[op.operands[0]])  # pyright: ignore
+        for value, type_ in types.items():
+            self._wrap(value, type_)
 
-    def insert(self, op: Operation, at: Operation) -> SSAValue:
-        op.location = at.location
-        Rewriter.insert_op(op, InsertPoint.before(at))
-        return op.results[0]
+    def _wrap(self, value: SSAValue, type_: QuantType) -> None:
+        """Everyone reads the dequantized value; islands read what islands and inputs make as it is."""
+        if isinstance(value.owner, ConstOp):
+            readers = [u for u in value.uses if u.operation in self.integer]
+            new = self._constant(value.owner, type_, "i8")
+        else:
+            made = isinstance(value, OpResult) and value.op in self.integer
+            readers = [u for u in value.uses if made or u.operation in self.integer]
+            new = [QuantizeOp(value, to=type_)]
+        new.append(DequantizeOp(new[-1]))
+        self._insert(new, value, readers[0].operation if readers else self.start)
+        for use in readers:
+            use.operation.operands[use.index] = new[-1].results[0]
 
-    def integer(self, value: SSAValue, at: Operation) -> SSAValue:
-        """The quantized form of a value, made on first need."""
-        if value not in self.quantized:
-            extremes = range_of(value)
-            assert extremes is not None
-            self.quantized[value] = self.insert(QuantizeOp(value, to=activation_type(extremes)), at)
-        return self.quantized[value]
+    def _insert(self, new: Iterable[Operation], value: SSAValue, reader: Operation) -> None:
+        made = value.owner
+        for op in new:
+            op.location = (made if isinstance(made, Operation) else reader).location
+        point = InsertPoint.after(made) if isinstance(made, Operation) else InsertPoint.before(self.start)
+        Rewriter.insert_op(list(new), point)
 
-    def real(self, value: SSAValue, at: Operation) -> SSAValue:
-        """The float form of a value that is now quantized."""
-        if value in self.quantized and isinstance(value.owner, Operation) and value.owner.parent is None:
-            real = self.insert(DequantizeOp(self.quantized[value]), at)
-            real.owner.location = value.owner.location  # pyright: ignore[reportAttributeAccessIssue]
-            return real
-        return value
+    def _constant(
+        self, op: ConstOp, type_: QuantType, suffix: str, values: np.ndarray | None = None
+    ) -> list[Operation]:
+        values = quantized(op.array(self.store), type_) if values is None else values
+        hint = op.key.data if op.key is not None else "weights"
+        return [ConstOp.of(values, self.store, f"{hint}.{suffix}", tensor(type_, values.shape))]
 
-    def replace(self, op: DnnOp, value: SSAValue) -> None:
-        """`value` is the quantized form of what `op` made; `op` leaves the program but stays known as its key."""
-        self.quantized[op.results[0]] = value
-        op.detach()
-        self.removed.append(op)
-
-    def lower_in_type(self, op: DnnOp) -> None:
-        operand = self.quantized[op.operands[0]]
-        attributes = {k: v for k, v in op.attributes.items() if k != RANGE}
-        new = type(op).create(
-            operands=[operand], properties=op.properties, attributes=attributes,
-            result_types=[tensor(operand.type.element_type, shape_of(op.results[0].type))],  # pyright: ignore
-        )  # fmt: skip
-        self.replace(op, self.insert(new, op))
-
-    def lower_contraction(self, op: Contraction) -> None:
-        x = self.integer(op.operands[0], op)
-        x_type = x.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
-        weights = op.operands[1].owner
-        assert isinstance(weights, ConstOp)
-        w = weights.array(self.store)
-        axis = 1 if isinstance(op, MatmulOp) and op.trans_b is None else 0
-        w_type = weight_type(w, axis)
-        q = quantized(w, w_type)
-        hint = weights.key.data if weights.key is not None else "weights"
-        wq = ConstOp.of(q, self.store, f"{hint}.i8", tensor(w_type, w.shape))
-        operands = [x, self.insert(wq, op)]
-        bias = np.zeros(w_type.scale.shape, np.int64)
+    def _constants(self, op: Contraction, x: QuantType) -> None:
+        w = op.operands[1].owner
+        if not isinstance(w, ConstOp):
+            return
+        array = w.array(self.store)
+        w_type = weight_type(array, None if self.options.per_tensor else weight_axis(op))
+        new = self._constant(w, w_type, "i8", quantized(array, w_type))
+        self._feed(op, 1, new)
         if op.bias is not None:
-            assert isinstance(op.bias.owner, ConstOp)
-            b_type = QuantType.per_channel(I32, x_type.scale * w_type.scale, 0)
-            values = np.broadcast_to(op.bias.owner.array(self.store).reshape(-1), b_type.scale.shape)
-            bias = quantized(values, b_type)
-            bq = ConstOp.of(bias, self.store, f"{hint}.bias.i32", tensor(b_type, bias.shape))
-            operands.append(self.insert(bq, op))
-        self.check_accumulator(op, np.moveaxis(q, axis, 0), x_type, bias)
-        properties = {k: v for k, v in op.properties.items() if k != "operandSegmentSizes"}
-        total = self.insert(type(op)(*operands, **properties), op)  # pyright: ignore[reportArgumentType]
-        target = activation_type(self.output_range(op))
-        self.replace(op, self.insert(RequantizeOp(total, to=target, rounding=self.options.rounding), op))
+            self._bias(op, np.asarray(x.scale * w_type.scale, np.float32), w)
 
-    def output_range(self, op: Contraction) -> tuple[float, float]:
-        """The range of the result, or of the activation that is all that follows."""
-        after = only_user(op.results[0])
-        value = (
-            after.results[0] if isinstance(after, (ReluOp, ClipOp)) and range_of(after.results[0]) else op.results[0]
-        )
-        extremes = range_of(value)
-        assert extremes is not None
-        return extremes
+    def _bias(self, op: Contraction, scale: np.ndarray, w: ConstOp) -> None:
+        assert op.bias is not None and isinstance(op.bias.owner, ConstOp)
+        channels = shape_of(op.result.type)[-1 if isinstance(op, MatmulOp) else 1]
+        type_ = QuantType.per_channel(I32, scale, 0) if scale.ndim else QuantType.per_tensor(I32, float(scale))
+        values = np.broadcast_to(op.bias.owner.array(self.store).reshape(-1), (channels,))
+        self._feed(op, 2, self._constant(w, type_, "bias.i32", quantized(values, type_)))
 
-    def check_accumulator(self, op: Contraction, w: np.ndarray, x: QuantType, bias: np.ndarray) -> None:
-        """Refuse a layer whose sums could leave int32: A[m] = sum |w[m]| * max|x - z| + |b[m]|."""
-        low, high = integer_range(x.storage)
-        bound = fixed.accumulator_bound(w.astype(np.int64), low, high, int(x.zero), bias.astype(np.int64))
-        if int(np.max(bound, initial=0)) >= 2**31:
-            op.emit_error(
-                f"expected sums below 2^31, not up to {int(np.max(bound))}. Split the layer's input channels.",
-                BrokenRule("accumulator", "E0808"),
-            )
-
-
-def contraction(op: Operation) -> bool:
-    """Whether an operation becomes int8 multiply-accumulates: a float conv or matrix product with constant weights."""
-    if not isinstance(op, (ConvOp, MatmulOp)) or not is_float(op.element()):
-        return False
-    constant = isinstance(op.operands[1].owner, ConstOp) and (op.bias is None or per_channel_bias(op))
-    return constant and (isinstance(op, ConvOp) or len(op.shape(1)) == 2)
-
-
-def integer_form(op: Operation) -> bool:
-    """Whether an operation has an int8 form: contractions, and what keeps the type of its operand."""
-    if isinstance(op, (ConvOp, MatmulOp)):
-        return contraction(op)
-    return isinstance(op, (ReluOp, ClipOp, MaxPoolOp, View, ConstOp))
+    def _feed(self, op: Contraction, index: int, new: list[Operation]) -> None:
+        new.append(DequantizeOp(new[-1]))
+        for one in new:
+            one.location = op.location
+        Rewriter.insert_op(new, InsertPoint.before(op))
+        op.operands[index] = new[-1].results[0]

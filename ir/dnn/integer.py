@@ -39,7 +39,7 @@ def check_operand(element: Attribute, widest: int = WIDEST) -> QuantType:
 def reach(q: QuantType) -> int:
     """Max |q - z| over all values of a type."""
     low, high = integer_range(q.storage)
-    return max(int(q.zero) - low, high - int(q.zero))
+    return int(max(np.max(q.zero) - low, high - np.min(q.zero)))
 
 
 class IntegerForm(DnnOp):

@@ -72,14 +72,20 @@ class Conversion(DnnOp):
 
 @irdl_op_definition
 class QuantizeOp(Conversion):
-    """q = clamp(round_half_even(x / s) + z), s and z of the type `to`."""
+    """q = clamp(round_half_even(x / s) + z), s and z of the type `to`.
+
+    `rounding` is the mode of the integer form that this becomes, where the model says which (`dnnc.ir.fixed.Rounding`).
+    """
 
     name = "dnn.quantize"
     x = operand_def(TensorType)
     to = prop_def(Attribute)
+    rounding = opt_prop_def(Word)
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
+        if self.rounding is not None:
+            check_rounding(self.rounding)
         expect(self.element() == F32, "an f32 operand", type_name(self.element()), code="E0431")
         expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}", code="E0431")
         return tensor(self.to, self.shape())

@@ -1,21 +1,28 @@
 // RUN: dnnc-opt %s -p quantize --split-input-file --verify-diagnostics | filecheck %s
-// RUN: dnnc-opt %s -p 'quantize{islands=true rounding=half_away}' --split-input-file --verify-diagnostics | filecheck %s --check-prefix ISLANDS
+// RUN: dnnc-opt %s -p 'quantize{islands=true symmetric=true per-tensor=true float-softmax=false}' --split-input-file --verify-diagnostics | filecheck %s --check-prefix OTHER
 
-// A product becomes int8 weights with a scale for each output channel (127 / 127 and 254 / 127), an int32 bias in the
-// scale of the sum, and a requantize to the range of the relu after it, which is all that reads it. What follows the
-// last contraction and has no integer form is an island in float.
+// Weights get a scale for each output channel (127 / 127 and 254 / 127), the bias int32 at the scale of the sum, the
+// product the range of the relu that alone reads it. A softmax after the last contraction is an island in float.
 // CHECK-LABEL: func.func @main
 // CHECK: [[x:%.*]] = dnn.quantize %x to = !dnn.q<i8, 0.5, 0> : (tensor<1x2xf32>) -> tensor<1x2x!dnn.q<i8, 0.5, 0>>
-// CHECK-NEXT: [[w:%.*]] = dnn.const key = "weights.i8" : () -> tensor<2x2x!q0>
+// CHECK-NEXT: [[xd:%.*]] = dnn.dequantize [[x]]
+// CHECK: [[w:%.*]] = dnn.const key = "weights.i8" : () -> tensor<2x2x!q0>
+// CHECK-NEXT: [[wd:%.*]] = dnn.dequantize [[w]]
 // CHECK-NEXT: [[b:%.*]] = dnn.const key = "weights.bias.i32" : () -> tensor<2x!q1>
-// CHECK-NEXT: [[s:%.*]] = dnn.matmul [[x]], [[w]], bias([[b]]) : (tensor<1x2x!dnn.q<i8, 0.5, 0>>, tensor<2x2x!q0>, tensor<2x!q1>) -> tensor<1x2x!q2>
-// CHECK-NEXT: [[q:%.*]] = dnn.requantize [[s]] to = !dnn.q<i8, 2.0, -128> : (tensor<1x2x!q2>) -> tensor<1x2x!dnn.q<i8, 2.0, -128>>
-// CHECK-NEXT: [[r:%.*]] = dnn.relu [[q]] : (tensor<1x2x!dnn.q<i8, 2.0, -128>>) -> tensor<1x2x!dnn.q<i8, 2.0, -128>>
-// CHECK-NEXT: [[d:%.*]] = dnn.dequantize [[r]] : (tensor<1x2x!dnn.q<i8, 2.0, -128>>) -> tensor<1x2xf32>
-// CHECK-NEXT: [[t:%.*]] = dnn.softmax [[d]] axis = 1 attributes {dnn.island} : (tensor<1x2xf32>) -> tensor<1x2xf32>
-// CHECK-NEXT: func.return [[t]]
-// ISLANDS-LABEL: func.func @main
-// ISLANDS: rounding = half_away
+// CHECK-NEXT: [[bd:%.*]] = dnn.dequantize [[b]]
+// CHECK-NEXT: [[s:%.*]] = dnn.matmul [[xd]], [[wd]], bias([[bd]]) : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+// CHECK-NEXT: [[q:%.*]] = dnn.quantize [[s]] to = !dnn.q<i8, 2.0, -128>
+// CHECK-NEXT: [[d:%.*]] = dnn.dequantize [[q]]
+// CHECK-NEXT: [[r:%.*]] = dnn.relu [[d]]
+// CHECK-NEXT: [[rq:%.*]] = dnn.quantize [[r]] to = !dnn.q<i8, 2.0, -128>
+// CHECK-NEXT: [[rd:%.*]] = dnn.dequantize [[rq]]
+// CHECK-NEXT: dnn.softmax [[rd]] axis = 1 attributes {dnn.island} : (tensor<1x2xf32>) -> tensor<1x2xf32>
+// OTHER-LABEL: func.func @main
+// OTHER: dnn.quantize %x to = !dnn.q<i8, 0.503937, 0>
+// OTHER: dnn.const key = "weights.i8" : () -> tensor<2x2x!dnn.q<i8, 2.0, 0>>
+// OTHER: dnn.const key = "weights.bias.i32" : () -> tensor<2x!dnn.q<i32, 1.007874, 0>>
+// OTHER: [[t:%.*]] = dnn.softmax {{.*}} axis = 1 : (tensor<1x2xf32>)
+// OTHER-NEXT: dnn.quantize [[t]] to = !dnn.q<i8, 0.00390625, -128>
 func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[-64.0, 63.5]>}) -> tensor<1x2xf32> {
   %w = dnn.const value = dense<[[127.0, 2.0], [-1.0, 254.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
   %b = dnn.const value = dense<[10.0, -20.0]> : tensor<2xf32> : () -> tensor<2xf32>
@@ -29,32 +36,30 @@ func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[-64.0, 63.5]>}) -> 
 // What was not calibrated, and what has no integer form before the last contraction, is refused all at once.
 // CHECK: quantize.mlir:[[# @LINE + 7]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
 // CHECK-NEXT: quantize.mlir:[[# @LINE + 8]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
-// CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: 'dnn.softmax' on f32 has no int8 form yet. Compile it to C in float (--emit c); quantize{islands=true} keeps it in float for the interpreter. [E0703]
-// ISLANDS: quantize.mlir:[[# @LINE + 4]]:3: expected a calibrated range, not none.
-// ISLANDS-NEXT: quantize.mlir:[[# @LINE + 5]]:3: expected a calibrated range, not none.
+// CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: 'dnn.hardmax' on (f32) has no integer form. Quantize what it reads and makes to 8 bits, compile to C in float (--emit c), or keep it in float for the interpreter: islands=true. [E0703]
+// OTHER: quantize.mlir:[[# @LINE + 4]]:3: expected a calibrated range, not none.
+// OTHER-NEXT: quantize.mlir:[[# @LINE + 5]]:3: expected a calibrated range, not none.
 func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
   %s = dnn.matmul %x, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
-  %t = dnn.softmax %s axis = 1 : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  %t = dnn.hardmax %s axis = 1 : (tensor<1x2xf32>) -> tensor<1x2xf32>
   %u = dnn.matmul %t, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   func.return %u : tensor<1x2xf32>
 }
 
 // -----
-// With islands allowed the softmax between two products runs in float, behind dequantize and before quantize.
-// CHECK: 'dnn.softmax' on f32 has no int8 form yet.
-// ISLANDS-LABEL: func.func @main
-// ISLANDS: dnn.requantize
-// ISLANDS-NEXT: dnn.dequantize
-// ISLANDS-NEXT: dnn.softmax {{.*}} {dnn.island}
-// ISLANDS-NEXT: dnn.quantize
-// ISLANDS: dnn.requantize
-// ISLANDS-NEXT: dnn.dequantize
-// ISLANDS-NEXT: func.return
+// With islands allowed the hardmax between two products stays in float, behind dequantize and before quantize.
+// CHECK: 'dnn.hardmax' on (f32) has no integer form.
+// OTHER-LABEL: func.func @main
+// OTHER: dnn.matmul
+// OTHER-NEXT: dnn.quantize
+// OTHER-NEXT: [[d:%.*]] = dnn.dequantize
+// OTHER-NEXT: [[t:%.*]] = dnn.hardmax [[d]] {{.*}} {dnn.island}
+// OTHER-NEXT: dnn.quantize [[t]]
 func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[0.0, 1.0]>}) -> tensor<1x2xf32> {
   %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
   %s = dnn.matmul %x, %w attributes {dnn.range = #dnn.reals<[0.0, 6.0]>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
-  %t = dnn.softmax %s axis = 1 attributes {dnn.range = #dnn.reals<[0.0, 1.0]>} : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  %t = dnn.hardmax %s axis = 1 attributes {dnn.range = #dnn.reals<[0.0, 1.0]>} : (tensor<1x2xf32>) -> tensor<1x2xf32>
   %u = dnn.matmul %t, %w attributes {dnn.range = #dnn.reals<[0.0, 6.0]>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   func.return %u : tensor<1x2xf32>
 }
@@ -68,4 +73,49 @@ func.func @main(%x: tensor<2x2xf32> {dnn.range = #dnn.reals<[0.0, 1.0]>}) -> ten
   %b = dnn.const value = dense<[[1.0], [2.0]]> : tensor<2x1xf32> : () -> tensor<2x1xf32>
   %s = dnn.matmul %x, %w, bias(%b) attributes {dnn.range = #dnn.reals<[0.0, 6.0]>} : (tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x1xf32>) -> tensor<2x2xf32>
   func.return %s : tensor<2x2xf32>
+}
+
+// -----
+// What is put together, moved and pooled by order has one type, whose range is that of all that is computed into it.
+// CHECK-LABEL: func.func @main
+// CHECK: dnn.quantize %a to = !dnn.q<i8, 0.0627451, -1>
+// CHECK: dnn.quantize %b to = !dnn.q<i8, 0.0627451, -1>
+// CHECK: [[c:%.*]] = dnn.concat
+// CHECK-NEXT: dnn.quantize [[c]] to = !dnn.q<i8, 0.0627451, -1>
+// CHECK: [[p:%.*]] = dnn.pad
+// CHECK-NEXT: dnn.quantize [[p]] to = !dnn.q<i8, 0.0627451, -1>
+func.func @main(%a: tensor<1x2xf32> {dnn.range = #dnn.reals<[-1.0, 1.0]>}, %b: tensor<1x2xf32> {dnn.range = #dnn.reals<[-8.0, 8.0]>}) -> tensor<2x4xf32> {
+  %c = dnn.concat [%a, %b] axis = 0 attributes {dnn.range = #dnn.reals<[-8.0, 8.0]>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<2x2xf32>
+  %p = dnn.pad %c before = [0, 1] after = [0, 1] attributes {dnn.range = #dnn.reals<[-8.0, 8.0]>} : (tensor<2x2xf32>) -> tensor<2x4xf32>
+  func.return %p : tensor<2x4xf32>
+}
+
+// -----
+// A run of elementwise operations on one value is one function: what is inside it has no type of its own.
+// CHECK-LABEL: func.func @main
+// CHECK: dnn.dequantize
+// CHECK: dnn.sigmoid
+// CHECK-NEXT: dnn.mul
+// CHECK-NEXT: dnn.add
+// CHECK-NEXT: dnn.quantize
+func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[-4.0, 4.0]>}) -> tensor<1x2xf32> {
+  %c = dnn.const value = dense<2.0> : tensor<1xf32> : () -> tensor<1xf32>
+  %s = dnn.sigmoid %x : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  %y = dnn.mul %x, %s : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  %z = dnn.add %y, %c attributes {dnn.range = #dnn.reals<[1.0, 6.0]>} : (tensor<1x2xf32>, tensor<1xf32>) -> tensor<1x2xf32>
+  func.return %z : tensor<1x2xf32>
+}
+
+// -----
+// A network that came quantized keeps its types.
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT: dnn.quantize %x to = !dnn.q<ui8, 0.5, 3>
+// CHECK-NEXT: dnn.dequantize
+// CHECK-NEXT: dnn.relu
+// CHECK-NEXT: func.return
+func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %q = dnn.quantize %x to = !dnn.q<ui8, 0.5, 3> : (tensor<1x2xf32>) -> tensor<1x2x!dnn.q<ui8, 0.5, 3>>
+  %d = dnn.dequantize %q : (tensor<1x2x!dnn.q<ui8, 0.5, 3>>) -> tensor<1x2xf32>
+  %r = dnn.relu %d : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  func.return %r : tensor<1x2xf32>
 }

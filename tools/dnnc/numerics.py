@@ -23,8 +23,7 @@ from dnnc.ir.stages import BY_NAME, ISLAND
 from dnnc.ir.types import QuantType
 from dnnc.ir.weights import store_of
 from dnnc.memo import Memo
-from dnnc.passes import ROUNDS
-from dnnc.passes.quantize import QuantizePass
+from dnnc.passes import QUANTIZES, ROUNDS
 from dnnc.stimuli import Stimulus, is_real, shaken, stimuli
 
 ULPS = 8  # of the largest output, for one operation, at stages where passes may reorder float arithmetic
@@ -210,19 +209,19 @@ class Checker:
     def find(self, one: ModulePass, module: ModuleOp) -> tuple[Reference, Difference] | None:
         """What a pass changed: the stimulus and the output that show it.
 
-        `quantize` is meant to change results: what it computes becomes the reference, and from there on every bit counts.
+        `quantize` and `quantize-lower` are meant to change results: what they compute becomes the reference, from then on exact.
         Passes that round may move NaN and infinities.
         """
         if is_schedule(module):
             return self._schedule(one, module)
         found = None
-        if not isinstance(one, QuantizePass):
+        if not isinstance(one, QUANTIZES):
             checked = [r for r in self.references if not (r.stimulus.special and isinstance(one, ROUNDS))]
             found = self._first(checked, module)
         if found is None:
             self.refer(module, [r.stimulus for r in self.references])
-            exact = isinstance(one, QuantizePass)
-            self.log.append(f"{one.name}: new reference, exact from here on" if exact else f"{one.name}: same")
+            new = isinstance(one, QUANTIZES)
+            self.log.append(f"{one.name}: new reference, exact from here on" if new else f"{one.name}: same")
         return found
 
     def _schedule(self, one: ModulePass, module: ModuleOp) -> tuple[Reference, Difference] | None:

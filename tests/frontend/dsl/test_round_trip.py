@@ -101,11 +101,11 @@ def test_files_with_weights(tmp_path: Path):
 
 
 def test_a_quantized_network():
-    """After `quantize`: integers, scales for each channel, requantize."""
+    """After `quantize-lower`: integers, scales for each channel, requantize."""
     ctx = make_context()
     module = import_onnx(TESTS / "models" / "lenet5.onnx", ctx)
     samples = TESTS / "models" / "digits_calibration.npz"
-    run(pipeline(f'simplify,calibrate{{data="{samples}"}},quantize'), module, ctx)
+    run(pipeline(f'simplify,calibrate{{data="{samples}"}},quantize,quantize-lower'), module, ctx)
     text = dnn_text(module)
     assert "type q0 = q<i8, axis 0, [" in text and "requantize(" in text
     check_round_trip(module, ctx)

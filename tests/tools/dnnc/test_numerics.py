@@ -56,7 +56,7 @@ def test_a_wrong_law_is_named_with_its_pass(monkeypatch, capsys):
 @pytest.mark.parametrize("name", ["lenet5"])
 def test_the_whole_way_to_the_schedule_on_a_trained_network(name, capsys):
     samples = MODELS / "digits_calibration.npz"
-    spec = f'simplify,calibrate{{data="{samples}"}},quantize,canonicalize,cse,dce,fuse-groups'
+    spec = f'simplify,calibrate{{data="{samples}"}},quantize,quantize-lower,canonicalize,cse,dce,fuse-groups'
     assert check(str(MODELS / f"{name}.onnx"), "-p", spec) == 0
     err = capsys.readouterr().err
     assert "quantize: new reference, exact from here on" in err
@@ -73,7 +73,7 @@ def test_one_bit_counts_after_quantize(monkeypatch, capsys):
             if op.name == "dnn.requantize" and op.rounding.data != "trunc":
                 rewriter.replace(op, type(op)(op.x, to=op.to, rounding="trunc"))
 
-    spec = f'simplify,calibrate{{data="{samples}"}},quantize,canonicalize'
+    spec = f'simplify,calibrate{{data="{samples}"}},quantize,quantize-lower,canonicalize'
     real = canonicalize.laws
     monkeypatch.setattr(canonicalize, "laws", lambda store: [*real(store), OffByOne()])
     assert check(str(MODELS / "lenet5.onnx"), "-p", spec) == 1

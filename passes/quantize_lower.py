@@ -1,0 +1,467 @@
+"""Float operations between dequantize and quantize become their integer forms; what is left in float is an island.
+
+%3 = dnn.dequantize %1                  %5 = dnn.conv %1, %2 : ... -> !dnn.q<i32, axis 1, [s_x * s_w[m]]>
+%4 = dnn.dequantize %2          ->      %6 = dnn.requantize %5 to = !dnn.q<i8, s_y, z_y>
+%5 = dnn.conv %3, %4
+%6 = dnn.quantize %5 to = !dnn.q<i8, s_y, z_y>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
+from xdsl.transforms.dead_code_elimination import region_dce
+
+from dnnc.ir.diagnostics import Collector, where
+from dnnc.ir.dnn.activation import ReluOp
+from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.composite import SoftmaxOp
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.elementwise import AddOp, ClipOp, MulOp, SubOp
+from dnnc.ir.dnn.integer import (
+    WIDEST,
+    QAddOp,
+    QAvgPoolOp,
+    QMulOp,
+    QNormalizeOp,
+    QReduceMeanOp,
+    QReduceSumOp,
+    QSoftmaxOp,
+    QSubOp,
+    TableOp,
+    reach,
+    softmax_type,
+)
+from dnnc.ir.dnn.movement import ReshapeOp
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp, quantized
+from dnnc.ir.dnn.reduction import AvgPoolOp, ReduceMeanOp, ReduceSumOp
+from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.interpret import main_function
+from dnnc.ir.rewriting import apply_laws
+from dnnc.ir.stages import ISLAND
+from dnnc.ir.types import I32, QuantType, bits, element_type, shape_of, tensor, type_name
+from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.integer_constants import exponentials, gains, table
+from dnnc.passes.analysis.integer_forms import (
+    Contraction,
+    Norm,
+    constant_norm,
+    function_of,
+    in_float,
+    leaves,
+    real,
+)
+
+I16 = element_type(np.int16)
+TABLE_BITS = 8  # widest operand of a table
+
+
+@dataclass(frozen=True)
+class QuantizeLowerPass(ModulePass):
+    """Integer operations only, all arithmetic by `dnnc.ir.fixed`; `rounding` is that of every requantize.
+
+    Operations after the last contraction that have no integer form stay in float as islands, marked `dnn.island`; one
+    before it is refused, unless `islands` allows it.
+    """
+
+    name = "quantize-lower"
+    rounding: str = "q31_half_even"
+    islands: bool = False
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        report = Collector()
+        apply_laws(op, laws(store_of(ctx), self.rounding, report))
+        region_dce(op.body)
+        keep_islands(op, self.islands, report)
+        report.raise_if_any()
+
+
+def laws(store: WeightStore, rounding: str, report: Collector) -> list[RewritePattern]:
+    """Every law, in the order they are tried."""
+    return [
+        QuantizeOfDequantize(rounding),
+        ContractionOfDequantized(store, report),
+        MoveOfDequantized(),
+        ReluOfDequantized(),
+        BoundOfQuantized(),
+        MoveOfQuantized(),
+        FunctionIsTable(store),
+        SumOfDequantized(rounding),
+        MeanOfDequantized(rounding),
+        SoftmaxOfDequantized(store, rounding),
+        NormOfDequantized(store),
+    ]
+
+
+def keep_islands(module: ModuleOp, islands: bool, report: Collector) -> None:
+    """Mark what is left in float after the last contraction, or where islands are allowed; refuse the rest, all at once."""
+    ops = [op for op in main_function(module).body.block.ops if isinstance(op, DnnOp)]
+    last = max((i for i, op in enumerate(ops) if isinstance(op, Contraction) and not in_float(op)), default=-1)
+    for i, op in enumerate(ops):
+        if isinstance(op, (ConstOp, QuantizeOp, DequantizeOp)) or ISLAND in op.attributes or not in_float(op):
+            continue
+        if islands or i > last:
+            op.attributes[ISLAND] = UnitAttr()
+        else:
+            types = ", ".join(type_name(v.type.element_type) for v in op.operands)  # pyright: ignore
+            report.refuse(
+                where(op.location, op.name), f"'{op.name}' on ({types}) has no integer form. {REMEDY}", "E0703"
+            )
+
+
+REMEDY = (
+    "Quantize what it reads and makes to 8 bits, compile to C in float (--emit c), or keep it in float for the "
+    "interpreter: islands=true."
+)
+
+
+def source(value: SSAValue) -> SSAValue | None:
+    """The quantized value behind a dequantize, else None."""
+    return value.owner.x if isinstance(value.owner, DequantizeOp) else None
+
+
+def type_of(value: SSAValue) -> QuantType:
+    """The quantized element type of a value."""
+    element = value.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(element, QuantType)
+    return element
+
+
+def narrow(value: SSAValue, widest: int = WIDEST) -> SSAValue | None:
+    """The quantized value behind a dequantize when an integer form reads it: one scale, few bits."""
+    q = source(value)
+    fits = q is not None and type_of(q).axis is None and bits(type_of(q)) <= widest
+    return q if fits else None
+
+
+def all_narrow(values: Sequence[SSAValue], widest: int = WIDEST) -> list[SSAValue] | None:
+    """The quantized values behind all of them, or None."""
+    found = [narrow(v, widest) for v in values]
+    return None if None in found or not found else found  # pyright: ignore[reportReturnType]
+
+
+def mode(op: QuantizeOp, rounding: str) -> str:
+    """The rounding of what a quantize becomes: that of the model where it says one."""
+    return op.rounding.data if op.rounding is not None else rounding
+
+
+def target(op: QuantizeOp) -> QuantType | None:
+    """The type a quantize gives, when it has one scale."""
+    to = op.to
+    return to if isinstance(to, QuantType) and to.axis is None else None
+
+
+@dataclass
+class QuantizeOfDequantize(RewritePattern):
+    """quantize(dequantize(q)) = q in its own type, else requantize(q)."""
+
+    rounding: str
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        q, to = source(op.x), target(op)
+        if q is None or to is None or bits(to) > 16:
+            return
+        if q.type == op.result.type:
+            rewriter.replace(op, [], [q])
+        elif bits(type_of(q)) < 32 or not np.any(type_of(q).zero):
+            rewriter.replace(op, RequantizeOp(q, to=to, rounding=op.rounding or self.rounding))
+
+
+@dataclass
+class ContractionOfDequantized(RewritePattern):
+    """conv(s_x * (x - z_x), s_w * (w - z_w)) = s_x * s_w * conv(x - z_x, w - z_w), the sum in int32; the bias at its scale."""
+
+    store: WeightStore
+    report: Collector
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /):
+        if not isinstance(op, Contraction) or not contraction_of_quantized(op):
+            return
+        x, w = source(op.operands[0]), source(op.operands[1])
+        assert x is not None and w is not None
+        total = type_of(x).scale * type_of(w).scale
+        bias = self._bias(op, np.asarray(total, np.float32), w)
+        self._check(op, x, w, bias)
+        operands = [x, w, *([bias.results[0]] if bias is not None else [])]
+        properties = {k: v for k, v in op.properties.items() if k != "operandSegmentSizes"}
+        sums = type(op)(*operands, **properties, location=op.location)
+        new = [*([bias] if bias is not None else []), sums, DequantizeOp(sums)]
+        rewriter.replace(op, new)
+
+    def _bias(self, op: Contraction, scale: np.ndarray, w: SSAValue) -> ConstOp | None:
+        """The bias in int32 at the scale s_x * s_w[m]: the constant that is so already, or one made of its values."""
+        if op.bias is None:
+            return None
+        kept = op.bias.owner.x if isinstance(op.bias.owner, DequantizeOp) else op.bias
+        own = kept.owner
+        assert isinstance(own, ConstOp)
+        channels = shape_of(op.result.type)[-1 if not hasattr(op, "window") else 1]
+        type_ = QuantType.per_channel(I32, np.broadcast_to(scale, (channels,)), 0) if scale.ndim else None
+        type_ = type_ or QuantType.per_tensor(I32, float(scale))
+        if isinstance(element := kept.type.element_type, QuantType):  # pyright: ignore[reportAttributeAccessIssue]
+            if (element.storage, element.data.scales) == (I32, type_.data.scales) and not np.any(element.zero):
+                return ConstOp.keyed(own.key.data, kept.type) if own.key is not None else own.clone()
+            values = own.array(self.store).astype(np.float64) - element.zero
+            values = (values * element.scale).astype(np.float32)
+        else:
+            values = own.array(self.store)
+        values = np.broadcast_to(values.reshape(-1), (channels,))
+        hint = own.key.data if own.key is not None else "bias"
+        return ConstOp.of(quantized(values, type_), self.store, f"{hint}.i32", tensor(type_, (channels,)))
+
+    def _check(self, op: Contraction, x: SSAValue, w: SSAValue, bias: ConstOp | None) -> None:
+        """Report a layer whose sums could leave int32: A[m] = sum |w[m] - z| * max|x - z| + |b[m]|."""
+        bound = largest_sum(op, x, w, self.store)
+        if bias is not None:
+            bound += int(np.abs(bias.array(self.store).astype(np.int64)).max(initial=0))
+        if bound >= 2**31:
+            message = f"'{op.name}' expected sums below 2^31, not up to {bound}. Split the layer's input channels."
+            self.report.error(where(op.location, op.name), message, "E0808")
+
+
+def contraction_of_quantized(op: Contraction) -> bool:
+    """Whether a contraction has quantized operands that its integer form takes."""
+    x, w = source(op.operands[0]), source(op.operands[1])
+    if x is None or w is None or type_of(x).axis is not None or max(bits(type_of(x)), bits(type_of(w))) > 16:
+        return False
+    if type_of(w).axis not in (None, weight_axis(op)):
+        return False
+    if op.bias is None:
+        return True
+    bias = op.bias.owner.x if isinstance(op.bias.owner, DequantizeOp) else op.bias
+    return isinstance(bias.owner, ConstOp) and all(d == 1 for d in shape_of(bias.type)[:-1])
+
+
+def weight_axis(op: Contraction) -> int | None:
+    """The dimension of the weights that the output channels of an integer form lie along."""
+    if isinstance(op, MatmulOp):
+        return max(0, len(op.shape(1)) - (1 if op.trans_b is None else 2))
+    if isinstance(op, ConvOp):
+        return 0
+    return 1 if op.groups.data == 1 else None
+
+
+def largest_sum(op: Contraction, x: SSAValue, w: SSAValue, store: WeightStore) -> int:
+    """The largest |sum of (x - z_x) * (w - z_w)|, of known weights exactly by channel."""
+    far = reach(type_of(x))
+    if not isinstance(w.owner, ConstOp):
+        k = op.work().macs // max(1, op.elements())
+        return k * far * reach(type_of(w))
+    values = np.abs(quantize_centered(w.owner.array(store), type_of(w)))
+    return int(values.sum(_summed(op, values.ndim)).max(initial=0)) * far
+
+
+def _summed(op: Contraction, rank: int) -> tuple[int, ...] | int:
+    if hasattr(op, "window"):
+        return (0, *range(2, rank)) if op.name == "dnn.conv_transpose" else tuple(range(1, rank))
+    return -1 if op.trans_b is not None or rank == 1 else -2  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def quantize_centered(q: np.ndarray, type_: QuantType) -> np.ndarray:
+    """Q - z as int64, z along the axis of its type."""
+    zero = (
+        type_.zero if type_.axis is None else type_.zero.reshape(*(-1 if i == type_.axis else 1 for i in range(q.ndim)))
+    )
+    return q.astype(np.int64) - zero
+
+
+class MoveOfDequantized(RewritePattern):
+    """move(dequantize(q)) = dequantize(move(q)), for operands of one type: values only change place, or are chosen by order."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /):
+        if not isinstance(op, DnnOp) or not op.keeps_type() or not any(real(v) for v in op.operands):
+            return
+        found = all_narrow([v for v in op.operands if real(v)])
+        if found is None or len({type_of(q) for q in found}) > 1:
+            return
+        moved = _on(op, {v: source(v) for v in op.operands if real(v)})
+        outs = [DequantizeOp(r) if real(old) else None for r, old in zip(moved.results, op.results)]
+        results = [d.result if d is not None else r for d, r in zip(outs, moved.results)]
+        rewriter.replace(op, [moved, *(d for d in outs if d is not None)], results)
+
+
+def _on(op: DnnOp, operands: dict[SSAValue, SSAValue | None]) -> DnnOp:
+    """A copy of an operation on other operands, its result types inferred anew."""
+    probe = op.clone({old: q for old, q in operands.items() if q is not None})
+    new = type(op).create(
+        operands=probe.operands,
+        result_types=probe.result_types_inferred(),
+        properties=op.properties,
+        location=op.location,
+    )
+    probe.erase()
+    return new
+
+
+class ReluOfDequantized(RewritePattern):
+    """relu(dequantize(q)) = dequantize(relu(q))."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ReluOp, rewriter: PatternRewriter, /):
+        q = narrow(op.x)
+        others = [u.operation for u in op.result.uses if not isinstance(u.operation, QuantizeOp)]
+        if q is not None and (others or bits(type_of(q)) > TABLE_BITS):
+            relu = ReluOp(q)
+            rewriter.replace(op, [relu, DequantizeOp(relu)])
+
+
+class BoundOfQuantized(RewritePattern):
+    """quantize(relu(x)) = relu(quantize(x)), and the same for clip: rounding keeps the order."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        bound, to = op.x.owner, target(op)
+        if not isinstance(bound, (ReluOp, ClipOp)) or to is None or bits(to) > WIDEST:
+            return
+        q = narrow(bound.x, TABLE_BITS)
+        if q is not None and type_of(q) != to:  # one table does both
+            return
+        if _function(bound.x):
+            return
+        inner = QuantizeOp(bound.x, to=to, rounding=op.rounding)
+        rewriter.replace(op, [inner, _on(bound, {bound.x: inner.result})])
+
+
+def _function(value: SSAValue) -> bool:
+    """Whether a value is computed, elementwise, from one quantized value that a table takes."""
+    start = leaves(value)
+    return value not in start and len(start) == 1 and narrow(start[0], TABLE_BITS) is not None
+
+
+class MoveOfQuantized(RewritePattern):
+    """quantize(move(x)) = move(quantize(x)): rounding keeps the order of values."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        move, to = op.x.owner, target(op)
+        if not isinstance(move, DnnOp) or not move.keeps_type() or to is None or bits(to) > WIDEST:
+            return
+        if len(move.results) > 1 or not move.operands:
+            return
+        inner = {v: QuantizeOp(v, to=to, rounding=op.rounding) for v in move.operands if real(v)}
+        rewriter.replace(op, [*inner.values(), _on(move, {v: q.result for v, q in inner.items()})])
+
+
+@dataclass
+class FunctionIsTable(RewritePattern):
+    """quantize(f(dequantize(q))) = table(q), f any run of elementwise operations on one 8-bit value."""
+
+    store: WeightStore
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        start, to = leaves(op.x), target(op)
+        if len(start) != 1 or start[0] is op.x or to is None or bits(to) > WIDEST:
+            return
+        q = narrow(start[0], TABLE_BITS)
+        if q is None or shape_of(start[0].type) != shape_of(op.x.type):
+            return
+        values = table(lambda x: function_of(op.x, start[0], x, self.store), type_of(q), to)
+        const = ConstOp.of(values, self.store, "table", tensor(to, values.shape))
+        rewriter.replace(op, [const, TableOp(q, const)])
+
+
+@dataclass
+class SumOfDequantized(RewritePattern):
+    """quantize(a + b) = qadd(a, b), quantize(a - b) = qsub(a, b), quantize(a * b) = qmul(a, b)."""
+
+    rounding: str
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        f, to = op.x.owner, target(op)
+        if not isinstance(f, (AddOp, SubOp, MulOp)) or to is None or bits(to) > WIDEST:
+            return
+        found = all_narrow(f.operands)
+        if found is None:
+            return
+        a, b = found
+        if isinstance(f, MulOp):
+            rewriter.replace(op, QMulOp(a, b, to=to, rounding=op.rounding or self.rounding))
+        else:
+            rewriter.replace(op, (QAddOp if isinstance(f, AddOp) else QSubOp)(a, b, to=to))
+
+
+@dataclass
+class MeanOfDequantized(RewritePattern):
+    """quantize(mean(dequantize(q))) = mean of q - z, requantized; over all spatial axes it is an average pool."""
+
+    rounding: str
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        f, to = op.x.owner, target(op)
+        if not isinstance(f, (AvgPoolOp, ReduceMeanOp, ReduceSumOp)) or to is None or bits(to) > WIDEST:
+            return
+        q = narrow(f.x)
+        if q is not None:
+            new = self._form(f, q, {"to": to, "rounding": op.rounding or self.rounding})
+            reshaped = [] if new.results[0].type == op.result.type else [ReshapeOp(new, shape=shape_of(op.x.type))]
+            rewriter.replace(op, [new, *reshaped])
+
+    def _form(self, f: AvgPoolOp | ReduceMeanOp | ReduceSumOp, q: SSAValue, params: dict[str, object]) -> DnnOp:
+        if isinstance(f, AvgPoolOp):
+            return QAvgPoolOp(q, window=f.window, count_pad=f.count_pad, **params)
+        shape = f.shape()
+        if isinstance(f, ReduceMeanOp) and len(shape) > 2 and f.axes.data == tuple(range(2, len(shape))):
+            return QAvgPoolOp(q, window=Window.of(shape[2:]), **params)
+        kind = QReduceMeanOp if isinstance(f, ReduceMeanOp) else QReduceSumOp
+        return kind(q, axes=f.axes, keepdims=f.keepdims, **params)
+
+
+@dataclass
+class SoftmaxOfDequantized(RewritePattern):
+    """quantize(softmax(dequantize(q))) = qsoftmax(q) at scale 2^-8; for another scale 2^-16, then requantized."""
+
+    store: WeightStore
+    rounding: str
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        f, to = op.x.owner, target(op)
+        q = narrow(f.x, 8) if isinstance(f, SoftmaxOp) else None
+        if q is None or to is None or not isinstance(f, SoftmaxOp) or bits(to) > WIDEST:
+            return
+        direct = to == softmax_type(to.storage)
+        values = exponentials(type_of(q), f.shape()[f.axis.data])
+        const = ConstOp.of(values, self.store, "exp")
+        new = QSoftmaxOp(q, const, axis=f.axis, to=to if direct else softmax_type(I16))
+        after = [] if direct else [RequantizeOp(new, to=to, rounding=op.rounding or self.rounding)]
+        rewriter.replace(op, [const, new, *after])
+
+
+@dataclass
+class NormOfDequantized(RewritePattern):
+    """quantize(norm(dequantize(q))) = qnormalize(q): gain and offset in fixed point, one reciprocal root a row."""
+
+    store: WeightStore
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        f, to = op.x.owner, target(op)
+        if not isinstance(f, Norm) or not constant_norm(f) or to is None or bits(to) > WIDEST:
+            return
+        q = narrow(f.operands[0])
+        if q is None:
+            return
+        g = gains(f, type_of(q), to, self.store)
+        if _largest_norm(g.center, prod(f.shape()[a] for a in g.axes), type_of(q), g.epsilon) >= 2**62:
+            return
+        consts = [ConstOp.of(v, self.store, "gain") for v in (g.multiplier, g.offset) if v is not None]
+        params = {"axes": g.axes, "center": g.center, "epsilon": g.epsilon, "shift": g.shift, "to": to}
+        rewriter.replace(op, [*consts, QNormalizeOp(q, *consts, **params)])
+
+
+def _largest_norm(center: bool, n: int, q: QuantType, epsilon: int) -> int:
+    span = n * n * 4 ** (bits(q) - 1) if center else reach(q) ** 2
+    return n * span + epsilon + 1
