@@ -372,10 +372,12 @@ class _Move:
         layout = _composed(layout_of(target), part.write, None, 0)
         if layout is not None:
             return layout
+        # a box of the result, at the multi-index its offset stands for
         whole = reshaped(layout_of(target), shape_of(self.result.type))
         assert whole is not None
-        start = part.write.offset // max(1, Strided.rows(whole.shape).strides[self.movement.axis.data])  # pyright: ignore
-        return Strided(part.write.shape, whole.strides, whole.offset + start * whole.strides[self.movement.axis.data])  # pyright: ignore
+        start = np.unravel_index(part.write.offset, whole.shape)
+        offset = whole.offset + sum(int(i) * s for i, s in zip(start, whole.strides))
+        return Strided(part.write.shape, whole.strides, offset)
 
     def _fill(self, target: SSAValue, value: int) -> None:
         layout, tile = fill_tile(layout_of(target), self.builder.mover.capacity)

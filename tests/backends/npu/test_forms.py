@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import UnitAttr
+from xdsl.dialects.builtin import NameLoc, NoneAttr, StringAttr, UnitAttr
 
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.target import Executable, assemble
+from dnnc.ir import text
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import MatmulOp
@@ -35,8 +36,10 @@ from dnnc.ir.dnn.movement import (
 )
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
+from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import exp_table
 from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import I32, I64, shape_of, tensor
 from dnnc.ir.weights import store_of
 from dnnc.passes.analysis.traffic import traffic
@@ -280,3 +283,86 @@ def test_bits_and_bytes(nets, built, name, target):
     assert len(np.unique(expected[0])) > 3
     moved = traffic(scheduled)
     assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
+
+
+def grow(net, rng):
+    """One more random operation on planes."""
+    n, c, h, w = shape_of(net.v.type)
+    before, kind = net.v, int(rng.integers(0, 12))
+    if kind == 0 and min(h, w) > 3:
+        return net.conv(int(rng.integers(1, 9)), 3, int(rng.integers(1, 3)), pad=int(rng.integers(0, 2)))
+    if kind == 1:
+        net.conv(c, 3, pad=1, groups=c if rng.random() < 0.5 else 1)
+        pair = (net.v, before) if rng.random() < 0.5 else (before, net.v)
+        join = (QAddOp, QSubOp, QMulOp)[int(rng.integers(0, 3))]
+        net.v = net.add(join(*pair, to=net.quant(1.5)))
+        return net.apply(ReluOp) if rng.random() < 0.5 else net
+    if kind == 2:
+        return average(
+            net, (3, 3), (int(rng.integers(1, 3)),) * 2, (1, 1, 1, 1), count_pad=UnitAttr() if h % 2 else None
+        )
+    if kind == 3:
+        return gated(net, before)
+    if kind in (4, 5) and n * c * h * w < 4000:
+        axis = int(rng.integers(1, 4))
+        net.apply((pooled, clip, SigmoidOp)[int(rng.integers(0, 3))])
+        net.v = net.add(ConcatOp([before, net.v] if rng.random() < 0.7 else [net.v, net.v], axis=axis))
+        return net
+    if kind == 6:
+        return net.apply(transpose(0, *(1 + rng.permutation(3)).tolist()))
+    if kind == 7:
+        start = [int(rng.integers(0, (d + 1) // 2)) for d in (n, c, h, w)]
+        size = [max(1, (d - s) // 2) for d, s in zip((n, c, h, w), start)]
+        step = [int(rng.integers(1, 3)) if s + 2 * (m - 1) < d else 1 for d, s, m in zip((n, c, h, w), start, size)]
+        return net.apply(lambda v: SliceOp(v, start=tuple(start), size=tuple(size), step=tuple(step)))
+    if kind == 8:
+        return net.apply(lambda v: RequantizeOp(v, to=net.quant(1.2)))
+    if kind == 9:
+        return net.lookup(int(rng.integers(0, 9)))
+    if kind == 10 and h * w < 300:
+        return net.apply(lambda v: PadOp(v, before=(0, 1, 0, 2), after=(0, 0, 1, 0), value=3.0))
+    return net.pool((2, 2), (1, 1)) if min(h, w) > 2 else net
+
+
+def gated(net, whole):
+    """The value times a number for each channel, made of it."""
+    _, c, h, w = shape_of(net.v.type)
+    average(net, (h, w)).conv(c, 1)
+    net.v = net.add(QMulOp(whole, net.v, to=net.quant(2)))
+    return net
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(300, marks=pytest.mark.full)])
+def test_random_forms(nets, count):
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        net = nets.Net((int(rng.integers(1, 3)), int(rng.integers(1, 7)), *rng.integers(5, 12, 2).tolist()), seed)
+        for _ in range(int(rng.integers(2, 9))):
+            grow(net, rng)
+        module, ctx = net.done()
+        x = rng.normal(0, 1.5, shape_of(main_function(module).body.block.args[0].type)).astype(np.float32)
+        expected = evaluate(module, [x], store_of(ctx))
+        for arch in (nets.small(), load_target("edge")):
+            scheduled = nets.schedule(module, ctx, arch, slack=seed % 3 * 20)
+            outputs, run = Executable(assemble(scheduled, ctx), arch).run([x], seed=seed)
+            np.testing.assert_array_equal(outputs[0], expected[0], err_msg=f"seed {seed}")
+            moved = traffic(scheduled)
+            assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
+
+
+@pytest.mark.parametrize("name", ["concatenation of a batch", "attention", "pad", "layer norm", "transpose"])
+def test_a_schedule_is_saved_and_assembled_later(nets, built, name, tmp_path):
+    module, ctx, _, _ = built(name)
+    for op in module.walk():
+        op.location = NameLoc(StringAttr("layer"), NoneAttr())
+    scheduled = nets.schedule(module, ctx, load_target())
+    text.save(scheduled, ctx, tmp_path / "net.mlir")
+    assert assemble(*text.load(tmp_path / "net.mlir")).to_bytes() == assemble(scheduled, ctx).to_bytes()
+
+
+def test_parts_of_a_concatenation_are_written_in_place(nets, built):
+    module, ctx, _, _ = built("concatenation")
+    scheduled = nets.schedule(module, ctx, load_target())
+    assert not any(isinstance(op, BufferOp) and op.label.data.endswith(".move") for op in scheduled.walk())
+    moved = sum(int(np.prod(shape_of(r.type))) for op in module.walk() if isinstance(op, GroupOp) for r in op.results)
+    assert traffic(scheduled).write == moved - 3 * 6 * 9 * 8
