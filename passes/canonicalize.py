@@ -25,6 +25,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.types import QuantType, integer_range, is_float, shape_of, storage_type
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.laws import quantized_constants, storage_casts
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def laws(store: WeightStore) -> list[RewritePattern]:
         MaxWithZeroIsRelu(store),
         PadIntoConv(),
         AddIntoBias(store),
+        *storage_casts.laws(store),
+        *quantized_constants.laws(store),
     ]
 
 

@@ -95,29 +95,6 @@ def non_zero(site: Site) -> Literal:
     return Literal.of(np.array(np.nonzero(site.constant(0)), np.int64), site.node.outputs[0])
 
 
-def dequantize_linear(site: Site) -> Literal:
-    """DequantizeLinear of a constant, as stored weights use it: (x - zero) * scale, scale and zero along `axis`."""
-    axis, block = site.int("axis", 1), site.int("block_size", 0)
-    if any(site.known(k) is None for k in range(len(site.node.inputs)) if site.has(k)):
-        raise Refused("expected constant values, not quantized ones computed at run time.", "E0212")
-    scale, zero = site.constant(1), site.optional_constant(2)
-    site.ignore("output_dtype")
-    kind, name = dtype(site.element(1)), site.node.input(0)
-
-    def spread(v: np.ndarray, x: np.ndarray) -> np.ndarray:
-        if block:
-            return np.repeat(v, block, axis)[tuple(slice(0, d) for d in x.shape)]
-        return v.reshape(-1, *(1,) * (x.ndim - axis % x.ndim - 1)) if v.size > 1 else v.reshape(())
-
-    def load() -> np.ndarray:
-        x = site.constant(0)
-        wide = x.astype(np.int64 if np.issubdtype(x.dtype, np.integer) else np.float32)
-        centered = wide if zero is None else wide - spread(zero, x).astype(wide.dtype)
-        return (centered.astype(np.float32) * spread(scale, x).astype(np.float32)).astype(kind)
-
-    return Literal(tensor(site.element(1), site.shape()), load, name)
-
-
 def dropout_mask(site: Site) -> Literal:
     """The mask of a Dropout in inference: everything is kept."""
     shape_ = site.shape()

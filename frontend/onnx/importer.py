@@ -7,6 +7,7 @@ from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,17 +16,16 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, LocationAttr, ModuleOp, StringAttr, TensorType
 from xdsl.ir import SSAValue
 
-from dnnc.frontend.onnx import load
+from dnnc.frontend.onnx import domains, load
 from dnnc.frontend.onnx.graph import Node, Versions, function_body, nodes_of, opset_versions
 from dnnc.frontend.onnx.program import INLINE, Program, sanitized
 from dnnc.frontend.onnx.schema_functions import has_function, schema_function
 from dnnc.frontend.onnx.signature import Signature, declared_types, inferred_types, real_inputs
 from dnnc.frontend.onnx.site import Mistake, Refused, Site, Unknown, named
-from dnnc.frontend.onnx.table import TABLE
 from dnnc.frontend.onnx.tensors import External, Literal, UnsupportedType, dense, literal
-from dnnc.frontend.onnx.upgrade import upgraded
+from dnnc.frontend.onnx.upgrade import NEWEST, upgraded
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
-from dnnc.ir.dnn.domains import RuleFailed, Rules, onnx_rules
+from dnnc.ir.dnn.domains import RuleFailed, Rules
 from dnnc.ir.types import dtype, shape_of
 from dnnc.ir.weights import ABSENT, WeightStore, store_of
 
@@ -63,7 +63,7 @@ class Importer:
         self.program = Program(store)
         self.scope: ChainMap[str, Value] = ChainMap()
         self.findings = Collector()
-        self.added: dict[str, Rules] = {"": TABLE}  # rules by domain
+        self.known: dict[str, Rules] = {}  # rules by domain
         self.refused: list[str] = []  # operators, one entry a node
         self.functions = {(f.domain, f.name, f.overload): f for f in model.functions}
         self.calls: list[tuple[str, str, str]] = []  # functions being imported, outermost first
@@ -173,10 +173,10 @@ class Importer:
         self.results(node, [results] if isinstance(results, (SSAValue, Literal)) else results)
 
     def rules(self, domain: str) -> Rules:
-        """The rules of a domain's operators: the default domain's, or those packages add."""
-        if domain not in self.added:
-            self.added[domain] = onnx_rules(domain)
-        return self.added[domain]
+        """The rules of a domain's operators."""
+        if domain not in self.known:
+            self.known[domain] = domains.rules(domain)
+        return self.known[domain]
 
     def results(self, node: Node, values: Sequence[SSAValue | Literal | None]) -> None:
         """Name the results of a node."""
@@ -212,6 +212,25 @@ class Importer:
         finally:
             self.scope = outer
             self.calls.pop()
+
+    def apply(
+        self,
+        operator: str,
+        node: Node,
+        operands: Sequence[SSAValue | None],
+        attributes: Mapping[str, Any],
+        results: int = 1,
+    ) -> list[SSAValue]:
+        """Import an operator of today's default domain on values, as part of a node; returns its results."""
+        outer = self.scope
+        names = tuple("" if v is None else f"operand {i}" for i, v in enumerate(operands))
+        outputs = tuple(f"result {i}" for i in range(results))
+        self.scope = ChainMap(dict(zip(names, operands)))
+        try:
+            self.node(Node(operator, "", NEWEST, node.name, names, outputs, attributes))
+            return [self.value(name) for name in outputs]
+        finally:
+            self.scope = outer
 
     def branch(self, graph: GraphProto, node: Node) -> list[Value]:
         """Import a subgraph's nodes in place; returns its outputs."""

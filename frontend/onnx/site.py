@@ -282,6 +282,12 @@ class Site:
             v if isinstance(v, SSAValue) else self.importer.program.emit_literal(v) for v in values if v is not None
         ]
 
+    def apply(self, operator: str, operands: Sequence[SSAValue | None], drop: Sequence[str] = ()) -> SSAValue:
+        """The result of an ONNX operator on values, with the attributes of this node but those in `drop`."""
+        self.ignore(*self.node.attributes)
+        attributes = {name: value for name, value in self.node.attributes.items() if name not in drop}
+        return self.importer.apply(operator, self.node, operands, attributes)[0]
+
     def emit(self, kind: type[DnnOp], *operands: Any, **params: Any) -> SSAValue:
         """Append an operation with one result."""
         return self.build(kind, *operands, **params)[0]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from xdsl.ir import SSAValue
 
-from dnnc.frontend.onnx import arithmetic, constants, control, movement, windows
+from dnnc.frontend.onnx import arithmetic, constants, control, movement, quantized, windows
 from dnnc.frontend.onnx.arithmetic import arg_reduction, chain, reduction
 from dnnc.frontend.onnx.einsum import einsum
 from dnnc.frontend.onnx.resize import resize
@@ -186,10 +186,16 @@ TABLE: dict[str, Rule] = {
     "Transpose": movement.transpose,
     "Trilu": movement.trilu,
     "Unsqueeze": movement.unsqueeze,
+    # quantized
+    "ConvInteger": quantized.conv_integer,
+    "DequantizeLinear": quantized.dequantize_linear,
+    "MatMulInteger": quantized.matmul_integer,
+    "QLinearConv": quantized.qlinear_conv,
+    "QLinearMatMul": quantized.qlinear_matmul,
+    "QuantizeLinear": quantized.quantize_linear,
     # known at import
     "Constant": constants.constant,
     "ConstantOfShape": constants.constant_of_shape,
-    "DequantizeLinear": constants.dequantize_linear,
     "Dropout": constants.dropout,
     "EyeLike": constants.eye_like,
     "If": control.if_,

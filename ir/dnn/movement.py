@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def, var_operand_def
 
 from dnnc.ir.diagnostics import expect
@@ -14,7 +15,7 @@ from dnnc.ir.dnn.attributes import Int, Ints, Real, Word, normal_axis
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import broadcast
 from dnnc.ir.dnn.quantize import stored_value
-from dnnc.ir.types import I64, QuantType, dtype, shape_of, tensor, tensor_text, type_name
+from dnnc.ir.types import I64, QuantType, dtype, shape_of, storage_type, tensor, tensor_text, type_name
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,26 @@ def _not_per_channel(op: DnnOp) -> None:
     element = op.element()
     per_channel = isinstance(element, QuantType) and element.axis is not None
     expect(not per_channel, "one scale for the whole tensor", f"{element}", code="E0429")
+
+
+@irdl_op_definition
+class StorageCastOp(View):
+    """y = the integers that x is stored as, or the quantized values `to` that the integers x are; no bit changes."""
+
+    name = "dnn.storage_cast"
+    to = prop_def(Attribute)
+
+    def keeps_type(self) -> bool:
+        return False
+
+    def infer(self) -> TensorType:
+        x, to = self.element(), self.to
+        one = isinstance(x, QuantType) != isinstance(to, QuantType) and storage_type(x) == storage_type(to)
+        expect(one, f"a quantized type stored as {type_name(storage_type(x))}, or that", f"{to}", code="E0431")
+        return tensor(to, self.shape())
+
+    def read(self) -> Strided:
+        return Strided.rows(self.shape())
 
 
 @irdl_op_definition

@@ -60,6 +60,12 @@ class ConstOp(DnnOp):
         """A constant that is an entry of the store."""
         return ConstOp.create(result_types=[type_], properties={"key": Key(key)}, location=location)
 
+    def read_as(self, type_: TensorType, store: WeightStore) -> ConstOp:
+        """The same stored values read as another type."""
+        if self.key is None:
+            return ConstOp.of(self.array(store), store, "const", type_, self.location)
+        return ConstOp.keyed(self.key.data, type_, self.location)
+
     def infer(self) -> Attribute:
         expect((self.key is None) != (self.value is None), "either a key or values", "both or none", code="E0410")
         if self.value is not None:

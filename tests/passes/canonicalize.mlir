@@ -212,3 +212,59 @@ func.func @main(%a: tensor<2x3xf32>, %b: tensor<3x3xf32>, %v: tensor<3xf32>)
   %e = dnn.add %d, %one : (tensor<f32>, tensor<f32>) -> tensor<f32>
   func.return %q, %s, %t, %u, %e : tensor<2x3xf32>, tensor<2x3xf32>, tensor<3x3xf32>, tensor<3x3xf32>, tensor<f32>
 }
+
+// -----
+// CastOfInput, CastOfMove, CastOfCast, OutputOfCast: integers between quantize and dequantize that are only moved are quantized values,
+// and so are inputs and outputs that are nothing else.
+// CHECK-LABEL: func.func @main(%x: tensor<2x3x!dnn.q<i8, 0.5, 1>>) -> tensor<2x2x!dnn.q<i8, 0.5, 1>> {
+// CHECK: dnn.dequantize %x
+// CHECK: [[q:%.*]] = dnn.quantize
+// CHECK: [[t:%.*]] = dnn.transpose [[q]] perm = [1, 0] : (tensor<2x3x!dnn.q<i8, 0.5, 1>>)
+// CHECK: [[g:%.*]] = dnn.gather [[t]], %i {{.*}} -> tensor<2x2x!dnn.q<i8, 0.5, 1>>
+// CHECK: func.return [[g]]
+func.func @main(%x: tensor<2x3xi8>) -> tensor<2x2xi8> {
+  %i = dnn.const value = dense<[2, 0]> : tensor<2xi64> : () -> tensor<2xi64>
+  %0 = dnn.storage_cast %x to = !dnn.q<i8, 0.5, 1> : (tensor<2x3xi8>) -> tensor<2x3x!dnn.q<i8, 0.5, 1>>
+  %1 = dnn.dequantize %0 : (tensor<2x3x!dnn.q<i8, 0.5, 1>>) -> tensor<2x3xf32>
+  %2 = dnn.relu %1 : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = dnn.quantize %2 to = !dnn.q<i8, 0.5, 1> : (tensor<2x3xf32>) -> tensor<2x3x!dnn.q<i8, 0.5, 1>>
+  %4 = dnn.storage_cast %3 to = i8 : (tensor<2x3x!dnn.q<i8, 0.5, 1>>) -> tensor<2x3xi8>
+  %5 = dnn.transpose %4 perm = [1, 0] : (tensor<2x3xi8>) -> tensor<3x2xi8>
+  %6 = dnn.storage_cast %5 to = !dnn.q<i8, 0.5, 1> : (tensor<3x2xi8>) -> tensor<3x2x!dnn.q<i8, 0.5, 1>>
+  %7 = dnn.gather %6, %i axis = 0 : (tensor<3x2x!dnn.q<i8, 0.5, 1>>, tensor<2xi64>) -> tensor<2x2x!dnn.q<i8, 0.5, 1>>
+  %8 = dnn.storage_cast %7 to = i8 : (tensor<2x2x!dnn.q<i8, 0.5, 1>>) -> tensor<2x2xi8>
+  func.return %8 : tensor<2x2xi8>
+}
+
+// -----
+// An input read in two ways stays integers; padding with zeros is not padding with the zero point.
+// CHECK-LABEL: func.func @main(%x: tensor<2xi8>)
+// CHECK-NEXT: dnn.storage_cast %x to = !dnn.q<i8, 0.5, 1>
+// CHECK-NEXT: dnn.pad %x
+// CHECK-NEXT: dnn.storage_cast
+func.func @main(%x: tensor<2xi8>) -> (tensor<2x!dnn.q<i8, 0.5, 1>>, tensor<4x!dnn.q<i8, 0.5, 1>>) {
+  %0 = dnn.storage_cast %x to = !dnn.q<i8, 0.5, 1> : (tensor<2xi8>) -> tensor<2x!dnn.q<i8, 0.5, 1>>
+  %1 = dnn.pad %x before = [1] after = [1] : (tensor<2xi8>) -> tensor<4xi8>
+  %2 = dnn.storage_cast %1 to = !dnn.q<i8, 0.5, 1> : (tensor<4xi8>) -> tensor<4x!dnn.q<i8, 0.5, 1>>
+  func.return %0, %2 : tensor<2x!dnn.q<i8, 0.5, 1>>, tensor<4x!dnn.q<i8, 0.5, 1>>
+}
+
+// -----
+// CastOfConstant, MoveOfDequantizedConstant, AddOfDequantizedIsBias: constants stay integers, under a key of the store.
+// CHECK-LABEL: func.func @main(%x: tensor<1x3xf32>)
+// CHECK: [[w:%.*]] = dnn.const key = "w.transposed" : () -> tensor<3x2x!q{{.}}>
+// CHECK: [[d:%.*]] = dnn.dequantize [[w]]
+// CHECK: [[b:%.*]] = dnn.const key = "b.reshaped" : () -> tensor<2x!dnn.q<i32, 0.125, 0>>
+// CHECK: [[e:%.*]] = dnn.dequantize [[b]]
+// CHECK: dnn.matmul %x, [[d]], bias([[e]]) :
+func.func @main(%x: tensor<1x3xf32>) -> tensor<1x2xf32> {
+  %0 = dnn.const key = "w" : () -> tensor<2x3xi8>
+  %1 = dnn.storage_cast %0 to = !dnn.q<i8, axis 0, [0.5, 0.25]> : (tensor<2x3xi8>) -> tensor<2x3x!dnn.q<i8, axis 0, [0.5, 0.25]>>
+  %2 = dnn.dequantize %1 : (tensor<2x3x!dnn.q<i8, axis 0, [0.5, 0.25]>>) -> tensor<2x3xf32>
+  %3 = dnn.transpose %2 perm = [1, 0] : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %4 = dnn.const key = "b" : () -> tensor<1x2x!dnn.q<i32, 0.125, 0>>
+  %5 = dnn.dequantize %4 : (tensor<1x2x!dnn.q<i32, 0.125, 0>>) -> tensor<1x2xf32>
+  %6 = dnn.matmul %x, %3 : (tensor<1x3xf32>, tensor<3x2xf32>) -> tensor<1x2xf32>
+  %7 = dnn.add %6, %5 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+  func.return %7 : tensor<1x2xf32>
+}

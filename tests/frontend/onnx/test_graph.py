@@ -242,7 +242,7 @@ def test_identity_and_whole_slices_leave_nothing(models):
     assert ops(program(models.of(14, "float[3] x => float[3] y", body))[1]) == ["dnn.relu"]
 
 
-def test_stored_weights_are_dequantized(models):
+def test_stored_weights_stay_integers(models):
     body = "w = DequantizeLinear<axis=0>(q, s, z) y = MatMul(x, w)"
     proto = models.of(13, "float[1,2] x => float[a,b] y", body)
     q, z = np.arange(40, dtype=np.uint8).reshape(2, 20), np.array([1, 2], np.uint8)
@@ -250,7 +250,7 @@ def test_stored_weights_are_dequantized(models):
     for name, array in (("q", q), ("s", s), ("z", z)):
         proto.graph.initializer.append(numpy_helper.from_array(array, name))
     _, main, _ = program(proto)
-    assert ops(main) == ["dnn.const", "dnn.matmul"]
+    assert ops(main) == ["dnn.const", "dnn.dequantize", "dnn.matmul"]
     models.check(proto)
 
 

@@ -937,6 +937,22 @@ func.func @main(%a: tensor<2xf64>) {
 
 // -----
 
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.storage_cast' expected a quantized type stored as i8, or that, not !dnn.q<ui8, 0.1, 0>. [E0431]
+func.func @main(%a: tensor<2xi8>) {
+  %y = dnn.storage_cast %a to = !dnn.q<ui8, 0.1, 0> : (tensor<2xi8>) -> tensor<2x!dnn.q<ui8, 0.1, 0>>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.quantize' expected a rounding of q31_half_even, f32_half_even, half_up, half_away, tflite_double, trunc, not up. [E0432]
+func.func @main(%a: tensor<2xf32>) {
+  %y = dnn.quantize %a to = !dnn.q<i8, 0.1, 0> rounding = up : (tensor<2xf32>) -> tensor<2x!dnn.q<i8, 0.1, 0>>
+  func.return
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.quantize' expected a quantized type, not i8. [E0431]
 func.func @main(%a: tensor<2xf32>) {
   %y = dnn.quantize %a to = i8 : (tensor<2xf32>) -> tensor<2xi8>

@@ -353,8 +353,13 @@ func.func @movement(
   %e: tensor<1x4x8x8xf32>,
   %f: tensor<2x1xf32>,
   %g: tensor<4xi64>,
-  %h: tensor<i32>
+  %h: tensor<i32>,
+  %q: tensor<2x!dnn.q<ui8, 0.1, 3>>
 ) {
+  // CHECK-NEXT: %storage_cast = dnn.storage_cast %q to = ui8 : (tensor<2x!dnn.q<ui8, 0.1, 3>>) -> tensor<2xui8>
+  %storage_cast = dnn.storage_cast %q to = ui8 : (tensor<2x!dnn.q<ui8, 0.1, 3>>) -> tensor<2xui8>
+  // CHECK-NEXT: %storage_cast_b = dnn.storage_cast %storage_cast to = !dnn.q<ui8, 0.5, 0> : (tensor<2xui8>) -> tensor<2x!dnn.q<ui8, 0.5, 0>>
+  %storage_cast_b = dnn.storage_cast %storage_cast to = !dnn.q<ui8, 0.5, 0> : (tensor<2xui8>) -> tensor<2x!dnn.q<ui8, 0.5, 0>>
   // CHECK-NEXT: %reshape = dnn.reshape %a shape = [6] : (tensor<2x3xf32>) -> tensor<6xf32>
   %reshape = dnn.reshape %a shape = [6] : (tensor<2x3xf32>) -> tensor<6xf32>
   // CHECK-NEXT: %reshape_b = dnn.reshape %b shape = [] : (tensor<1xf32>) -> tensor<f32>
@@ -512,6 +517,8 @@ func.func @quantize(
   %quantize = dnn.quantize %a to = !dnn.q<i8, 0.1, 3> : (tensor<2x3xf32>) -> tensor<2x3x!dnn.q<i8, 0.1, 3>>
   // CHECK-NEXT: %quantize_b = dnn.quantize %b to = !q0 : (tensor<4x2xf32>) -> tensor<4x2x!q0>
   %quantize_b = dnn.quantize %b to = !q0 : (tensor<4x2xf32>) -> tensor<4x2x!q0>
+  // CHECK-NEXT: %quantize_c = dnn.quantize %a to = !dnn.q<i8, 0.1, 3> rounding = f32_half_even : (tensor<2x3xf32>) -> tensor<2x3x!dnn.q<i8, 0.1, 3>>
+  %quantize_c = dnn.quantize %a to = !dnn.q<i8, 0.1, 3> rounding = f32_half_even : (tensor<2x3xf32>) -> tensor<2x3x!dnn.q<i8, 0.1, 3>>
   // CHECK-NEXT: %dequantize = dnn.dequantize %c : (tensor<2x3x!dnn.q<ui8, 0.02, 128>>) -> tensor<2x3xf32>
   %dequantize = dnn.dequantize %c : (tensor<2x3x!dnn.q<ui8, 0.02, 128>>) -> tensor<2x3xf32>
   // CHECK-NEXT: %requantize = dnn.requantize %d to = !dnn.q<ui8, 0.02, 128> : (tensor<2x4x!q2>) -> tensor<2x4x!dnn.q<ui8, 0.02, 128>>

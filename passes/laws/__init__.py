@@ -1,0 +1,1 @@
+"""Families of rewrite laws that a pass takes up whole, one file a family."""
