@@ -96,4 +96,4 @@ def runtime_for(text: str) -> str:
         needed |= used
         todo |= {blocks[name] for name in used}
     body = "".join(f"\n{blocks[name].rstrip()}\n" for name in (n for n in blocks if n in needed))
-    return "".join(f"\n{top}" for names, top in _PREAMBLES.items() if re.search(names, body)) + body
+    return "".join(f"\n{top}" for names, top in _PREAMBLES.items() if re.search(names, text + body)) + body

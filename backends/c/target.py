@@ -28,7 +28,7 @@ from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import is_float, tensor_text
+from dnnc.ir.types import QuantType, is_float, tensor_text
 from dnnc.ir.weights import WeightStore, store_of
 
 __all__ = ["CProgram", "Compiled", "Options", "compile_and_load", "emit", "write"]
@@ -115,7 +115,8 @@ class _Writer:
         shared = self._shared(kernel)
         aliases = [f"    const {c_type(v)} *x{i} = y0;" for i, v in enumerate(kernel.reads) if v in shared]
         parameters = ", ".join(kernel.parameters(shared))
-        return [f"static void {name}({parameters})", "{", *aliases, *kernel.code.lines, "}"]
+        wide = "DNNC_WIDE " if _narrow(kernel.unit) else ""
+        return [f"{wide}static void {name}({parameters})", "{", *aliases, *kernel.code.lines, "}"]
 
     def _shared(self, kernel: Kernel) -> list[SSAValue]:
         """Operands that lie exactly where the result is written."""
@@ -181,6 +182,11 @@ def _names(attributes: ArrayAttr[DictionaryAttr] | None, kind: str, count: int) 
     """The names a model gives its inputs or outputs, `input0` and so on where it gives none."""
     given = [a.data.get("dnn.name") for a in attributes] if attributes is not None else [None] * count
     return [n.data if isinstance(n, StringAttr) else f"{kind}{i}" for i, n in enumerate(given)]
+
+
+def _narrow(unit: Unit) -> bool:
+    """Whether a unit is one loop over quantized elements, which is left to the compiler to vectorise."""
+    return unit.elementwise and isinstance(unit.outputs[0].type.element_type, QuantType)  # pyright: ignore
 
 
 def _exact(op: DnnOp) -> bool:

@@ -17,7 +17,7 @@ ROWS = 8
 
 WORDS = """\
 #ifndef DNNC_QUAD_DOT
-#if !defined(__GNUC__)
+#if !defined(__GNUC__) || (defined(DNNC_VEC_BYTES) && DNNC_VEC_BYTES + 0 == 0)
 #define DNNC_QUAD_DOT 0
 #elif defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #define DNNC_QUAD_DOT 3
