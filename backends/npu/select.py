@@ -195,7 +195,7 @@ class _Selector:
     def _strides(self, register: Instruction, engine: Engine, box: Box, strides: tuple[int, int, int]) -> None:
         """Strides of the dimensions of more than one trip; the others keep what the queue holds, if none is packed."""
         counts = (box.rows, box.count2, box.count3)
-        packed = any(n > 1 and not s for s, n in zip(strides, counts))
+        packed = any(box.pad) or any(n > 1 and not s for s, n in zip(strides, counts))
         held = {} if packed else self.state.get((engine, register.name), {})
         names = (f.name for f in register.fields)
         self.set(register, engine, **{f: s if n > 1 else held.get(f, 0) for f, s, n in zip(names, strides, counts)})

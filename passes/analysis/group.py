@@ -17,7 +17,6 @@ from xdsl.dialects.builtin import LocationAttr, TensorType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from dnnc.ir.diagnostics import Finding, UnsupportedError, where
-from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.elementwise import MaxOp, MinOp, Unary
@@ -28,12 +27,24 @@ from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
 from dnnc.ir.fixed import AFFINE
 from dnnc.ir.types import I8, QuantType, element_type, integer_range, shape_of, type_name
 from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.shapes import (
+    MAX_EPSILON,
+    Refusal,
+    beside,
+    block,
+    check_window,
+    conv,
+    flat,
+    lines,
+    matmul,
+    planar,
+    planes,
+    two_sizes,
+    varies,
+)
 
 UI8 = element_type(np.uint8)
 Int = np.ndarray
-
-MAX_KERNEL, MAX_STRIDE, MAX_EPSILON = 256, 64, 1 << 48
-"""Reach of a window in one instruction; a test compares them with the field widths of the instruction set."""
 
 
 class Stage(IntEnum):
@@ -149,15 +160,11 @@ def _span(element: QuantType) -> tuple[int, int]:
 _Bounded = TypeVar("_Bounded", Scale, Second)
 
 
-class _Refusal(Exception):
-    """Why a group cannot run on the accelerator."""
-
-
 def group_of(body: Block, name: str, location: LocationAttr) -> Group:
     """Take a group's body apart; UnsupportedError says which operation of it has no place on the accelerator."""
     try:
         return _read(operations(body), body, name)
-    except _Refusal as refusal:
+    except Refusal as refusal:
         text = f"operations that the accelerator runs were expected, not {refusal}"
         todo = "Mark it as a float island or choose the c target."
         raise UnsupportedError(Finding(where(location, name), f"{text}. {todo}", "E0803")) from None
@@ -171,12 +178,12 @@ def operations(body: Block) -> list[DnnOp]:
 def _read(ops: list[DnnOp], body: Block, name: str) -> Group:
     results = body.last_op.operands if body.last_op else ()
     if len(results) != 1 or not ops:
-        raise _Refusal(f"a group of {len(ops)} operations with {len(results)} results")
+        raise Refusal(f"a group of {len(ops)} operations with {len(results)} results")
     unit = _Unit(name)
     for op in ops:
         form = next((form for kind, form in FORMS.items() if isinstance(op, kind)), None)
         if form is None:
-            raise _Refusal(f"'{op.name}'")
+            raise Refusal(f"'{op.name}'")
         form(unit, op)
         unit.value = op.results[0]
     return unit.group(body, results[0])
@@ -204,12 +211,12 @@ class _Unit:
     def enter(self, op: DnnOp, stage: Stage, layer: Callable[[], Layer], operand: int = 0) -> Layer:
         """Move on to a stage; the first operation of a group makes the layer."""
         if stage <= self.stage:
-            raise _Refusal(f"'{op.name}' after {self.stage.name.lower().replace('_', ' ')}")
+            raise Refusal(f"'{op.name}' after {self.stage.name.lower().replace('_', ' ')}")
         if self.layer is None:
             self.x = _argument(_behind_views(op.operands[operand]))
             self.layer = layer()
         elif _behind_views(op.operands[operand]) is not self.value:
-            raise _Refusal(f"'{op.name}' of a value from elsewhere")
+            raise Refusal(f"'{op.name}' of a value from elsewhere")
         self.stage = stage
         return self.layer
 
@@ -217,9 +224,9 @@ class _Unit:
         """The group, once all operations are read."""
         assert self.layer is not None
         if self.stage in (Stage.SUMS, Stage.POOL_SUM):
-            raise _Refusal("sums that are not requantized to 8 bits")
+            raise Refusal("sums that are not requantized to 8 bits")
         if _behind_views(result) is not self.value:
-            raise _Refusal("a result from before its last operation")
+            raise Refusal("a result from before its last operation")
         constants = 0 if self.scale is None or self.layer.kind != "none" else np.size(self.scale.multiplier)
         layer = replace(self.layer, table=bool(self.steps), constants=constants)
         if self.weights is not None:
@@ -233,12 +240,10 @@ class _Unit:
 
 
 def _contraction(unit: _Unit, op: ConvOp | MatmulOp) -> None:
-    layer = unit.enter(
-        op, Stage.SUMS, lambda: _conv(op, unit.name) if isinstance(op, ConvOp) else _matmul(op, unit.name)
-    )
+    layer = unit.enter(op, Stage.SUMS, lambda: conv(op, unit.name) if isinstance(op, ConvOp) else matmul(op, unit.name))
     unit.weights = _argument(_behind_views(op.operands[1]))
     unit.bias = _argument(op.bias) if op.bias is not None else None
-    _check_window(layer.window)
+    check_window(layer.window)
 
 
 def _requantize(unit: _Unit, op: RequantizeOp) -> None:
@@ -246,7 +251,7 @@ def _requantize(unit: _Unit, op: RequantizeOp) -> None:
     if unit.stage >= Stage.SCALE:
         low, high = _span(_quantized(op.operands[0]))
         return _look_up(unit, op, op.evaluate(np.arange(low, high)))
-    unit.enter(op, Stage.SCALE, lambda: _flat(op, unit.name))
+    unit.enter(op, Stage.SCALE, lambda: flat(op, unit.name))
     return _scale(unit, op, op.multipliers(), op.rounding.data)
 
 
@@ -266,21 +271,21 @@ def _table(unit: _Unit, op: TableOp) -> None:
 def _look_up(unit: _Unit, op: DnnOp, step: Int | int) -> None:
     """A function of one byte: bounds of the stage before it when it is a clip, else the table."""
     if unit.vector is not None:
-        raise _Refusal(f"'{op.name}' after a softmax or a normalization")
+        raise Refusal(f"'{op.name}' after a softmax or a normalization")
     kind = _quantized(op.operands[0])
     first = integer_range(kind.storage)[0]
     if unit.stage == Stage.POOL_MAX and (isinstance(step, int) or np.any(np.diff(step.astype(np.int64)) < 0)):
-        raise _Refusal(f"'{op.name}', which is not monotonic, after a pool")
+        raise Refusal(f"'{op.name}', which is not monotonic, after a pool")
     clip = None if isinstance(step, int) else _bounds(step, first)
     if clip is not None and unit.second is not None:
         unit.second = _clipped(unit.second, clip)
     elif clip is not None and unit.scale is not None and not unit.steps:
         unit.scale = _clipped(unit.scale, clip)
     elif unit.second is not None:
-        raise _Refusal(f"'{op.name}', which is not a clip, after a second operand")
+        raise Refusal(f"'{op.name}', which is not a clip, after a second operand")
     else:
         if unit.stage < Stage.TABLE:
-            unit.enter(op, Stage.TABLE, lambda: _flat(op, unit.name))
+            unit.enter(op, Stage.TABLE, lambda: flat(op, unit.name))
         unit.steps.append(step)
         unit.kinds.append(kind)
         unit.entries = _quantized(op.results[0])
@@ -321,9 +326,9 @@ def _chained(unit: _Unit, op: DnnOp) -> int:
 def _second(unit: _Unit, op: DnnOp, i: int, mode: str, **constants: Any) -> None:
     """Another operand enters, beside operand i."""
     a, b, to = _quantized(op.operands[i]), _quantized(op.operands[1 - i]), _quantized(op.results[0])
-    layer = unit.enter(op, Stage.SECOND, lambda: _beside(op, i, unit.name), i)
+    layer = unit.enter(op, Stage.SECOND, lambda: beside(op, i, unit.name), i)
     if layer.second is None:
-        layer = replace(layer, second=_varies(layer, op, op.shape(1 - i)))
+        layer = replace(layer, second=varies(layer, op, op.shape(1 - i)))
     unit.layer = layer
     low, high = integer_range(to.storage)
     argument = _argument(_behind_views(op.operands[1 - i]))
@@ -333,18 +338,18 @@ def _second(unit: _Unit, op: DnnOp, i: int, mode: str, **constants: Any) -> None
 
 
 def _average_pool(unit: _Unit, op: QAvgPoolOp) -> None:
-    layer = unit.enter(op, Stage.POOL_SUM, lambda: _planes(op, unit.name))
-    counts = op.counts().reshape(layer_out := _window(op.window.data).output((layer.H, layer.W)))
+    layer = unit.enter(op, Stage.POOL_SUM, lambda: planes(op, unit.name))
+    counts = op.counts().reshape(layer_out := planar(op.window.data).output((layer.H, layer.W)))
     values, unit.counts = np.unique(counts, return_inverse=True)
     unit.counts = unit.counts.reshape(layer_out) if len(values) > 1 else None
-    unit.layer = replace(layer, pool=_window(op.window.data), pooling="sum")
-    _check_window(unit.layer.pool)
+    unit.layer = replace(layer, pool=planar(op.window.data), pooling="sum")
+    check_window(unit.layer.pool)
     unit.stage = Stage.SCALE
     _scale(unit, op, op.multiplier_of(values), op.rounding.data)
 
 
 def _mean(unit: _Unit, op: QReduction) -> None:
-    layer = unit.enter(op, Stage.POOL_SUM, lambda: _block(op, op.axes.data, unit.name))
+    layer = unit.enter(op, Stage.POOL_SUM, lambda: block(op, op.axes.data, unit.name))
     unit.layer = replace(layer, pooling="sum")
     unit.stage = Stage.SCALE
     _scale(unit, op, op.multiplier_of(np.array([op.divisor()])), op.rounding.data)
@@ -352,7 +357,7 @@ def _mean(unit: _Unit, op: QReduction) -> None:
 
 def _softmax(unit: _Unit, op: QSoftmaxOp) -> None:
     axis = op.axis.data % len(op.shape())
-    unit.enter(op, Stage.VECTOR, lambda: _lines(op, (axis,), unit.name, vector="softmax"))
+    unit.enter(op, Stage.VECTOR, lambda: lines(op, (axis,), unit.name, vector="softmax"))
     unit.vector = Vector((_argument(op.exp),))
 
 
@@ -363,11 +368,11 @@ def _normalize(unit: _Unit, op: QNormalizeOp) -> None:
     outside = tuple(1 if i not in axes else n for i, n in enumerate(shape))
     shapes = [(1,) * (len(shape) - len(s)) + s for s in (shape_of(v.type) for v in constants)]
     if any(prod(s) > 1 and s != outside for s in shapes):
-        raise _Refusal(f"'{op.name}' with factors that vary outside of what is normalized")
+        raise Refusal(f"'{op.name}' with factors that vary outside of what is normalized")
     if op.epsilon.data >= MAX_EPSILON:
-        raise _Refusal(f"'{op.name}' with an epsilon of {op.epsilon.data}, 2**48 or more")
+        raise Refusal(f"'{op.name}' with an epsilon of {op.epsilon.data}, 2**48 or more")
     records = 1 if all(prod(s) == 1 for s in shapes) else size
-    unit.enter(op, Stage.VECTOR, lambda: _lines(op, axes, unit.name, vector="normalize", affine=records))
+    unit.enter(op, Stage.VECTOR, lambda: lines(op, axes, unit.name, vector="normalize", affine=records))
     unit.vector = Vector(
         tuple(map(_argument, constants)),
         records,
@@ -379,16 +384,16 @@ def _normalize(unit: _Unit, op: QNormalizeOp) -> None:
 
 
 def _largest(unit: _Unit, op: ReduceMaxOp) -> None:
-    unit.enter(op, Stage.POOL_MAX, lambda: _block(op, op.axes.data, unit.name))
+    unit.enter(op, Stage.POOL_MAX, lambda: block(op, op.axes.data, unit.name))
 
 
 def _max_pool(unit: _Unit, op: MaxPoolOp) -> None:
-    layer = unit.enter(op, Stage.POOL_MAX, lambda: _planes(op, unit.name))
+    layer = unit.enter(op, Stage.POOL_MAX, lambda: planes(op, unit.name))
     size = (layer.N, layer.groups * layer.M, *layer.sums)
-    if layer.pooled or layer.matrix or size != (*op.shape()[:2], *_two(list(op.shape()[2:]))):
-        raise _Refusal(f"'{op.name}' after a pool or of another shape")
-    unit.layer = replace(layer, pool=_window(op.window.data))
-    _check_window(unit.layer.pool)
+    if layer.pooled or layer.matrix or size != (*op.shape()[:2], *two_sizes(list(op.shape()[2:]))):
+        raise Refusal(f"'{op.name}' after a pool or of another shape")
+    unit.layer = replace(layer, pool=planar(op.window.data))
+    check_window(unit.layer.pool)
 
 
 FORMS: dict[type[DnnOp], Callable[[_Unit, Any], None]] = {
@@ -413,7 +418,7 @@ FORMS: dict[type[DnnOp], Callable[[_Unit, Any], None]] = {
 
 def _argument(value: SSAValue) -> int:
     if not isinstance(value, BlockArgument):
-        raise _Refusal(f"an operand made by '{value.owner.name if isinstance(value.owner, Operation) else value}'")
+        raise Refusal(f"an operand made by '{value.owner.name if isinstance(value.owner, Operation) else value}'")
     return value.index
 
 
@@ -427,158 +432,15 @@ def check_weights(value: SSAValue) -> QuantType:
     """The type of weights the machine takes: bytes with one zero point."""
     element = value.type.element_type if isinstance(value.type, TensorType) else None
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.unique(element.zero).size != 1:
-        raise _Refusal(f"weights of type {value.type}, not of bytes with one zero point")
+        raise Refusal(f"weights of type {value.type}, not of bytes with one zero point")
     return element
-
-
-def _check_window(window: Window) -> None:
-    """One instruction can say it, and every window meets the input."""
-    if any(pad >= extent for pads, extent in zip(window.pads, window.extent) for pad in pads):
-        raise _Refusal(f"a window of extent {list(window.extent)} padded by {list(window.pad)}, more than it reaches")
-    if max(window.kernel) > MAX_KERNEL or max(*window.stride, *window.dilation) > MAX_STRIDE:
-        raise _Refusal(f"a window {window}, more than {MAX_KERNEL} long or in steps of more than {MAX_STRIDE}")
 
 
 def _quantized(value: SSAValue) -> QuantType:
     element = value.type.element_type if isinstance(value.type, TensorType) else None
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:
-        raise _Refusal(f"a value of type {type_name(element) if element else value.type}, not an 8-bit quantized one")
+        raise Refusal(f"a value of type {type_name(element) if element else value.type}, not an 8-bit quantized one")
     return element
-
-
-def _planes(head: DnnOp, name: str) -> Layer:
-    """A tensor of planes, as pools see it."""
-    n, c, *hw = head.shape()
-    h, w = _two(hw)
-    return Layer(name, "none", n, 1, c, c, h, w)
-
-
-LONGEST = 4095
-"""Rows, columns and channels of one instruction stay below 4096."""
-
-
-def _factors(size: int) -> tuple[int, int]:
-    """(channels, columns) of a run of elements, as many channels as one instruction takes."""
-    channels = max((d for d in range(1, min(size, 2048) + 1) if size % d == 0), default=1)
-    return channels, size // channels
-
-
-def _flat(head: DnnOp, name: str) -> Layer:
-    """A tensor of which only the elements matter."""
-    c, w = _factors(prod(head.shape()))
-    return Layer(name, "none", 1, 1, c, c, *((1, w) if w <= LONGEST else (w, 1)))
-
-
-def _beside(op: DnnOp, i: int, name: str) -> Layer:
-    """Two tensors, the second of which may repeat: neighbouring dimensions that behave alike are one."""
-    whole, other = op.shape(i), op.shape(1 - i)
-    if whole != shape_of(op.results[0].type):
-        raise _Refusal(f"'{op.name}' of operands that both repeat")
-    other = (1,) * (len(whole) - len(other)) + other
-    runs: list[tuple[int, bool]] = []
-    for n, m in zip(whole, other):
-        if n == 1:
-            continue
-        if runs and runs[-1][1] == (m == n):
-            runs[-1] = runs[-1][0] * n, m == n
-        else:
-            runs.append((n, m == n))
-    sizes, varies = [n for n, _ in runs], tuple(v for _, v in runs)
-    match varies:
-        case () | (True,):
-            c, w = _factors(prod(sizes))
-            h, w = (1, w) if w <= LONGEST else (w, 1)
-            return Layer(name, "none", 1, 1, c, c, h, w, second="cyx")
-        case (False,):
-            c, h = _factors(prod(sizes))
-            return Layer(name, "none", 1, 1, c, c, h, 1, second="")
-        case (True, False):
-            return Layer(name, "none", 1, 1, sizes[0], sizes[0], sizes[1], 1, second="c")
-        case (False, True):
-            return Layer(name, "none", 1, 1, sizes[1], sizes[1], sizes[0], 1, matrix=True, second="c")
-        case (True, False, True):
-            return Layer(name, "none", 1, 1, sizes[0], sizes[0], sizes[1], sizes[2], second="cx")
-        case (False, True, False):
-            return Layer(name, "none", sizes[0], 1, sizes[1], sizes[1], sizes[2], 1, second="c")
-    raise _Refusal(f"'{op.name}' of an operand {list(op.shape(1 - i))} that repeats along dimensions apart")
-
-
-def _varies(layer: Layer, op: DnnOp, other: tuple[int, ...]) -> str:
-    """The letters along which another operand varies beside the result of a layer."""
-    whole = shape_of(op.results[0].type)
-    other = (1,) * (len(whole) - len(other)) + other
-    if other == whole:
-        return "ngcyx"
-    if layer.matrix and other[-1] == whole[-1] and set(other[:-1]) <= {1} and layer.groups == 1:
-        return "c"
-    if not layer.matrix and layer.groups == 1 and len(whole) in (3, 4) and other[-1] == whole[-1]:
-        names = ("n", "c", "x") if len(whole) == 3 else ("n", "c", "y", "x")
-        return "".join(letter for letter, n, m in zip(names, whole, other) if n == m)
-    raise _Refusal(f"'{op.name}' of an operand {list(other)} that repeats along rows")
-
-
-def _lines(op: DnnOp, axes: tuple[int, ...], name: str, vector: str, affine: int = 0) -> Layer:
-    """An operation along neighbouring axes, as one over the plane of each channel: [outer, along, inner]."""
-    shape = op.shape()
-    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)):
-        raise _Refusal(f"'{op.name}' over axes {list(axes)}, which are not neighbours")
-    outer, size, inner = prod(shape[: axes[0]]), prod(shape[a] for a in axes), prod(shape[axes[-1] + 1 :])
-    if inner > 1:
-        return Layer(name, "none", outer, 1, inner, inner, size, 1, matrix=True, vector=vector, affine=affine)
-    w = max(d for d in range(1, min(size, LONGEST) + 1) if size % d == 0)
-    return Layer(name, "none", 1, 1, outer, outer, size // w, w, vector=vector, affine=affine)
-
-
-def _block(op: DnnOp, axes: tuple[int, ...], name: str) -> Layer:
-    """A reduction over neighbouring axes, as one window over planes: [outer, reduced, inner]."""
-    shape = op.shape()
-    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)):
-        raise _Refusal(f"'{op.name}' over axes {list(axes)}, which are not neighbours")
-    outer, size, inner = prod(shape[: axes[0]]), prod(shape[a] for a in axes), prod(shape[axes[-1] + 1 :])
-    h, w = size, inner
-    kernel = (size, 1)
-    if inner == 1:
-        h = max((d for d in range(1, min(size, MAX_KERNEL) + 1) if size % d == 0), default=1)
-        kernel = h, w = h, size // h
-    pool = Window.of(kernel)
-    _check_window(pool)
-    return Layer(name, "none", 1, 1, outer, outer, h, w, pool=pool)
-
-
-def _two(values: tuple[int, ...] | list[int]) -> tuple[int, int]:
-    if len(values) not in (1, 2):
-        raise _Refusal(f"{len(values)} spatial dimensions, not 1 or 2")
-    h, w = (1, *values) if len(values) == 1 else values
-    return h, w
-
-
-def _window(window: Window) -> Window:
-    """A window of one dimension as one over a single row."""
-    if window.rank == 2:
-        return window
-    if window.rank != 1:
-        raise _Refusal(f"{window.rank} spatial dimensions, not 1 or 2")
-    (a, b) = window.pad
-    return Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, a, 0, b), window.ceil)
-
-
-def _conv(head: ConvOp, name: str) -> Layer:
-    d = head.dims()
-    h, w = _two(d.HW)
-    window = _window(head.window.data)
-    if d.depthwise:
-        return Layer(name, "depthwise", d.N, 1, d.M, d.C, h, w, window)
-    return Layer(name, "dense", d.N, d.groups, d.M // d.groups, d.C // d.groups, h, w, window)
-
-
-def _matmul(head: MatmulOp, name: str) -> Layer:
-    """A matrix product; second operands of a batch of their own are the groups."""
-    a, b = head.operand_shapes()
-    batch = prod(b[:-2])
-    if head.trans_a is not None or (batch != 1 and a[:-2] != b[:-2]):
-        raise _Refusal("a matrix product with a transposed first operand or with batches that repeat")
-    rows = prod(a[:-1]) // batch
-    return Layer(name, "dense", 1, batch, b[-1], b[-2], rows, 1, matrix=True, in_major=head.trans_b is None)
 
 
 def _bounds(table: Int, first: int) -> tuple[int, int] | None:

@@ -162,6 +162,11 @@ FORMS = {
         n((1, 6, 9, 8)).apply(lambda v: SliceOp(v, start=(0, 0, 0, 1), size=(1, 6, 3, 4), step=(1, 1, 3, 2))).conv(4, 1)
     ),
     "slice as the output": lambda n: n((1, 6, 9, 8)).apply(lambda v: SliceOp(v, start=(0, 1, 0, 1), size=(1, 4, 9, 5))),
+    "slice of a row, then a padded convolution": lambda n: (
+        n((1, 3, 2, 8))
+        .apply(lambda v: SliceOp(v, start=(0, 1, 0, 0), size=(1, 1, 1, 4), step=(1, 1, 1, 2)))
+        .conv(2, 3, pad=1)
+    ),
     "transpose": lambda n: n((1, 6, 9, 8)).apply(transpose(0, 2, 3, 1)),
     "transpose of the last two": lambda n: n((1, 6, 9, 8)).apply(transpose(0, 1, 3, 2)).conv(5, 3),
     "transpose, then a matrix product": lambda n: n((9, 12)).apply(transpose(1, 0)).fc(10),

@@ -9,7 +9,7 @@ from dnnc.backends.npu import isa
 from dnnc.backends.npu.catalog import load_target
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.attributes import Window
-from dnnc.passes.analysis import group, tiling
+from dnnc.passes.analysis import shapes, tiling
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.tiling import Model, Tile, brute_force_traffic, search
 from dnnc.passes.schedule import moves
@@ -114,10 +114,10 @@ def test_limits_are_those_of_the_instruction_set():
     assert isa.MM_WINDOW.layout["columns"][0].high >= tiling.MAX_COLUMNS
     assert isa.MM_INPUT.layout["channels"][0].high >= tiling.MAX_RUN
     for register in (isa.MM_WINDOW, isa.PPU_POOL):
-        assert register.layout["kernel_h"][0].high >= group.MAX_KERNEL
-        assert register.layout["stride_h"][0].high >= group.MAX_STRIDE
-    assert isa.PPU_SOURCE.layout["columns"][0].high > group.LONGEST
-    assert 1 << sum(isa.PPU_NORM.layout[f"epsilon_{half}"][0].bits for half in ("low", "high")) >= group.MAX_EPSILON
+        assert register.layout["kernel_h"][0].high >= shapes.MAX_KERNEL
+        assert register.layout["stride_h"][0].high >= shapes.MAX_STRIDE
+    assert isa.PPU_SOURCE.layout["columns"][0].high > shapes.LONGEST
+    assert 1 << sum(isa.PPU_NORM.layout[f"epsilon_{half}"][0].bits for half in ("low", "high")) >= shapes.MAX_EPSILON
     assert isa.LD.layout["rows"][0].high > moves.LONGEST
     assert isa.DMA_COUNT.layout["count3"][0].high > moves.LONGEST
     assert isa.LD.layout["row_bytes"][0].high > moves.LONGEST_RUN
