@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -15,24 +16,61 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
-from dnnc.ir.dnn.elementwise import AddOp, Unary
+from dnnc.ir.dnn.elementwise import AddOp, ClipOp, Unary
+from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, Sum, TableOp
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
-from dnnc.ir.dnn.reduction import Pool
+from dnnc.ir.dnn.reduction import AvgPoolOp, LpPoolOp, MaxPoolOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
 from dnnc.ir.stages import ISLAND
+from dnnc.ir.types import QuantType, shape_of
 
-_HEADS = (ConvOp, ConvTransposeOp, MatmulOp)
+
+def _is(*kinds: type[DnnOp]) -> Callable[[DnnOp], bool]:
+    return lambda op: isinstance(op, kinds)
+
+
+def _bound(op: DnnOp) -> bool:
+    """A function of the value after a second operand: of quantized values only a bound."""
+    return isinstance(op, Unary) and (isinstance(op, (ReluOp, ClipOp)) or not _quantized(op))
+
+
+def _quantized(op: DnnOp) -> bool:
+    return isinstance(op.element(), QuantType)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A place in a unit: which operations stand there, and whether one after another may."""
+
+    takes: Callable[[DnnOp], bool]
+    repeats: bool = False
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(_is(ConvOp, ConvTransposeOp, MatmulOp)),
+    Stage(_is(QAvgPoolOp, QReduction)),
+    Stage(_is(RequantizeOp)),
+    Stage(_is(Unary, TableOp, RequantizeOp), repeats=True),
+    Stage(_is(AddOp, Sum, QMulOp)),
+    Stage(_bound, repeats=True),
+    Stage(_is(MaxPoolOp, AvgPoolOp, LpPoolOp)),
+)
+"""The order of a post-processing unit; a value moves forward only, and sums leave it requantized."""
+
+SUMS, POOL_SUMS, SECOND = 0, 1, 4
 
 
 @dataclass(frozen=True)
 class FuseGroupsPass(ModulePass):
-    """Group each contraction with the chain of single uses after it; every other operation is a group of its own.
+    """Group each contraction with the chain of single uses after it, in the order of a post-processing unit.
 
+    Between quantized values a pool, a sum or a function begins a chain too; every other operation is a group of its own.
     Views (reshapes) move nothing and stay outside. `max-ops` bounds the operations of a group.
     """
 
@@ -48,25 +86,29 @@ class FuseGroupsPass(ModulePass):
                 _replace(chain)
 
     def _chain(self, head: DnnOp) -> list[DnnOp]:
-        chain = [head]
-        pooled = added = False
-        while isinstance(head, _HEADS) and len(chain) < self.max_ops:
+        chain, stage = [head], next((i for i, s in enumerate(STAGES) if s.takes(head)), None)
+        while stage is not None and (stage == SUMS or len(chain) > 1 or _quantized(head)) and len(chain) < self.max_ops:
             after = only_user(chain[-1].results[0])
-            if after is None or ISLAND in after.attributes:
-                break
-            if isinstance(after, Pool) and not pooled:
-                pooled = True
-            elif isinstance(after, AddOp) and not (added or pooled) and _residual(after, chain[-1]):
-                added = True
-            elif not isinstance(after, (Unary, RequantizeOp)) or pooled:
-                break
-            chain.append(after)
+            stage = _next(stage, chain[-1], after) if after is not None else None
+            if stage is not None and after is not None:
+                chain.append(after)
         return chain
 
 
-def _residual(add: AddOp, before: DnnOp) -> bool:
-    """Whether an addition only adds another value to the chain, elementwise and without making it larger."""
-    return add.a is not add.b and add.result.type == before.results[0].type
+def _next(stage: int, before: DnnOp, after: DnnOp) -> int | None:
+    """The stage an operation takes after one in `stage`, if there is one."""
+    if ISLAND in after.attributes:
+        return None
+    for i, place in enumerate(STAGES[stage:], stage):
+        if place.takes(after) and (i > stage or place.repeats) and i > POOL_SUMS:
+            return i if i != SECOND or _residual(after, before) else None
+    return None
+
+
+def _residual(after: DnnOp, before: DnnOp) -> bool:
+    """Whether an operation only combines another value with the chain, elementwise and without making it larger."""
+    a, b = after.operands
+    return a is not b and shape_of(after.results[0].type) == shape_of(before.results[0].type)
 
 
 def computes(op: DnnOp) -> bool:

@@ -82,3 +82,39 @@ func.func @main(%x: tensor<2x2xf32>, %w: tensor<2x2x!dnn.q<i8, 0.5, 0>>) -> tens
   %y = dnn.softmax %d axis = 1 attributes {dnn.island} : (tensor<2x2xf32>) -> tensor<2x2xf32>
   func.return %y : tensor<2x2xf32>
 }
+
+// -----
+// Between quantized values the stages of a unit follow their order: sums, scale, table, second operand, bounds, pool. A
+// table after the sum is the next unit; an average pool sums at the source, so it begins one.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+// CHECK: dnn.group
+// CHECK: dnn.conv
+// CHECK-NEXT: dnn.requantize
+// CHECK-NEXT: dnn.table
+// CHECK-NEXT: dnn.qadd
+// CHECK-NEXT: dnn.relu
+// CHECK-NEXT: dnn.max_pool
+// CHECK-NEXT: dnn.yield
+// CHECK: dnn.group
+// CHECK: dnn.qavg_pool
+// CHECK-NEXT: dnn.table
+// CHECK-NEXT: dnn.yield
+// CHECK: dnn.group
+// CHECK: dnn.qmul
+// CHECK-NEXT: dnn.yield
+// CHECK: dnn.group
+// CHECK: dnn.table
+// CHECK-NEXT: dnn.yield
+func.func @main(%x: tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, %w: tensor<2x2x1x1x!dnn.q<i8, 0.5, 0>>, %t: tensor<256x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>> {
+  %c = dnn.conv %x, %w window = <[1, 1]> : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, tensor<2x2x1x1x!dnn.q<i8, 0.5, 0>>) -> tensor<1x2x4x4x!dnn.q<i32, 0.25, 0>>
+  %q = dnn.requantize %c to = !dnn.q<i8, 0.5, 3> : (tensor<1x2x4x4x!dnn.q<i32, 0.25, 0>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+  %f = dnn.table %q, %t : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, tensor<256x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+  %s = dnn.qadd %x, %f to = !dnn.q<i8, 0.75, -3> : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.75, -3>>
+  %r = dnn.relu %s : (tensor<1x2x4x4x!dnn.q<i8, 0.75, -3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.75, -3>>
+  %p = dnn.max_pool %r window = <[2, 2], stride [2, 2]> : (tensor<1x2x4x4x!dnn.q<i8, 0.75, -3>>) -> tensor<1x2x2x2x!dnn.q<i8, 0.75, -3>>
+  %a = dnn.qavg_pool %p window = <[2, 2]> to = !dnn.q<i8, 0.5, 3> : (tensor<1x2x2x2x!dnn.q<i8, 0.75, -3>>) -> tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>
+  %b = dnn.table %a, %t : (tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>, tensor<256x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>
+  %m = dnn.qmul %b, %b to = !dnn.q<i8, 0.5, 3> : (tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>, tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>
+  %y = dnn.table %m, %t : (tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>, tensor<256x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>
+  func.return %y : tensor<1x2x1x1x!dnn.q<i8, 0.5, 3>>
+}
