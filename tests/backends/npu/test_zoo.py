@@ -21,6 +21,22 @@ BIG_EXAMPLES = ("alexnet", "vgg16")
 LIBRARIES = ("layers",)
 
 
+TRANSFORMER = """
+network block
+input data: f32[1, 16, 32]
+n = layer_norm(data, ones(f32[32]), zeros(f32[32]), axis=2)
+x = reshape(n, shape=[16, 32])
+q = transpose(reshape(matmul(x, he(f32[32, 32])), shape=[16, 2, 16]), perm=[1, 0, 2])
+k = transpose(reshape(matmul(x, he(f32[32, 32])), shape=[16, 2, 16]), perm=[1, 2, 0])
+v = transpose(reshape(matmul(x, he(f32[32, 32])), shape=[16, 2, 16]), perm=[1, 0, 2])
+p = softmax(matmul(q, k), axis=2)
+heads = reshape(transpose(matmul(p, v), perm=[1, 0, 2]), shape=[16, 32])
+r = add(matmul(heads, he(f32[32, 32])), x)
+y = add(matmul(gelu(matmul(r, he(f32[32, 64]))), he(f32[64, 32])), r)
+output y
+"""
+
+
 def check(network, target):
     """Compile, verify, simulate; compare bits and bytes."""
     shapes = [shape_of(a.type) for a in main_function(network.module).body.block.args]
@@ -49,6 +65,13 @@ def test_small_networks(name):
 )
 def test_examples(path):
     check(dnnc.load(path), "tiny")
+
+
+@pytest.mark.parametrize("target", ["edge", "tiny"])
+def test_a_transformer_block(target, tmp_path):
+    path = tmp_path / "block.dnn"
+    path.write_text(TRANSFORMER)
+    check(dnnc.load(path), target)
 
 
 @pytest.mark.full
