@@ -4,6 +4,7 @@
     %2 = dnn.batch_norm %1, %scale, %shift, %mean, %var    ->    with f = scale / sqrt(var + epsilon),
                                                           w' = w * f[m], b' = (b - mean) * f + shift
 
+Weights that are quantized stay the integers they are; their scales are multiplied by f (`dnnc.passes.laws.quantized_scales`).
 A per-channel multiplication by a constant after a contraction is folded the same way. A batch norm with nothing to fold
 into becomes a multiplication and an addition.
 """
@@ -26,8 +27,8 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.types import dtype, is_float, shape_of
 from dnnc.ir.weights import WeightStore, store_of
-
-Contraction = ConvOp | ConvTransposeOp | MatmulOp
+from dnnc.passes.analysis.contractions import Contraction, channel_axis, channel_values, per_channel_bias
+from dnnc.passes.laws import quantized_scales
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,17 @@ class FoldBatchNormPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
-        apply_laws(op, [BatchNormIntoContraction(store), ScaleIntoContraction(store), BatchNormAsScaleAndShift(store)])
+        apply_laws(op, laws(store))
+
+
+def laws(store: WeightStore) -> list[RewritePattern]:
+    """Every law, in the order they are tried."""
+    return [
+        *quantized_scales.laws(store),
+        BatchNormIntoContraction(store),
+        ScaleIntoContraction(store),
+        BatchNormAsScaleAndShift(store),
+    ]
 
 
 @dataclass
@@ -107,29 +118,6 @@ def foldable(x: SSAValue) -> Contraction | None:
     constant = isinstance(weights.owner, ConstOp) and (op.bias is None or per_channel_bias(op))
     matrix = not isinstance(op, MatmulOp) or (len(op.shape(1)) == 2 and len(op.shape(0)) >= 2)
     return op if constant and matrix and is_float(op.element()) else None
-
-
-def per_channel_bias(op: Contraction) -> bool:
-    """Whether the bias is a constant with one value for all channels or one a channel."""
-    assert op.bias is not None
-    own = shape_of(op.bias.type)
-    return isinstance(op.bias.owner, ConstOp) and all(d == 1 for d in own[:-1])
-
-
-def channel_axis(op: Contraction) -> int:
-    """The dimension of the result that the output channels lie along."""
-    return len(shape_of(op.result.type)) - 1 if isinstance(op, MatmulOp) else 1
-
-
-def channel_values(c: SSAValue, op: Contraction, store: WeightStore) -> np.ndarray | None:
-    """A constant as one value a channel of a contraction's result, or None when it varies along another dimension."""
-    shape = shape_of(op.result.type)
-    axis = channel_axis(op)
-    own = (1,) * (len(shape) - len(shape_of(c.type))) + shape_of(c.type)
-    if len(own) != len(shape) or any(d != 1 for i, d in enumerate(own) if i != axis):
-        return None
-    assert isinstance(c.owner, ConstOp)
-    return np.broadcast_to(c.owner.array(store).reshape(-1), (shape[axis],))
 
 
 def scaled(

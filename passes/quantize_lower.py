@@ -25,7 +25,6 @@ from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.composite import SoftmaxOp
-from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, MulOp, SubOp
 from dnnc.ir.dnn.integer import (
     WIDEST,
@@ -50,6 +49,7 @@ from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import I32, QuantType, bits, element_type, shape_of, tensor, type_name
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.contractions import weight_axis
 from dnnc.passes.analysis.integer_constants import exponentials, gains, table
 from dnnc.passes.analysis.integer_forms import (
     Contraction,
@@ -240,15 +240,6 @@ def contraction_of_quantized(op: Contraction) -> bool:
         return True
     bias = op.bias.owner.x if isinstance(op.bias.owner, DequantizeOp) else op.bias
     return isinstance(bias.owner, ConstOp) and all(d == 1 for d in shape_of(bias.type)[:-1])
-
-
-def weight_axis(op: Contraction) -> int | None:
-    """The dimension of the weights that the output channels of an integer form lie along."""
-    if isinstance(op, MatmulOp):
-        return max(0, len(op.shape(1)) - (1 if op.trans_b is None else 2))
-    if isinstance(op, ConvOp):
-        return 0
-    return 1 if op.groups.data == 1 else None
 
 
 def largest_sum(op: Contraction, x: SSAValue, w: SSAValue, store: WeightStore) -> int:

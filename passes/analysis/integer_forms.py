@@ -18,7 +18,7 @@ from dnnc.ir.dnn.reduction import AvgPoolOp, ReduceMeanOp, ReduceSumOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import F32, I1, QuantType, is_float, shape_of
 from dnnc.ir.weights import WeightStore
-from dnnc.passes.fold_batch_norm import per_channel_bias
+from dnnc.passes.analysis.contractions import per_channel_bias
 
 Contraction = ConvOp | ConvTransposeOp | MatmulOp
 Norm = LayerNormOp | RmsNormOp | LpNormOp | InstanceNormOp

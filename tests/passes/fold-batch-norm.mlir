@@ -93,3 +93,38 @@ func.func @main(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
   %z = dnn.mul %y, %c : (tensor<2x2xf32>, tensor<2xf32>) -> tensor<2x2xf32>
   func.return %y, %z : tensor<2x2xf32>, tensor<2x2xf32>
 }
+
+// -----
+// BatchNormIntoScales: the integers of the weights stay; their scales, and the bias, take up the batch norm.
+// CHECK: !q{{[0-9]}} = !dnn.q<i8, axis 0, [0.25, 1.0]>
+// CHECK: [[w:%.*]] = dnn.const key = "w" : () -> tensor<2x1x1x1x!q{{[0-9]}}>
+// CHECK-NEXT: [[d:%.*]] = dnn.dequantize [[w]]
+// CHECK-NEXT: [[b:%.*]] = dnn.const value = dense<[-1.000000e+00, 1.000000e+00]> : tensor<2xf32>
+// CHECK-NEXT: dnn.conv {{.*}}, [[d]], bias([[b]])
+// CHECK-NEXT: func.return
+func.func @main(%x: tensor<1x1x3x3xf32>) -> tensor<1x2x3x3xf32> {
+  %0 = dnn.const key = "w" : () -> tensor<2x1x1x1x!dnn.q<i8, 0.5, 0>>
+  %1 = dnn.dequantize %0 : (tensor<2x1x1x1x!dnn.q<i8, 0.5, 0>>) -> tensor<2x1x1x1xf32>
+  %2 = dnn.conv %x, %1 window = <[1, 1]> : (tensor<1x1x3x3xf32>, tensor<2x1x1x1xf32>) -> tensor<1x2x3x3xf32>
+  %s = dnn.const value = dense<[1.0, 4.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %t = dnn.const value = dense<[0.0, 3.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %m = dnn.const value = dense<[2.0, 1.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %v = dnn.const value = dense<[3.0, 3.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %3 = dnn.batch_norm %2, %s, %t, %m, %v epsilon = 1.0 : (tensor<1x2x3x3xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x3x3xf32>
+  func.return %3 : tensor<1x2x3x3xf32>
+}
+
+// -----
+// FactorIntoScales: a negative factor mirrors the integers at the zero point, where they stay in their type.
+// CHECK: [[w:%.*]] = dnn.const key = "w.mirrored" : () -> tensor<3x2x!q{{[0-9]}}>
+// CHECK: dnn.matmul {{.*}}, bias({{.*}}) :
+// CHECK-NEXT: func.return
+func.func @main(%x: tensor<1x3xf32>) -> tensor<1x2xf32> {
+  %0 = dnn.const key = "w" : () -> tensor<3x2x!dnn.q<ui8, axis 1, [0.5, 0.25], [128, 127]>>
+  %1 = dnn.dequantize %0 : (tensor<3x2x!dnn.q<ui8, axis 1, [0.5, 0.25], [128, 127]>>) -> tensor<3x2xf32>
+  %b = dnn.const value = dense<[1.0, 2.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %2 = dnn.matmul %x, %1, bias(%b) : (tensor<1x3xf32>, tensor<3x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  %f = dnn.const value = dense<[2.0, -3.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %3 = dnn.mul %2, %f : (tensor<1x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  func.return %3 : tensor<1x2xf32>
+}

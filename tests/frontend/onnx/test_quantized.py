@@ -34,7 +34,7 @@ INTEGERS = {
     "qlinear conv, no bias": (IMAGE, "y = QLinearConv(x, s, z, w, s2, zz, s3, z3)"),
     "qlinear matmul": (ROWS, "y = QLinearMatMul(x, s, z, wu, s2, z2, s3, z3)"),
     "qlinear matmul, columns": (ROWS, "y = QLinearMatMul(x, s, z, wi, sw, zw, s3, z3)"),
-    "qgemm": (ROWS, "y = com.microsoft.QGemm(x, s, z, wi, sw, zw, row, s3, z3)"),
+    "qgemm": (ROWS, "y = com.microsoft.QGemm<alpha=0.5>(x, s, z, wi, sw, zw, row, s3, z3)"),
     "qgemm, transposed": ("uint8[2,3] x => uint8[m,n] y", "y = com.microsoft.QGemm<transB=1>(x, s, z, wu, s2, z2, , s3, z3)"),
     "qlinear add": (PAIR, "y = com.microsoft.QLinearAdd(x, s, z, v, s2, z2, s3, z3)"),
     "qlinear mul": (PAIR, "y = com.microsoft.QLinearMul(x, s, z, v, s2, z2, s3, z3)"),
