@@ -193,12 +193,19 @@ class _Selector:
         self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)))
 
     def _strides(self, register: Instruction, engine: Engine, box: Box, strides: tuple[int, int, int]) -> None:
-        """Strides of the dimensions of more than one trip; the others keep what the queue holds, if none is packed."""
+        """Strides of the dimensions of more than one trip; the others keep what the queue holds.
+
+        A tile on chip that is packed, pads included, says so: how far its rows are apart depends on the pads.
+        """
         counts = (box.rows, box.count2, box.count3)
-        packed = any(box.pad) or any(n > 1 and not s for s, n in zip(strides, counts))
-        held = {} if packed else self.state.get((engine, register.name), {})
-        names = (f.name for f in register.fields)
-        self.set(register, engine, **{f: s if n > 1 else held.get(f, 0) for f, s, n in zip(names, strides, counts)})
+        names = [f.name for f in register.fields]
+        if register is isa.DMA_LOCAL and not any(strides):
+            return self.set(register, engine, **dict.fromkeys(names, 0))
+        held, wanted, packed = self.state.get((engine, register.name), {}), {}, box.row_bytes
+        for name, stride, count in zip(names, strides, counts):
+            wanted[name] = (stride or packed) if count > 1 else held.get(name, 0)
+            packed = (stride or packed) * count
+        return self.set(register, engine, **wanted)
 
     def _check(self, op: CopyOp, env: Env, box: Box) -> None:
         """The transfer moves exactly the slices of the copy; the report counts those."""
