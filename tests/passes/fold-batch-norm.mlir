@@ -115,8 +115,9 @@ func.func @main(%x: tensor<1x1x3x3xf32>) -> tensor<1x2x3x3xf32> {
 }
 
 // -----
-// FactorIntoScales: a negative factor mirrors the integers at the zero point, where they stay in their type.
-// CHECK: [[w:%.*]] = dnn.const key = "w.mirrored" : () -> tensor<3x2x!q{{[0-9]}}>
+// FactorIntoScales: the same for a factor of each channel.
+// CHECK: !q{{[0-9]}} = !dnn.q<ui8, axis 1, [1.0, 0.75], [128, 127]>
+// CHECK: [[w:%.*]] = dnn.const key = "w" : () -> tensor<3x2x!q{{[0-9]}}>
 // CHECK: dnn.matmul {{.*}}, bias({{.*}}) :
 // CHECK-NEXT: func.return
 func.func @main(%x: tensor<1x3xf32>) -> tensor<1x2xf32> {
@@ -124,7 +125,7 @@ func.func @main(%x: tensor<1x3xf32>) -> tensor<1x2xf32> {
   %1 = dnn.dequantize %0 : (tensor<3x2x!dnn.q<ui8, axis 1, [0.5, 0.25], [128, 127]>>) -> tensor<3x2xf32>
   %b = dnn.const value = dense<[1.0, 2.0]> : tensor<2xf32> : () -> tensor<2xf32>
   %2 = dnn.matmul %x, %1, bias(%b) : (tensor<1x3xf32>, tensor<3x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
-  %f = dnn.const value = dense<[2.0, -3.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %f = dnn.const value = dense<[2.0, 3.0]> : tensor<2xf32> : () -> tensor<2xf32>
   %3 = dnn.mul %2, %f : (tensor<1x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
   func.return %3 : tensor<1x2xf32>
 }
