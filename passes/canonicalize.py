@@ -3,6 +3,7 @@
 reshape(reshape(x)) = reshape(x)        transpose(transpose(x)) = transpose(x)
 x * 1 = x                               conv(pad(x)) = conv(x) with wider padding
 conv(x) + b[m] = conv(x) with bias      clip(x, 0, inf) = relu(x)
+table(relu(q)) = table(q)               requantize(q) = q to its own type
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
@@ -20,10 +21,12 @@ from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, CastOp, ClipOp, DivOp, MaxOp, MulOp, SubOp
+from dnnc.ir.dnn.integer import TableOp
 from dnnc.ir.dnn.movement import ConcatOp, ExpandOp, PadOp, ReshapeOp, SliceOp, TransposeOp
+from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.rewriting import apply_laws
-from dnnc.ir.types import QuantType, integer_range, is_float, shape_of, storage_type
+from dnnc.ir.types import QuantType, bits, integer_range, is_float, shape_of, storage_type, tensor
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.laws import quantized_constants, storage_casts
 
@@ -53,6 +56,9 @@ def laws(store: WeightStore) -> list[RewritePattern]:
         ClipAtZeroIsRelu(),
         MaxWithZeroIsRelu(store),
         PadIntoConv(),
+        RequantizeToItsOwnType(),
+        TableOfFunction(store),
+        FunctionOfTable(store),
         AddIntoBias(store),
         *storage_casts.laws(store),
         *quantized_constants.laws(store),
@@ -197,7 +203,7 @@ class PadIntoConv(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ConvOp, rewriter: PatternRewriter, /):
         pad = op.x.owner
-        if not isinstance(pad, PadOp) or pad.value.data != 0 or isinstance(op.element(), QuantType):
+        if not isinstance(pad, PadOp) or pad.value.data != 0:
             return
         before, after = pad.before.data, pad.after.data
         if any(before[:2] + after[:2]):
@@ -207,6 +213,65 @@ class PadIntoConv(RewritePattern):
         window = Window.of(w.kernel, w.stride, wider, w.dilation, w.ceil)
         if window.output(shape_of(pad.x.type)[2:]) == shape_of(op.result.type)[2:]:  # ceil mode counts pads on its own
             rewriter.replace(op, ConvOp(pad.x, op.w, op.bias, window=window, groups=op.groups))
+
+
+class RequantizeToItsOwnType(RewritePattern):
+    """requantize(q) = q in the type q has: its multiplier is one."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: RequantizeOp, rewriter: PatternRewriter, /):
+        if op.x.type == op.result.type:
+            rewriter.replace(op, [], [op.x])
+
+
+def byte_function(op: object, store: WeightStore) -> np.ndarray | None:
+    """What an operation makes of each value of 8-bit operands, in ascending order of the values, if it is such a function."""
+    if not isinstance(op, (TableOp, RequantizeOp, ReluOp, ClipOp)) or not op.results[0].has_one_use():
+        return None
+    x = op.element()
+    if not isinstance(x, QuantType) or x.axis is not None or bits(x) != 8:
+        return None
+    if isinstance(op, TableOp):
+        return small(op.table, store)
+    low, high = integer_range(x.storage)
+    return op.evaluate(np.arange(low, high + 1))
+
+
+def _table(x: SSAValue, values: np.ndarray, result: TensorType, store: WeightStore) -> list[Operation]:
+    const = ConstOp.of(values, store, "table", tensor(result.element_type, values.shape))
+    return [const, TableOp(x, const)]
+
+
+@dataclass
+class TableOfFunction(RewritePattern):
+    """table(f(q)) = table'(q) for f a function of 8-bit values that alone reads q: a bound, a requantize or a table."""
+
+    store: WeightStore
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: TableOp, rewriter: PatternRewriter, /):
+        inner = byte_function(op.x.owner, self.store)
+        outer = small(op.table, self.store)
+        first = op.x.owner
+        if inner is not None and outer is not None and isinstance(first, Operation):
+            low = integer_range(storage_type(op.element()))[0]
+            rewriter.replace(
+                op, _table(first.operands[0], outer[inner.astype(np.int64) - low], op.result.type, self.store)
+            )
+
+
+@dataclass
+class FunctionOfTable(RewritePattern):
+    """f(table(q)) = table'(q) for f a bound or a requantize of 8-bit values, when nothing else reads the table's result."""
+
+    store: WeightStore
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /):
+        if not isinstance(op, (RequantizeOp, ReluOp, ClipOp)) or not isinstance(op.x.owner, TableOp):
+            return
+        inner = byte_function(op.x.owner, self.store)
+        if inner is not None and bits(op.element()) == 8:
+            rewriter.replace(op, _table(op.x.owner.x, op.evaluate(inner), op.result.type, self.store))
 
 
 @dataclass

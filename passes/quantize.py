@@ -32,9 +32,10 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import I8, I32, QuantType, shape_of, tensor
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.contractions import Contraction, weight_axis
 from dnnc.passes.analysis.integer_forms import (
-    Contraction,
     Tables,
+    constant,
     constant_norm,
     contraction,
     in_float,
@@ -58,8 +59,8 @@ class QuantizePass(ModulePass):
     Needs the ranges `calibrate` leaves; `quantize-lower` makes integers of it. What only moves or bounds values has one
     type for all it reads and makes. Operations after the last contraction that have no integer form stay in float as
     islands, marked `dnn.island`, and with `float-softmax` a softmax there too; one before it is refused, unless
-    `islands` allows it. `symmetric` gives activations zero point 0, `per-tensor` weights one scale. A network that
-    already has quantized values keeps its types.
+    `islands` allows it. `symmetric` gives activations zero point 0, `per-tensor` weights one scale. A network with
+    quantized values keeps all types it has, one with weights alone quantized those.
     """
 
     name = "quantize"
@@ -70,7 +71,7 @@ class QuantizePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         block = main_function(op).body.block
-        if not any(isinstance(inner, (QuantizeOp, DequantizeOp)) for inner in block.ops):
+        if not any(isinstance(inner, QuantizeOp) for inner in block.ops):
             typing = _Typing(block, store_of(ctx), self)
             typing.check()
             typing.run()
@@ -90,21 +91,16 @@ def activation_type(extremes: Range, symmetric: bool = False) -> QuantType:
     return QuantType.per_tensor(I8, float(scale), zero)
 
 
-def weight_type(w: np.ndarray, axis: int | None) -> QuantType:
-    """s[m] = max|w[m]| / 127 for each output channel m along `axis`, one for all without; zero point 0."""
+LARGEST_BIAS = 2.0**30  # in units of a sum: half of int32 is left to the products
+
+
+def weight_type(w: np.ndarray, axis: int | None, least: np.ndarray | float = 0.0) -> QuantType:
+    """s[m] = max(max|w[m]| / 127, least[m]) for each output channel m along `axis`, one for all without; zero point 0."""
     others = tuple(i for i in range(w.ndim) if i != axis)
     largest = np.abs(w).max(others if axis is not None else None, initial=0).astype(np.float32)
-    scales = np.where(largest > 0, np.maximum(largest / np.float32(127), TINY), np.float32(1))
+    scales = np.maximum(largest / np.float32(127), np.asarray(least, np.float32))
+    scales = np.where(scales > 0, np.maximum(scales, TINY), np.float32(1))
     return QuantType.per_tensor(I8, float(scales)) if axis is None else QuantType.per_channel(I8, scales, axis)
-
-
-def weight_axis(op: Contraction) -> int | None:
-    """The dimension of a contraction's weights that output channels lie along, None when they share one scale."""
-    if isinstance(op, MatmulOp):
-        return None if len(op.shape(1)) != 2 else 1 if op.trans_b is None else 0
-    if op.name == "dnn.conv":
-        return 0
-    return 1 if op.groups.data == 1 else None
 
 
 def bounds(op: Operation | object) -> bool:
@@ -123,7 +119,8 @@ class _Typing:
         start = self.block.first_op
         assert start is not None
         self.start = start
-        self.ops = [op for op in self.block.ops if isinstance(op, DnnOp) and not isinstance(op, ConstOp)]
+        given = (ConstOp, DequantizeOp)
+        self.ops = [op for op in self.block.ops if isinstance(op, DnnOp) and not isinstance(op, given)]
         self.tables = Tables.of(self.ops)
         self.last = max((i for i, op in enumerate(self.ops) if contraction(op) and in_float(op)), default=-1)
         self.islands: set[Operation] = set()
@@ -159,10 +156,8 @@ class _Typing:
 
     def typed(self, op: DnnOp) -> list[SSAValue]:
         """The values an integer operation reads and makes that get a type from their range."""
-        constants = {*op.operands[1:2], *op.operands[2:]} if contraction(op) else set(op.operands[1:])
-        skipped = (
-            {v for v in constants if isinstance(v.owner, ConstOp)} if contraction(op) or constant_norm(op) else set()
-        )
+        parameters = op.operands[1:] if contraction(op) or constant_norm(op) else ()
+        skipped = {v for v in parameters if constant(v) is not None}
         values = [v for v in (*op.operands, *op.results) if real(v) and v not in skipped and v not in self.tables.inner]
         return [v for v in values if not (single(v) and op.results[0] in self.tables.roots)]
 
@@ -257,15 +252,25 @@ class _Typing:
         return [ConstOp.of(values, self.store, f"{hint}.{suffix}", tensor(type_, values.shape))]
 
     def _constants(self, op: Contraction, x: QuantType) -> None:
-        w = op.operands[1].owner
-        if not isinstance(w, ConstOp):
+        w = constant(op.operands[1])
+        if w is None:
             return
-        array = w.array(self.store)
-        w_type = weight_type(array, None if self.options.per_tensor else weight_axis(op))
-        new = self._constant(w, w_type, "i8", quantized(array, w_type))
-        self._feed(op, 1, new)
-        if op.bias is not None:
+        w_type = w.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        if not isinstance(w_type, QuantType):
+            array = w.array(self.store)
+            axis = None if self.options.per_tensor or array.ndim < 2 else weight_axis(op)
+            w_type = self._weight_type(op, array, axis, x)
+            self._feed(op, 1, self._constant(w, w_type, "i8", quantized(array, w_type)))
+        if op.bias is not None and isinstance(op.bias.owner, ConstOp):
             self._bias(op, np.asarray(x.scale * w_type.scale, np.float32), w)
+
+    def _weight_type(self, op: Contraction, w: np.ndarray, axis: int | None, x: QuantType) -> QuantType:
+        """The type of weights, no finer than lets the bias of each channel stay within 2^30."""
+        bias = np.zeros(1)
+        if op.bias is not None and isinstance(op.bias.owner, ConstOp):
+            bias = np.abs(op.bias.owner.array(self.store).reshape(-1).astype(np.float64))
+        bias = np.broadcast_to(bias, (w.shape[axis],)) if axis is not None else bias.max(initial=0)
+        return weight_type(w, axis, bias / (float(x.scale) * LARGEST_BIAS))
 
     def _bias(self, op: Contraction, scale: np.ndarray, w: ConstOp) -> None:
         assert op.bias is not None and isinstance(op.bias.owner, ConstOp)

@@ -49,10 +49,9 @@ from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import I32, QuantType, bits, element_type, shape_of, tensor, type_name
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.contractions import weight_axis
+from dnnc.passes.analysis.contractions import Contraction, weight_axis
 from dnnc.passes.analysis.integer_constants import exponentials, gains, table
 from dnnc.passes.analysis.integer_forms import (
-    Contraction,
     Norm,
     constant_norm,
     function_of,

@@ -12,15 +12,14 @@ from xdsl.ir import Operation, SSAValue
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.composite import InstanceNormOp, LayerNormOp, LpNormOp, RmsNormOp, SoftmaxOp
-from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, Elementwise, MulOp, SubOp
+from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.reduction import AvgPoolOp, ReduceMeanOp, ReduceSumOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import F32, I1, QuantType, is_float, shape_of
 from dnnc.ir.weights import WeightStore
-from dnnc.passes.analysis.contractions import per_channel_bias
+from dnnc.passes.analysis.contractions import Contraction
 
-Contraction = ConvOp | ConvTransposeOp | MatmulOp
 Norm = LayerNormOp | RmsNormOp | LpNormOp | InstanceNormOp
 
 _ALWAYS = (AddOp, SubOp, MulOp, ReluOp, ClipOp, AvgPoolOp, ReduceMeanOp, ReduceSumOp, SoftmaxOp)
@@ -39,7 +38,16 @@ def in_float(op: Operation) -> bool:
 
 def contraction(op: Operation) -> bool:
     """Whether an operation is a sum of products with an int32 form: its bias, if any, is a constant of one value a channel."""
-    return isinstance(op, Contraction) and (op.bias is None or per_channel_bias(op))  # pyright: ignore
+    if not isinstance(op, Contraction):
+        return False
+    return op.bias is None or (constant(op.bias) is not None and all(d == 1 for d in shape_of(op.bias.type)[:-1]))
+
+
+def constant(value: SSAValue) -> ConstOp | None:
+    """The constant that a value is, or that it is the dequantized form of."""
+    made = value.owner
+    made = made.x.owner if isinstance(made, DequantizeOp) else made
+    return made if isinstance(made, ConstOp) else None
 
 
 def constant_norm(op: Operation) -> bool:

@@ -268,3 +268,23 @@ func.func @main(%x: tensor<1x3xf32>) -> tensor<1x2xf32> {
   %7 = dnn.add %6, %5 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
   func.return %7 : tensor<1x2xf32>
 }
+
+// -----
+// RequantizeToItsOwnType, PadIntoConv between quantized values. TableOfFunction and FunctionOfTable read tables, which are not here:
+// test_numerics runs them.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+// CHECK: [[r:%.*]] = dnn.clip %x low = -3.0 high = 5.0
+// CHECK-NEXT: [[f:%.*]] = dnn.table [[r]]
+// CHECK-NEXT: [[s:%.*]] = dnn.requantize [[f]] to = !dnn.q<i8, 0.25, 3>
+// CHECK: [[c:%.*]] = dnn.conv [[s]], %w window = <[3, 3], pad [1, 1, 1, 1]> :
+// CHECK-NEXT: return [[c]]
+func.func @main(%x: tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, %w: tensor<2x2x3x3x!dnn.q<i8, 0.5, 0>>) -> tensor<1x2x4x4x!dnn.q<i32, 0.125, 0>> {
+  %t = dnn.const key = "t" : () -> tensor<256x!dnn.q<i8, 0.5, 3>>
+  %q = dnn.requantize %x to = !dnn.q<i8, 0.5, 3> : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+  %r = dnn.clip %q low = -3.0 high = 5.0 : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+  %f = dnn.table %r, %t : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, tensor<256x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>
+  %s = dnn.requantize %f to = !dnn.q<i8, 0.25, 3> : (tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>) -> tensor<1x2x4x4x!dnn.q<i8, 0.25, 3>>
+  %p = dnn.pad %s before = [0, 0, 1, 1] after = [0, 0, 1, 1] : (tensor<1x2x4x4x!dnn.q<i8, 0.25, 3>>) -> tensor<1x2x6x6x!dnn.q<i8, 0.25, 3>>
+  %c = dnn.conv %p, %w window = <[3, 3]> : (tensor<1x2x6x6x!dnn.q<i8, 0.25, 3>>, tensor<2x2x3x3x!dnn.q<i8, 0.5, 0>>) -> tensor<1x2x4x4x!dnn.q<i32, 0.125, 0>>
+  func.return %c : tensor<1x2x4x4x!dnn.q<i32, 0.125, 0>>
+}
