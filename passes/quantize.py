@@ -232,7 +232,7 @@ class _Typing:
             made = isinstance(value, OpResult) and value.op in self.integer
             readers = [u for u in value.uses if made or u.operation in self.integer]
             new = [QuantizeOp(value, to=type_)]
-        new.append(DequantizeOp(new[-1]))
+        new = [*new, DequantizeOp(new[-1])]
         self._insert(new, value, readers[0].operation if readers else self.start)
         for use in readers:
             use.operation.operands[use.index] = new[-1].results[0]

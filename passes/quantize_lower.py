@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from xdsl.context import Context
@@ -41,15 +41,16 @@ from dnnc.ir.dnn.integer import (
     softmax_type,
 )
 from dnnc.ir.dnn.movement import ReshapeOp
-from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp, quantized
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.reduction import AvgPoolOp, ReduceMeanOp, ReduceSumOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import I32, QuantType, bits, element_type, shape_of, tensor, type_name
+from dnnc.ir.types import QuantType, bits, element_type, shape_of, tensor, type_name
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.contractions import Contraction, weight_axis
+from dnnc.passes.analysis.contractions import Contraction
+from dnnc.passes.analysis.dequantized import all_narrow, narrow, source, type_of
 from dnnc.passes.analysis.integer_constants import exponentials, gains, table
 from dnnc.passes.analysis.integer_forms import (
     Norm,
@@ -59,6 +60,8 @@ from dnnc.passes.analysis.integer_forms import (
     leaves,
     real,
 )
+from dnnc.passes.laws.quantized_contractions import ContractionOfDequantized
+from dnnc.passes.laws.thresholds import ThresholdOfDequantized
 
 I16 = element_type(np.int16)
 TABLE_BITS = 8  # widest operand of a table
@@ -98,6 +101,7 @@ def laws(store: WeightStore, rounding: str, report: Collector) -> list[RewritePa
         MeanOfDequantized(rounding),
         SoftmaxOfDequantized(store, rounding),
         NormOfDequantized(store),
+        ThresholdOfDequantized(store),
     ]
 
 
@@ -121,31 +125,6 @@ REMEDY = (
     "Quantize what it reads and makes to 8 bits, compile to C in float (--emit c), or keep it in float for the "
     "interpreter: islands=true."
 )
-
-
-def source(value: SSAValue) -> SSAValue | None:
-    """The quantized value behind a dequantize, else None."""
-    return value.owner.x if isinstance(value.owner, DequantizeOp) else None
-
-
-def type_of(value: SSAValue) -> QuantType:
-    """The quantized element type of a value."""
-    element = value.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
-    assert isinstance(element, QuantType)
-    return element
-
-
-def narrow(value: SSAValue, widest: int = WIDEST) -> SSAValue | None:
-    """The quantized value behind a dequantize when an integer form reads it: one scale, few bits."""
-    q = source(value)
-    fits = q is not None and type_of(q).axis is None and bits(type_of(q)) <= widest
-    return q if fits else None
-
-
-def all_narrow(values: Sequence[SSAValue], widest: int = WIDEST) -> list[SSAValue] | None:
-    """The quantized values behind all of them, or None."""
-    found = [narrow(v, widest) for v in values]
-    return None if None in found or not found else found  # pyright: ignore[reportReturnType]
 
 
 def mode(op: QuantizeOp, rounding: str) -> str:
@@ -174,95 +153,6 @@ class QuantizeOfDequantize(RewritePattern):
             rewriter.replace(op, [], [q])
         elif bits(type_of(q)) < 32 or not np.any(type_of(q).zero):
             rewriter.replace(op, RequantizeOp(q, to=to, rounding=op.rounding or self.rounding))
-
-
-@dataclass
-class ContractionOfDequantized(RewritePattern):
-    """conv(s_x * (x - z_x), s_w * (w - z_w)) = s_x * s_w * conv(x - z_x, w - z_w), the sum in int32; the bias at its scale."""
-
-    store: WeightStore
-    report: Collector
-
-    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /):
-        if not isinstance(op, Contraction) or not contraction_of_quantized(op):
-            return
-        x, w = source(op.operands[0]), source(op.operands[1])
-        assert x is not None and w is not None
-        total = type_of(x).scale * type_of(w).scale
-        bias = self._bias(op, np.asarray(total, np.float32), w)
-        self._check(op, x, w, bias)
-        operands = [x, w, *([bias.results[0]] if bias is not None else [])]
-        properties = {k: v for k, v in op.properties.items() if k != "operandSegmentSizes"}
-        sums = type(op)(*operands, **properties, location=op.location)
-        new = [*([bias] if bias is not None else []), sums, DequantizeOp(sums)]
-        rewriter.replace(op, new)
-
-    def _bias(self, op: Contraction, scale: np.ndarray, w: SSAValue) -> ConstOp | None:
-        """The bias in int32 at the scale s_x * s_w[m]: the constant that is so already, or one made of its values."""
-        if op.bias is None:
-            return None
-        kept = op.bias.owner.x if isinstance(op.bias.owner, DequantizeOp) else op.bias
-        own = kept.owner
-        assert isinstance(own, ConstOp)
-        channels = shape_of(op.result.type)[-1 if not hasattr(op, "window") else 1]
-        type_ = QuantType.per_channel(I32, np.broadcast_to(scale, (channels,)), 0) if scale.ndim else None
-        type_ = type_ or QuantType.per_tensor(I32, float(scale))
-        if isinstance(element := kept.type.element_type, QuantType):  # pyright: ignore[reportAttributeAccessIssue]
-            if (element.storage, element.data.scales) == (I32, type_.data.scales) and not np.any(element.zero):
-                return ConstOp.keyed(own.key.data, kept.type) if own.key is not None else own.clone()
-            values = own.array(self.store).astype(np.float64) - element.zero
-            values = (values * element.scale).astype(np.float32)
-        else:
-            values = own.array(self.store)
-        values = np.broadcast_to(values.reshape(-1), (channels,))
-        hint = own.key.data if own.key is not None else "bias"
-        return ConstOp.of(quantized(values, type_), self.store, f"{hint}.i32", tensor(type_, (channels,)))
-
-    def _check(self, op: Contraction, x: SSAValue, w: SSAValue, bias: ConstOp | None) -> None:
-        """Report a layer whose sums could leave int32: A[m] = sum |w[m] - z| * max|x - z| + |b[m]|."""
-        bound = largest_sum(op, x, w, self.store)
-        if bias is not None:
-            bound += int(np.abs(bias.array(self.store).astype(np.int64)).max(initial=0))
-        if bound >= 2**31:
-            message = f"'{op.name}' expected sums below 2^31, not up to {bound}. Split the layer's input channels."
-            self.report.error(where(op.location, op.name), message, "E0808")
-
-
-def contraction_of_quantized(op: Contraction) -> bool:
-    """Whether a contraction has quantized operands that its integer form takes."""
-    x, w = source(op.operands[0]), source(op.operands[1])
-    if x is None or w is None or type_of(x).axis is not None or max(bits(type_of(x)), bits(type_of(w))) > 16:
-        return False
-    if type_of(w).axis not in (None, weight_axis(op)):
-        return False
-    if op.bias is None:
-        return True
-    bias = op.bias.owner.x if isinstance(op.bias.owner, DequantizeOp) else op.bias
-    return isinstance(bias.owner, ConstOp) and all(d == 1 for d in shape_of(bias.type)[:-1])
-
-
-def largest_sum(op: Contraction, x: SSAValue, w: SSAValue, store: WeightStore) -> int:
-    """The largest |sum of (x - z_x) * (w - z_w)|, of known weights exactly by channel."""
-    far = reach(type_of(x))
-    if not isinstance(w.owner, ConstOp):
-        k = op.work().macs // max(1, op.elements())
-        return k * far * reach(type_of(w))
-    values = np.abs(quantize_centered(w.owner.array(store), type_of(w)))
-    return int(values.sum(_summed(op, values.ndim)).max(initial=0)) * far
-
-
-def _summed(op: Contraction, rank: int) -> tuple[int, ...] | int:
-    if hasattr(op, "window"):
-        return (0, *range(2, rank)) if op.name == "dnn.conv_transpose" else tuple(range(1, rank))
-    return -1 if op.trans_b is not None or rank == 1 else -2  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def quantize_centered(q: np.ndarray, type_: QuantType) -> np.ndarray:
-    """Q - z as int64, z along the axis of its type."""
-    zero = (
-        type_.zero if type_.axis is None else type_.zero.reshape(*(-1 if i == type_.axis else 1 for i in range(q.ndim)))
-    )
-    return q.astype(np.int64) - zero
 
 
 class MoveOfDequantized(RewritePattern):
@@ -399,7 +289,7 @@ class MeanOfDequantized(RewritePattern):
             reshaped = [] if new.results[0].type == op.result.type else [ReshapeOp(new, shape=shape_of(op.x.type))]
             rewriter.replace(op, [new, *reshaped])
 
-    def _form(self, f: AvgPoolOp | ReduceMeanOp | ReduceSumOp, q: SSAValue, params: dict[str, object]) -> DnnOp:
+    def _form(self, f: AvgPoolOp | ReduceMeanOp | ReduceSumOp, q: SSAValue, params: dict[str, Any]) -> DnnOp:
         if isinstance(f, AvgPoolOp):
             return QAvgPoolOp(q, window=f.window, count_pad=f.count_pad, **params)
         shape = f.shape()

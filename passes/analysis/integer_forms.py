@@ -38,8 +38,11 @@ def in_float(op: Operation) -> bool:
 
 def contraction(op: Operation) -> bool:
     """Whether an operation is a sum of products with an int32 form: its bias, if any, is a constant of one value a channel."""
-    if not isinstance(op, Contraction):
-        return False
+    return isinstance(op, Contraction) and constant_bias(op)
+
+
+def constant_bias(op: Contraction) -> bool:
+    """Whether there is no bias, or one of constants: one value for all channels or one a channel."""
     return op.bias is None or (constant(op.bias) is not None and all(d == 1 for d in shape_of(op.bias.type)[:-1]))
 
 

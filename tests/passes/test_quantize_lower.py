@@ -7,7 +7,7 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import dtype, shape_of
+from dnnc.ir.types import QuantType, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes import pipeline
 from dnnc.passes.analysis.integer_forms import in_float
@@ -119,9 +119,7 @@ def prepared(program, text: str, seed: int = 1):
         store.add(key, (rng.normal(size=shape) / scale).astype(np.float32))
     module, ctx = program(text, store)
     args = main_function(module).body.block.args
-    samples = [
-        [rng.normal(size=shape_of(a.type)).astype(dtype(a.type.element_type)) * 2 for a in args] for _ in range(12)
-    ]
+    samples = [[rng.normal(size=shape_of(a.type)).astype(np.float32) * 2 for a in args] for _ in range(12)]
     calibrate(module, store_of(ctx), samples)
     return module, ctx, samples
 
@@ -138,8 +136,11 @@ def results(module, ctx, samples) -> np.ndarray:
 
 def step(module) -> float:
     """The scale of the value the program returns."""
-    returned = main_function(module).body.block.last_op.operands[0]
-    return float(returned.owner.x.type.element_type.scale)
+    last = main_function(module).body.block.last_op
+    assert last is not None and isinstance(last.operands[0].owner, DequantizeOp)
+    element = last.operands[0].owner.element()
+    assert isinstance(element, QuantType)
+    return float(element.scale)
 
 
 @pytest.mark.parametrize("name", ONE)

@@ -1,0 +1,114 @@
+"""Sums of products of dequantized values are sums of integers.
+
+%3 = dnn.conv (dequantize %x), (dequantize %w)      ->      %3 = dequantize (dnn.conv %x, %w)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.ir import Operation, SSAValue
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from dnnc.ir.diagnostics import Collector, where
+from dnnc.ir.dnn.base import SEGMENTS
+from dnnc.ir.dnn.contraction import MatmulOp, centered
+from dnnc.ir.dnn.integer import WIDEST, reach
+from dnnc.ir.dnn.quantize import DequantizeOp, along, quantized
+from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.types import I32, QuantType, bits, shape_of, tensor
+from dnnc.ir.weights import WeightStore
+from dnnc.passes.analysis.contractions import Contraction, channel_axis, weight_axis
+from dnnc.passes.analysis.dequantized import source, type_of
+from dnnc.passes.analysis.integer_forms import constant, constant_bias
+
+
+@dataclass
+class ContractionOfDequantized(RewritePattern):
+    """conv(s_x * (x - z_x), s_w * (w - z_w)) = s_x * s_w * conv(x - z_x, w - z_w), the sum in int32; the bias at its scale."""
+
+    store: WeightStore
+    report: Collector
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /):
+        if not isinstance(op, Contraction) or not takes_integers(op):
+            return
+        x, w = source(op.operands[0]), source(op.operands[1])
+        assert x is not None and w is not None
+        bias = [] if op.bias is None else [self._bias(op, np.asarray(type_of(x).scale * type_of(w).scale, np.float32))]
+        self._check(op, x, w, bias)
+        properties = {k: v for k, v in op.properties.items() if k != SEGMENTS}
+        sums = type(op)(x, w, *bias, **properties, location=op.location)
+        rewriter.replace(op, [*bias, sums, DequantizeOp(sums)])
+
+    def _bias(self, op: Contraction, scale: np.ndarray) -> ConstOp:
+        """The bias in int32 at the scale s_x * s_w[m]: the constant that is so already, or one made of its values."""
+        assert op.bias is not None
+        own = constant(op.bias)
+        assert own is not None
+        channels = shape_of(op.result.type)[channel_axis(op)]
+        type_ = QuantType.per_channel(I32, scale, 0) if scale.ndim else QuantType.per_tensor(I32, float(scale))
+        if in_type(own, type_):
+            return own.clone()
+        values = np.broadcast_to(real_values(own, self.store).reshape(-1), (channels,))
+        hint = own.key.data if own.key is not None else "bias"
+        return ConstOp.of(quantized(values, type_), self.store, f"{hint}.i32", tensor(type_, (channels,)))
+
+    def _check(self, op: Contraction, x: SSAValue, w: SSAValue, bias: list[ConstOp]) -> None:
+        """Report a layer whose sums could leave int32: A[m] = sum |w[m] - z| * max|x - z| + |b[m]|."""
+        bound = largest_sums(op, x, w, self.store)
+        if bias:
+            b = np.abs(bias[0].array(self.store).astype(np.int64))
+            bound = bound + b if b.shape == bound.shape else bound.max(initial=0) + b
+        if (largest := int(np.max(bound, initial=0))) >= 2**31:
+            message = f"'{op.name}' expected sums below 2^31, not up to {largest}. Split the layer's input channels."
+            self.report.error(where(op.location, op.name), message, "E0808")
+
+
+def takes_integers(op: Contraction) -> bool:
+    """Whether a contraction has quantized operands that its integer form takes."""
+    x, w = source(op.operands[0]), source(op.operands[1])
+    if x is None or w is None or type_of(x).axis is not None or max(bits(type_of(x)), bits(type_of(w))) > WIDEST:
+        return False
+    return type_of(w).axis in (None, weight_axis(op)) and constant_bias(op)
+
+
+def in_type(op: ConstOp, type_: QuantType) -> bool:
+    """Whether a constant already holds integers of the storage and scales of a type, zero point 0."""
+    element = op.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+    same = isinstance(element, QuantType) and (element.storage, element.data.scales) == (
+        type_.storage,
+        type_.data.scales,
+    )
+    return same and not np.any(element.zero) and len(shape_of(op.result.type)) == 1  # pyright: ignore
+
+
+def real_values(op: ConstOp, store: WeightStore) -> np.ndarray:
+    """The numbers a constant stands for, quantized or not."""
+    element = op.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+    array = op.array(store)
+    if not isinstance(element, QuantType):
+        return array
+    difference = array.astype(np.int64) - along(element.zero, element.axis, array.ndim)
+    return (difference * along(element.scale, element.axis, array.ndim).astype(np.float64)).astype(np.float32)
+
+
+def largest_sums(op: Contraction, x: SSAValue, w: SSAValue, store: WeightStore) -> np.ndarray:
+    """The largest |sum of (x - z_x) * (w - z_w)|: of known weights for each channel, else for all."""
+    far, axis = reach(type_of(x)), weight_axis(op)
+    if not isinstance(w.owner, ConstOp):
+        terms = op.work().macs // max(1, op.elements())
+        return np.array([terms * far * reach(type_of(w))])
+    values = np.abs(centered(w.owner.array(store), type_of(w)).astype(np.int64))
+    if len(op.shape(1)) < 2 or axis is None:
+        return np.array([values.sum() * far])
+    return values.sum(_summed(op, axis)).reshape(-1) * far
+
+
+def _summed(op: Contraction, axis: int) -> tuple[int, ...]:
+    """The dimensions of weights a sum goes over; the first ones of a matrix product are a batch."""
+    rank = len(op.shape(1))
+    if isinstance(op, MatmulOp):
+        return (2 * rank - 3 - axis,)
+    return tuple(i for i in range(rank) if i != axis)
