@@ -6,6 +6,7 @@ from xdsl.passes import ModulePass
 
 from dnnc.passes.calibrate import CalibratePass
 from dnnc.passes.canonicalize import CanonicalizePass
+from dnnc.passes.compose_norms import ComposeNormsPass
 from dnnc.passes.cse import CsePass
 from dnnc.passes.dce import DcePass
 from dnnc.passes.decompose import DecomposePass
@@ -30,7 +31,9 @@ SIMPLIFY: tuple[type[ModulePass], ...] = (
 
 INT8: tuple[type[ModulePass], ...] = (
     *SIMPLIFY,
-    DecomposeLrnPass,  # before ranges are recorded
+    # before ranges are recorded, so that what these make has one
+    DecomposeLrnPass,
+    ComposeNormsPass,
     QuantizePass,
     QuantizeLowerPass,
     CanonicalizePass,
@@ -54,7 +57,7 @@ PASSES: dict[str, type[ModulePass]] = {
 }
 
 # Passes after which floats are equal only to rounding; NaN and infinities may then stand elsewhere.
-ROUNDS: tuple[type[ModulePass], ...] = (FoldBatchNormPass, DecomposePass, DecomposeLrnPass)
+ROUNDS: tuple[type[ModulePass], ...] = (FoldBatchNormPass, DecomposePass, DecomposeLrnPass, ComposeNormsPass)
 
 # Passes meant to change results: what they give is what later passes must keep, after the second to every bit.
 QUANTIZES: tuple[type[ModulePass], ...] = (QuantizePass, QuantizeLowerPass)

@@ -50,7 +50,7 @@ def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sequence[n
             seen[op] = widened(seen.get(op, (np.inf, -np.inf)), results[0])
 
     for sample in samples:
-        inputs = [widened(r, x) for r, x in zip(inputs, sample)]
+        inputs = [widened(r, x) if np.issubdtype(x.dtype, np.floating) else r for r, x in zip(inputs, sample)]
         evaluate(module, sample, store, observe)
         count += 1
     if not count:
@@ -73,7 +73,7 @@ def widened(extremes: tuple[float, float], x: np.ndarray) -> tuple[float, float]
 
 def _annotate_inputs(function: FuncOp, inputs: Sequence[tuple[float, float]]) -> None:
     old = function.arg_attrs.data if function.arg_attrs is not None else [DictionaryAttr({})] * len(inputs)
-    attrs = [DictionaryAttr({**a.data, RANGE: Reals(r)}) for a, r in zip(old, inputs)]
+    attrs = [DictionaryAttr({**a.data, RANGE: Reals(r)}) if r != (np.inf, -np.inf) else a for a, r in zip(old, inputs)]
     function.properties["arg_attrs"] = ArrayAttr(attrs)
 
 

@@ -91,3 +91,11 @@ def test_what_is_no_sample_file_is_refused(relu, tmp_path: Path):
 def test_no_samples_are_refused(relu):
     with pytest.raises(DnncError, match=r"calibration: expected at least one sample, not none. Give an .npz"):
         calibrate(relu[0], store_of(relu[1]), [])
+
+
+def test_integer_inputs_have_no_range(main_program):
+    module, ctx = main_program("dnn.cast %a to = f32", "tensor<2xi64>", result="tensor<2xf32>")
+    calibrate(module, store_of(ctx), [[np.array([3, 5])]])
+    block = main_function(module).body.block
+    assert range_of(block.args[0]) is None
+    assert range_of(block.first_op.results[0]) == (3.0, 5.0)

@@ -16,7 +16,7 @@ from dnnc.passes import PASSES, canonicalize, decompose, fold_batch_norm
 
 HERE = Path(__file__).parent
 EXACT = ("canonicalize", "cse", "dce", "fold-constants", "fuse-groups")
-ROUNDED = ("decompose", "fold-batch-norm")
+ROUNDED = ("decompose", "fold-batch-norm", "compose-norms")
 SPECIAL = (np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-40)
 
 
