@@ -14,6 +14,7 @@ from dnnc.ir.dnn import OPS, composite
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import Movement, ShapeOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp
@@ -21,6 +22,7 @@ from dnnc.ir.types import QuantType, is_float
 
 Rule = Callable[[Operation], str | None]  # what is wrong with an operation, or None
 
+BOUNDARY = (QuantizeOp, DequantizeOp, ThresholdOp)  # between real numbers and quantized ones
 ISLAND = "dnn.island"  # marks an operation that stays in floating point on the host
 
 
@@ -40,8 +42,7 @@ def _plain(op: Operation) -> str | None:
 
 
 def _integer(op: Operation) -> str | None:
-    boundary = (ConstOp, QuantizeOp, DequantizeOp, ReturnOp)
-    if isinstance(op, boundary) or ISLAND in op.attributes:
+    if isinstance(op, (ConstOp, *BOUNDARY, ReturnOp)) or ISLAND in op.attributes:
         return None
     floats = [v for v in (*op.operands, *op.results) if _is_float(v.type)]
     return "expected quantized values, not floats. Quantize it or mark it as an island." if floats else None
@@ -54,7 +55,7 @@ def _is_float(type_: object) -> bool:
 
 
 def _grouped(op: Operation) -> str | None:
-    free = (ConstOp, GroupOp, QuantizeOp, DequantizeOp, ReturnOp)
+    free = (ConstOp, GroupOp, *BOUNDARY, ReturnOp)
     if isinstance(op, free) or ISLAND in op.attributes or (isinstance(op, Movement) and op.is_view()):
         return None
     return f"expected '{op.name}' inside a dnn.group." if isinstance(op, DnnOp) else None

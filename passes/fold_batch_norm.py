@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
+from xdsl.transforms.dead_code_elimination import region_dce
 
 from dnnc.ir.dnn.composite import BatchNormOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
@@ -28,7 +29,7 @@ from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.types import dtype, is_float, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.contractions import Contraction, channel_axis, channel_values, per_channel_bias
-from dnnc.passes.laws import quantized_scales
+from dnnc.passes.laws import quantized_scales, thresholds
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class FoldBatchNormPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
+        apply_laws(
+            op, thresholds.laws(store)
+        )  # first: a threshold takes up any shift, the bias of a sum only whole ones
+        region_dce(op.body)  # what reads a contraction beside its batch norm would keep it from being folded
         apply_laws(op, laws(store))
 
 

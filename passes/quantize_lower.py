@@ -46,7 +46,7 @@ from dnnc.ir.dnn.reduction import AvgPoolOp, ReduceMeanOp, ReduceSumOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import apply_laws
-from dnnc.ir.stages import ISLAND
+from dnnc.ir.stages import BOUNDARY, ISLAND
 from dnnc.ir.types import QuantType, bits, element_type, shape_of, tensor, type_name
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.contractions import Contraction
@@ -110,7 +110,7 @@ def keep_islands(module: ModuleOp, islands: bool, report: Collector) -> None:
     ops = [op for op in main_function(module).body.block.ops if isinstance(op, DnnOp)]
     last = max((i for i, op in enumerate(ops) if isinstance(op, Contraction) and not in_float(op)), default=-1)
     for i, op in enumerate(ops):
-        if isinstance(op, (ConstOp, QuantizeOp, DequantizeOp)) or ISLAND in op.attributes or not in_float(op):
+        if isinstance(op, (ConstOp, *BOUNDARY)) or ISLAND in op.attributes or not in_float(op):
             continue
         if islands or i > last:
             op.attributes[ISLAND] = UnitAttr()

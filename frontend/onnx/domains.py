@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dnnc.frontend.onnx import microsoft
+from dnnc.frontend.onnx import finn, microsoft, qonnx
 from dnnc.frontend.onnx.table import TABLE
 from dnnc.ir.dnn.domains import Rules, onnx_rules
+
+QONNX: Rules = {**qonnx.RULES, **finn.RULES}  # FINN's tools use all these names
 
 DOMAINS: dict[str, Rules] = {
     "": TABLE,
     "com.microsoft": microsoft.RULES,
+    "finn.custom_op.general": QONNX,
+    "onnx.brevitas": QONNX,
+    "qonnx.custom_op.general": QONNX,
 }
 
 

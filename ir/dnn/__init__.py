@@ -17,6 +17,7 @@ from dnnc.ir.dnn import (
     quantize,
     reduction,
     resampling,
+    rescale,
     structure,
 )
 from dnnc.ir.dnn.base import DnnOp
@@ -35,6 +36,7 @@ FAMILIES = (
     composite,
     quantize,
     integer,
+    rescale,
     structure,
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
@@ -20,13 +21,13 @@ from dnnc.ir.dnn.elementwise import AddOp
 from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
 from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import QuantType, shape_of, tensor
+from dnnc.ir.types import F32, I8, QuantType, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 
 
 def laws(store: WeightStore) -> list[RewritePattern]:
     """Every law, in the order they are tried."""
-    return [MoveOfDequantizedConstant(store), AddOfDequantizedIsBias(store)]
+    return [MoveOfDequantizedConstant(store), AddOfDequantizedIsBias(store), WholeWeightsAreQuantized(store)]
 
 
 def dequantized_constant(value: SSAValue) -> ConstOp | None:
@@ -116,3 +117,38 @@ class AddOfDequantizedIsBias(RewritePattern):
             return None
         flat = reshaped(const, (shape[axis],), self.store)
         return None if flat is None else [flat, DequantizeOp(flat)]
+
+
+@dataclass
+class WholeWeightsAreQuantized(RewritePattern):
+    """conv(dequantize(x), W) = conv(dequantize(x), dequantize(W)) for weights that are whole numbers of at most 8 bits.
+
+    So are those of networks that were trained with integers but store them as floats.
+    """
+
+    store: WeightStore
+
+    def match_and_rewrite(self, op, rewriter: PatternRewriter, /):
+        if not isinstance(op, (ConvOp, ConvTransposeOp, MatmulOp)) or not isinstance(
+            op.operands[0].owner, DequantizeOp
+        ):
+            return
+        const = op.operands[1].owner
+        if not isinstance(const, ConstOp) or op.operands[1].type.element_type != F32:  # pyright: ignore
+            return
+        if const.value is None and (const.key is None or const.key.data not in self.store):
+            return
+        w = const.array(self.store)
+        if not w.size or np.any(w != np.rint(w)) or w.min() < -128 or w.max() > 127:
+            return
+        type_ = tensor(QuantType.per_tensor(I8, 1.0), w.shape)
+        hint = f"{const.key.data}.i8" if const.key is not None else "weights.i8"
+        codes = ConstOp.keyed(self.store.add(hint, w.astype(np.int8)), type_, const.location)
+        real = DequantizeOp(codes)
+        new = type(op).create(
+            operands=[op.operands[0], real.result, *op.operands[2:]],
+            result_types=[op.result.type],
+            properties=op.properties,
+            location=op.location,
+        )
+        rewriter.replace(op, [codes, real, new])

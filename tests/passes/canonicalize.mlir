@@ -288,3 +288,18 @@ func.func @main(%x: tensor<1x2x4x4x!dnn.q<i8, 0.5, 3>>, %w: tensor<2x2x3x3x!dnn.
   %c = dnn.conv %p, %w window = <[3, 3]> : (tensor<1x2x6x6x!dnn.q<i8, 0.25, 3>>, tensor<2x2x3x3x!dnn.q<i8, 0.5, 0>>) -> tensor<1x2x4x4x!dnn.q<i32, 0.125, 0>>
   func.return %c : tensor<1x2x4x4x!dnn.q<i32, 0.125, 0>>
 }
+
+// -----
+// WholeWeightsAreQuantized: whole numbers of at most 8 bits beside a dequantized operand are integers; others stay.
+// CHECK: dnn.const key = "weights.i8" : () -> tensor<2x2x!dnn.q<i8, 1.0, 0>>
+// CHECK: [[w:%.*]] = dnn.dequantize
+// CHECK: dnn.matmul %0, [[w]] :
+// CHECK: dnn.matmul %0, %v :
+func.func @main(%x: tensor<1x2x!dnn.q<i8, 0.5, 0>>) -> (tensor<1x2xf32>, tensor<1x2xf32>) {
+  %0 = dnn.dequantize %x : (tensor<1x2x!dnn.q<i8, 0.5, 0>>) -> tensor<1x2xf32>
+  %w = dnn.const value = dense<[[1.0, -128.0], [0.0, 127.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %v = dnn.const value = dense<[[1.0, -128.0], [0.0, 128.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %1 = dnn.matmul %0, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %2 = dnn.matmul %0, %v : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  func.return %1, %2 : tensor<1x2xf32>, tensor<1x2xf32>
+}

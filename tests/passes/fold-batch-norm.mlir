@@ -129,3 +129,22 @@ func.func @main(%x: tensor<1x3xf32>) -> tensor<1x2xf32> {
   %3 = dnn.mul %2, %f : (tensor<1x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
   func.return %3 : tensor<1x2xf32>
 }
+
+// -----
+// ThresholdOfAffine, ThresholdOfReshape, SignOfReshape: a factor and a shift move into the thresholds, a sign before the reshape:
+// x * [2, -4] + 1 >= 3 is x >= 1 in the first channel, and -x >= 0.5 in the second.
+// CHECK: [[s:%.*]] = dnn.const value = dense<[1.000000e+00, -1.000000e+00]> : tensor<2xf32>
+// CHECK: [[m:%.*]] = dnn.mul %x, [[s]]
+// CHECK: [[t:%.*]] = dnn.const value = dense<[[1.000000e+00], [5.000000e-01]]> : tensor<2x1xf32>
+// CHECK: [[q:%.*]] = dnn.threshold [[m]], [[t]] to = !dnn.q<i8, 1.0, 0> : (tensor<3x2xf32>, tensor<2x1xf32>)
+// CHECK: dnn.reshape [[q]] shape = [3, 2, 1]
+func.func @main(%x: tensor<3x2xf32>) -> tensor<3x2x1x!dnn.q<i8, 1.0, 0>> {
+  %f = dnn.const value = dense<[[2.0], [-4.0]]> : tensor<2x1xf32> : () -> tensor<2x1xf32>
+  %b = dnn.const value = dense<1.0> : tensor<f32> : () -> tensor<f32>
+  %t = dnn.const value = dense<[[3.0]]> : tensor<1x1xf32> : () -> tensor<1x1xf32>
+  %0 = dnn.reshape %x shape = [3, 2, 1] : (tensor<3x2xf32>) -> tensor<3x2x1xf32>
+  %1 = dnn.mul %0, %f : (tensor<3x2x1xf32>, tensor<2x1xf32>) -> tensor<3x2x1xf32>
+  %2 = dnn.add %1, %b : (tensor<3x2x1xf32>, tensor<f32>) -> tensor<3x2x1xf32>
+  %3 = dnn.threshold %2, %t to = !dnn.q<i8, 1.0, 0> : (tensor<3x2x1xf32>, tensor<1x1xf32>) -> tensor<3x2x1x!dnn.q<i8, 1.0, 0>>
+  func.return %3 : tensor<3x2x1x!dnn.q<i8, 1.0, 0>>
+}

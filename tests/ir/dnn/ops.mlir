@@ -616,3 +616,16 @@ func.func @integer_contraction(%x: tensor<2x4x5x!a>, %z: tensor<2x5x3x!b>, %i: t
   %2 = dnn.pad %i before = [0, 0, 1, 1] after = [0, 0, 1, 1] : (tensor<1x2x4x4x!u>) -> tensor<1x2x6x6x!u>
   func.return
 }
+
+// CHECK-LABEL: func.func @rescale
+func.func @rescale(%q: tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, %m: tensor<3x1x1xi32>, %o: tensor<3x1x1xi64>, %x: tensor<1x3xf32>, %t: tensor<1x15xf32>, %i: tensor<3x4xi32>) {
+  // CHECK-NEXT: dnn.requant_shift %q, %m, %o shift = 16 to = !dnn.q<ui8, 1.0, 0> : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<ui8, 1.0, 0>>
+  %0 = dnn.requant_shift %q, %m, %o shift = 16 to = !dnn.q<ui8, 1.0, 0> : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<ui8, 1.0, 0>>
+  // CHECK-NEXT: dnn.requant_shift %q, %m, %o shift = 0 to = !dnn.q<i8, 1.0, 0> rounding = trunc : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
+  %1 = dnn.requant_shift %q, %m, %o shift = 0 to = !dnn.q<i8, 1.0, 0> rounding = trunc : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
+  // CHECK-NEXT: dnn.threshold %x, %t to = !dnn.q<ui8, 0.5, 0> : (tensor<1x3xf32>, tensor<1x15xf32>) -> tensor<1x3x!dnn.q<ui8, 0.5, 0>>
+  %2 = dnn.threshold %x, %t to = !dnn.q<ui8, 0.5, 0> : (tensor<1x3xf32>, tensor<1x15xf32>) -> tensor<1x3x!dnn.q<ui8, 0.5, 0>>
+  // CHECK-NEXT: dnn.threshold %q, %i to = !dnn.q<i8, 1.0, 0> axis = -3 first = -1 step = 2 : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x4xi32>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
+  %3 = dnn.threshold %q, %i to = !dnn.q<i8, 1.0, 0> axis = -3 first = -1 step = 2 : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x4xi32>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
+  func.return
+}
