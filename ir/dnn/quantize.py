@@ -9,7 +9,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, r
 
 from dnnc.ir import fixed
 from dnnc.ir.diagnostics import expect
-from dnnc.ir.dnn.attributes import Word
+from dnnc.ir.dnn.attributes import Int, Ints, Word
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.types import F32, QuantType, bits, dtype, integer_range, tensor, type_name
 
@@ -23,9 +23,9 @@ def quantized(x: np.ndarray, type_: QuantType) -> np.ndarray:
     """Q = clamp(RNE(fl32(x / s)) + z, range of the storage type), as ONNX QuantizeLinear; NaN becomes the zero point."""
     low, high = integer_range(type_.storage)
     scale, zero = along(type_.scale, type_.axis, x.ndim), along(type_.zero, type_.axis, x.ndim)
-    q = np.clip(
-        np.nan_to_num(np.rint(x.astype(np.float32) / scale), posinf=2.0**31, neginf=-(2.0**31)), -(2.0**31), 2.0**31
-    )
+    with np.errstate(over="ignore"):  # beyond float32 is beyond the range too
+        steps = np.rint(x.astype(np.float32) / scale)
+    q = np.clip(np.nan_to_num(steps, posinf=2.0**31, neginf=-(2.0**31)), -(2.0**31), 2.0**31)
     return np.clip(q.astype(np.int64) + zero, low, high).astype(dtype(type_))
 
 
@@ -119,13 +119,15 @@ class RequantizeOp(Conversion):
     """y = clamp(round((q - z_x[c]) * M[c]) + z_y), M[c] = fl32(s_x[c] / s_y), s and z from the types; integers only.
 
     The operand is a sum of products (int32, zero point 0) or any other quantized value. `rounding` names a mode of
-    `dnnc.ir.fixed.Rounding`.
+    `dnnc.ir.fixed.Rounding`. A network that says its integers itself has M[c] = multiplier[c] * 2^-shift.
     """
 
     name = "dnn.requantize"
     x = operand_def(TensorType)
     to = prop_def(Attribute)
     rounding = opt_prop_def(Word, default_value=Word("q31_half_even"))
+    multiplier = opt_prop_def(Ints)
+    shift = opt_prop_def(Int)
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
@@ -134,13 +136,32 @@ class RequantizeOp(Conversion):
         expect(narrow, "zero point 0 for 32-bit values", f"{source}", code="E0430")
         check_target(self.to)
         check_rounding(self.rounding)
-        check_ratio(source.scale, self.to)
+        if self.multiplier is None:
+            check_ratio(source.scale, self.to)
+        self._check_stated(source)
         return tensor(self.to, self.shape())
+
+    def _check_stated(self, source: QuantType) -> None:
+        """Verify a multiplier that the network states: one, or one a channel, each positive and below 2^31."""
+        given, shift = self.multiplier, self.shift
+        expect((given is None) == (shift is None), "multiplier and shift together", "one of them", code="E0433")
+        if given is None or shift is None:
+            return
+        n = len(given.data)
+        expect(n in (1, source.scale.size), f"1 or {source.scale.size} multipliers", str(n), code="E0434")
+        fits = all(0 < m < 2**31 for m in given.data)
+        expect(fits, "multipliers from 1 to 2^31 - 1", str(list(given.data[:4])), code="E0433")
+        expect(0 <= shift.data <= 32, "a shift in [0, 32]", str(shift.data), code="E0433")
 
     def multipliers(self) -> tuple[np.ndarray, np.ndarray]:
         """(q, shift) with M = q * 2^-shift; scalars, or one a channel."""
         acc, to = self.element(), self.to
         assert isinstance(acc, QuantType) and isinstance(to, QuantType)
+        if self.multiplier is not None and self.shift is not None:
+            stated = np.ldexp(np.array(self.multiplier.data, np.float64), -self.shift.data)
+            return fixed.multiplier(
+                np.broadcast_to(stated, acc.scale.shape) if stated.size > 1 or acc.axis is not None else stated[0]
+            )
         return fixed.multiplier(np.asarray(acc.scale / to.scale, np.float32))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
