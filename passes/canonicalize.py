@@ -220,7 +220,7 @@ class RequantizeToItsOwnType(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: RequantizeOp, rewriter: PatternRewriter, /):
-        if op.x.type == op.result.type:
+        if op.x.type == op.result.type and op.multiplier is None:
             rewriter.replace(op, [], [op.x])
 
 

@@ -60,7 +60,9 @@ from dnnc.passes.analysis.integer_forms import (
     leaves,
     real,
 )
+from dnnc.passes.laws.quantized_constants import WholeWeightsAreQuantized
 from dnnc.passes.laws.quantized_contractions import ContractionOfDequantized
+from dnnc.passes.laws.stated_multipliers import RequantShiftIsRequantize
 from dnnc.passes.laws.thresholds import ThresholdOfDequantized
 
 I16 = element_type(np.int16)
@@ -91,6 +93,7 @@ def laws(store: WeightStore, rounding: str, report: Collector) -> list[RewritePa
     """Every law, in the order they are tried."""
     return [
         QuantizeOfDequantize(rounding),
+        WholeWeightsAreQuantized(store),
         ContractionOfDequantized(store, report),
         MoveOfDequantized(),
         ReluOfDequantized(),
@@ -102,6 +105,7 @@ def laws(store: WeightStore, rounding: str, report: Collector) -> list[RewritePa
         SoftmaxOfDequantized(store, rounding),
         NormOfDequantized(store),
         ThresholdOfDequantized(store),
+        RequantShiftIsRequantize(store),
     ]
 
 
@@ -147,10 +151,12 @@ class QuantizeOfDequantize(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
         q, to = source(op.x), target(op)
-        if q is None or to is None or bits(to) > 16:
+        if q is None or to is None:
             return
         if q.type == op.result.type:
             rewriter.replace(op, [], [q])
+        elif bits(to) > WIDEST:
+            return
         elif bits(type_of(q)) < 32 or not np.any(type_of(q).zero):
             rewriter.replace(op, RequantizeOp(q, to=to, rounding=op.rounding or self.rounding))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dnnc.frontend.onnx import finn, microsoft, qonnx
+from dnnc.frontend.onnx import finn, microsoft, pulp, qonnx
 from dnnc.frontend.onnx.table import TABLE
 from dnnc.ir.dnn.domains import Rules, onnx_rules
 
 QONNX: Rules = {**qonnx.RULES, **finn.RULES}  # FINN's tools use all these names
 
 DOMAINS: dict[str, Rules] = {
-    "": TABLE,
+    "": {**TABLE, **pulp.RULES},  # Deeploy's networks name no domain
+    "PACTOps": pulp.RULES,
     "com.microsoft": microsoft.RULES,
     "finn.custom_op.general": QONNX,
     "onnx.brevitas": QONNX,

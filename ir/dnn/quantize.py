@@ -159,9 +159,7 @@ class RequantizeOp(Conversion):
         assert isinstance(acc, QuantType) and isinstance(to, QuantType)
         if self.multiplier is not None and self.shift is not None:
             stated = np.ldexp(np.array(self.multiplier.data, np.float64), -self.shift.data)
-            return fixed.multiplier(
-                np.broadcast_to(stated, acc.scale.shape) if stated.size > 1 or acc.axis is not None else stated[0]
-            )
+            return fixed.multiplier(stated[0] if acc.axis is None else np.broadcast_to(stated, acc.scale.shape))
         return fixed.multiplier(np.asarray(acc.scale / to.scale, np.float32))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:

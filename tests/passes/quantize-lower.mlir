@@ -179,3 +179,40 @@ func.func @main(%x: tensor<1x40000x!x>, %z: tensor<40000x1x!x>) -> tensor<1x1xf3
   %p = dnn.matmul %xd, %zd : (tensor<1x40000xf32>, tensor<40000x1xf32>) -> tensor<1x1xf32>
   func.return %p : tensor<1x1xf32>
 }
+
+// -----
+!s = !dnn.q<i32, 1.0, 0>
+!u = !dnn.q<ui8, 1.0, 0>
+
+// WholeWeightsAreQuantized, RequantShiftIsRequantize: one multiplier and no offset is a requantize; any other offset stays.
+// CHECK-LABEL: func.func @main
+// CHECK: [[p:%.*]] = dnn.matmul %x, {{.*}} -> tensor<1x2x!dnn.q<i32, 1.0, 0>>
+// CHECK: dnn.requantize [[p]] to = !dnn.q<ui8, 1.0, 0> rounding = half_up multiplier = [3] shift = 4
+// CHECK: dnn.requant_shift [[p]]
+// OTHER: dnn.requantize {{.*}} rounding = half_up multiplier = [3] shift = 4
+func.func @main(%x: tensor<1x2x!u>) -> (tensor<1x2x!u>, tensor<1x2x!u>) {
+  %xd = dnn.dequantize %x : (tensor<1x2x!u>) -> tensor<1x2xf32>
+  %w = dnn.const value = dense<[[1.0, -5.0], [0.0, 100.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %p = dnn.matmul %xd, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %q = dnn.quantize %p to = !s : (tensor<1x2xf32>) -> tensor<1x2x!s>
+  %m = dnn.const value = dense<3> : tensor<1xi32> : () -> tensor<1xi32>
+  %o = dnn.const value = dense<0> : tensor<1xi64> : () -> tensor<1xi64>
+  %t = dnn.const value = dense<2> : tensor<1xi64> : () -> tensor<1xi64>
+  %y = dnn.requant_shift %q, %m, %o shift = 4 to = !u : (tensor<1x2x!s>, tensor<1xi32>, tensor<1xi64>) -> tensor<1x2x!u>
+  %z = dnn.requant_shift %q, %m, %t shift = 4 to = !u : (tensor<1x2x!s>, tensor<1xi32>, tensor<1xi64>) -> tensor<1x2x!u>
+  func.return %y, %z : tensor<1x2x!u>, tensor<1x2x!u>
+}
+
+// -----
+!acc = !dnn.q<i32, axis 1, [0.5, 0.25]>
+
+// ThresholdOfDequantized: thresholds of stored integers, 3 / 0.5 and 3 / 0.25, and 0.6 / 0.5 upwards.
+// CHECK: [[t:%.*]] = dnn.const value = dense<[[2, 6], [3, 12]]> : tensor<2x2xi32>
+// CHECK: dnn.threshold %x, [[t]] to = !dnn.q<i8, 1.0, 0>
+// OTHER: dnn.threshold %x
+func.func @main(%x: tensor<1x2x!acc>) -> tensor<1x2x!dnn.q<i8, 1.0, 0>> {
+  %xd = dnn.dequantize %x : (tensor<1x2x!acc>) -> tensor<1x2xf32>
+  %t = dnn.const value = dense<[[0.6, 3.0]]> : tensor<1x2xf32> : () -> tensor<1x2xf32>
+  %y = dnn.threshold %xd, %t to = !dnn.q<i8, 1.0, 0> : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2x!dnn.q<i8, 1.0, 0>>
+  func.return %y : tensor<1x2x!dnn.q<i8, 1.0, 0>>
+}

@@ -623,6 +623,8 @@ func.func @rescale(%q: tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, %m: tensor<3x1x1xi32
   %0 = dnn.requant_shift %q, %m, %o shift = 16 to = !dnn.q<ui8, 1.0, 0> : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<ui8, 1.0, 0>>
   // CHECK-NEXT: dnn.requant_shift %q, %m, %o shift = 0 to = !dnn.q<i8, 1.0, 0> rounding = trunc : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
   %1 = dnn.requant_shift %q, %m, %o shift = 0 to = !dnn.q<i8, 1.0, 0> rounding = trunc : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x1x1xi32>, tensor<3x1x1xi64>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
+  // CHECK-NEXT: dnn.requantize %q to = !dnn.q<i8, 1.0, 0> rounding = half_up multiplier = [514] shift = 16 : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
+  %requantize = dnn.requantize %q to = !dnn.q<i8, 1.0, 0> rounding = half_up multiplier = [514] shift = 16 : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
   // CHECK-NEXT: dnn.threshold %x, %t to = !dnn.q<ui8, 0.5, 0> : (tensor<1x3xf32>, tensor<1x15xf32>) -> tensor<1x3x!dnn.q<ui8, 0.5, 0>>
   %2 = dnn.threshold %x, %t to = !dnn.q<ui8, 0.5, 0> : (tensor<1x3xf32>, tensor<1x15xf32>) -> tensor<1x3x!dnn.q<ui8, 0.5, 0>>
   // CHECK-NEXT: dnn.threshold %q, %i to = !dnn.q<i8, 1.0, 0> axis = -3 first = -1 step = 2 : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x4xi32>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>

@@ -70,3 +70,35 @@ func.func @main(%x: tensor<3x2xf32>, %t: tensor<1x4xf32>) {
   %y = dnn.threshold %x, %t to = !dnn.q<ui8, 1.0, 0> first = -1 : (tensor<3x2xf32>, tensor<1x4xf32>) -> tensor<3x2x!dnn.q<ui8, 1.0, 0>>
   func.return
 }
+
+// -----
+
+// CHECK: rescale-invalid.mlir:[[# @LINE + 2]]:3: 'dnn.requantize' expected multiplier and shift together, not one of them. [E0433]
+func.func @main(%q: tensor<3x2x!dnn.q<i32, 1.0, 0>>) {
+  %y = dnn.requantize %q to = !dnn.q<ui8, 1.0, 0> multiplier = [3] : (tensor<3x2x!dnn.q<i32, 1.0, 0>>) -> tensor<3x2x!dnn.q<ui8, 1.0, 0>>
+  func.return
+}
+
+// -----
+
+// CHECK: rescale-invalid.mlir:[[# @LINE + 2]]:3: 'dnn.requantize' expected 1 or 1 multipliers, not 2. [E0434]
+func.func @main(%q: tensor<3x2x!dnn.q<i32, 1.0, 0>>) {
+  %y = dnn.requantize %q to = !dnn.q<ui8, 1.0, 0> multiplier = [3, 4] shift = 2 : (tensor<3x2x!dnn.q<i32, 1.0, 0>>) -> tensor<3x2x!dnn.q<ui8, 1.0, 0>>
+  func.return
+}
+
+// -----
+
+// CHECK: rescale-invalid.mlir:[[# @LINE + 2]]:3: 'dnn.requantize' expected multipliers from 1 to 2^31 - 1, not [0]. [E0433]
+func.func @main(%q: tensor<3x2x!dnn.q<i32, 1.0, 0>>) {
+  %y = dnn.requantize %q to = !dnn.q<ui8, 1.0, 0> multiplier = [0] shift = 2 : (tensor<3x2x!dnn.q<i32, 1.0, 0>>) -> tensor<3x2x!dnn.q<ui8, 1.0, 0>>
+  func.return
+}
+
+// -----
+
+// CHECK: rescale-invalid.mlir:[[# @LINE + 2]]:3: 'dnn.requantize' expected a shift in [0, 32], not 33. [E0433]
+func.func @main(%q: tensor<3x2x!dnn.q<i32, 1.0, 0>>) {
+  %y = dnn.requantize %q to = !dnn.q<ui8, 1.0, 0> multiplier = [1] shift = 33 : (tensor<3x2x!dnn.q<i32, 1.0, 0>>) -> tensor<3x2x!dnn.q<ui8, 1.0, 0>>
+  func.return
+}
