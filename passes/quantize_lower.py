@@ -60,7 +60,7 @@ from dnnc.passes.analysis.integer_forms import (
     leaves,
     real,
 )
-from dnnc.passes.laws.quantized_constants import WholeWeightsAreQuantized
+from dnnc.passes.laws.quantized_constants import ConstantBesideQuantized, WholeWeightsAreQuantized
 from dnnc.passes.laws.quantized_contractions import ContractionOfDequantized
 from dnnc.passes.laws.stated_multipliers import RequantShiftIsRequantize
 from dnnc.passes.laws.thresholds import ThresholdOfDequantized
@@ -100,6 +100,7 @@ def laws(store: WeightStore, rounding: str, report: Collector) -> list[RewritePa
         BoundOfQuantized(),
         MoveOfQuantized(),
         FunctionIsTable(store),
+        ConstantBesideQuantized(store),
         SumOfDequantized(rounding),
         MeanOfDequantized(rounding),
         SoftmaxOfDequantized(store, rounding),

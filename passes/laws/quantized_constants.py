@@ -17,12 +17,14 @@ from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
-from dnnc.ir.dnn.elementwise import AddOp
+from dnnc.ir.dnn.elementwise import AddOp, MulOp, SubOp
 from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
-from dnnc.ir.dnn.quantize import DequantizeOp
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, quantized
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import F32, I8, QuantType, shape_of, tensor
+from dnnc.ir.types import F32, I8, QuantType, element_type, shape_of, tensor
 from dnnc.ir.weights import WeightStore
+
+I16 = element_type(np.int16)
 
 
 def laws(store: WeightStore) -> list[RewritePattern]:
@@ -152,3 +154,33 @@ class WholeWeightsAreQuantized(RewritePattern):
             location=op.location,
         )
         rewriter.replace(op, [codes, real, new])
+
+
+@dataclass
+class ConstantBesideQuantized(RewritePattern):
+    """quantize(dequantize(q) + c) with c in int16 at the scale max|c| / 32767, and the same for differences and products."""
+
+    store: WeightStore
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: QuantizeOp, rewriter: PatternRewriter, /):
+        f = op.x.owner
+        if not isinstance(f, (AddOp, SubOp, MulOp)):
+            return
+        known = [isinstance(v.owner, ConstOp) and v.type.element_type == F32 for v in f.operands]  # pyright: ignore
+        real = [isinstance(v.owner, DequantizeOp) for v in f.operands]
+        if sorted(known) != [False, True] or real == known or sorted(real) != [False, True]:
+            return
+        const = f.operands[known.index(True)].owner
+        assert isinstance(const, ConstOp)
+        values = const.array(self.store)
+        largest = float(np.abs(values).max(initial=0))
+        if not np.isfinite(largest) or largest < np.finfo(np.float32).tiny * 32767:
+            return
+        type_ = QuantType.per_tensor(I16, largest / 32767)
+        hint = f"{const.key.data}.i16" if const.key is not None else "const.i16"
+        codes = ConstOp.of(quantized(values, type_), self.store, hint, tensor(type_, values.shape), const.location)
+        new = DequantizeOp(codes)
+        operands = [new.result if k else v for v, k in zip(f.operands, known)]
+        g = type(f)(*operands, location=f.location)
+        rewriter.replace(op, [codes, new, g, QuantizeOp(g, to=op.to, rounding=op.rounding)])

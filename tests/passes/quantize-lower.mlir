@@ -216,3 +216,18 @@ func.func @main(%x: tensor<1x2x!acc>) -> tensor<1x2x!dnn.q<i8, 1.0, 0>> {
   %y = dnn.threshold %xd, %t to = !dnn.q<i8, 1.0, 0> : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2x!dnn.q<i8, 1.0, 0>>
   func.return %y : tensor<1x2x!dnn.q<i8, 1.0, 0>>
 }
+
+// -----
+!x = !dnn.q<i8, 0.5, 3>
+
+// ConstantBesideQuantized: a constant of several values beside a quantized one is int16, at the scale of its largest.
+// CHECK: [[c:%.*]] = dnn.const key = "const.i16" : () -> tensor<2x!dnn.q<i16, {{.*}}, 0>>
+// CHECK: dnn.qadd %x, [[c]] to = !dnn.q<i8, 0.5, 3>
+// OTHER: dnn.qadd %x
+func.func @main(%x: tensor<1x2x!x>) -> tensor<1x2x!x> {
+  %xd = dnn.dequantize %x : (tensor<1x2x!x>) -> tensor<1x2xf32>
+  %c = dnn.const value = dense<[1.0, -3.5]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.add %xd, %c : (tensor<1x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  %q = dnn.quantize %y to = !x : (tensor<1x2xf32>) -> tensor<1x2x!x>
+  func.return %q : tensor<1x2x!x>
+}
