@@ -35,6 +35,7 @@ from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.contractions import Contraction, weight_axis
 from dnnc.passes.analysis.integer_forms import (
     Tables,
+    comes_quantized,
     constant,
     constant_norm,
     contraction,
@@ -71,7 +72,7 @@ class QuantizePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         block = main_function(op).body.block
-        if not any(isinstance(inner, QuantizeOp) for inner in block.ops):
+        if not comes_quantized(op):
             typing = _Typing(block, store_of(ctx), self)
             typing.check()
             typing.run()

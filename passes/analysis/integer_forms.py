@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.composite import InstanceNormOp, LayerNormOp, LpNormOp, RmsNormOp, SoftmaxOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, Elementwise, MulOp, SubOp
-from dnnc.ir.dnn.quantize import DequantizeOp
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.reduction import AvgPoolOp, ReduceMeanOp, ReduceSumOp
+from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import F32, I1, QuantType, is_float, shape_of
 from dnnc.ir.weights import WeightStore
@@ -34,6 +36,12 @@ def real(value: SSAValue) -> bool:
 def in_float(op: Operation) -> bool:
     """Whether an operation reads or makes floating-point numbers."""
     return any(real(v) for v in (*op.operands, *op.results))
+
+
+def comes_quantized(module: ModuleOp) -> bool:
+    """Whether values that are computed, not only weights, are quantized already."""
+    makers = (QuantizeOp, RequantizeOp, RequantShiftOp, ThresholdOp)
+    return any(isinstance(op, makers) and not isinstance(op.x.owner, ConstOp) for op in module.walk())
 
 
 def contraction(op: Operation) -> bool:

@@ -21,6 +21,7 @@ from dnnc.ir.interpret import evaluate, input_names, main_function, output_names
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
+from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.passes.calibrate import calibrate as record_ranges
 from dnnc.passes.calibrate import cut_samples, load_samples
 from dnnc.passes.pipeline import Hook, Pipeline, parse
@@ -227,13 +228,14 @@ def compile(
 
     `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes, as text or as an object;
     `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input): with them,
-    C is that of the int8 network. `after` is called after each pass.
+    and for a network that comes quantized, C is that of the int8 network. `after` is called after each pass.
     """
     if emit not in DEFAULT_PIPELINE:
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    passes = Pipeline(default_pipeline(emit, calibrate is not None) if pipeline is None or pipeline == "" else pipeline)
+    integer = calibrate is not None or comes_quantized(network.module)
+    passes = Pipeline(default_pipeline(emit, integer) if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
     graph = network.clone()
@@ -252,9 +254,9 @@ def compile(
     return program
 
 
-def default_pipeline(emit: str, calibrated: bool) -> str:
-    """The pipeline of a kind of output; samples to calibrate with ask for int8 C."""
-    return "int8" if emit == "c" and calibrated else DEFAULT_PIPELINE[emit]
+def default_pipeline(emit: str, integer: bool) -> str:
+    """The pipeline of a kind of output; samples to calibrate with, or a network that comes quantized, ask for integer C."""
+    return "int8" if emit == "c" and integer else DEFAULT_PIPELINE[emit]
 
 
 def pipeline_passes(spec: str) -> list[ModulePass]:
