@@ -38,7 +38,6 @@ from dnnc.ir.dnn import reduction as R
 from dnnc.ir.dnn import resampling as P
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
-from dnnc.ir.dnn.quantize import QuantizeOp
 from dnnc.ir.types import F32, QuantType, dtype, is_float, tensor_text, type_name
 
 Emit = Callable[[Kernel], None]
@@ -47,7 +46,7 @@ Emit = Callable[[Kernel], None]
 def emitter(op: DnnOp) -> Emit | None:
     """The function that writes the body for a unit headed by `op`; None when there is none."""
     if any(isinstance(v.type.element_type, QuantType) for v in op.operands):  # pyright: ignore
-        stored = op.keeps_type() or isinstance(op, (R.ArgReduction, R.ArgMaxPoolOp))
+        stored = op.keeps_type() or isinstance(op, (R.ArgReduction, R.ArgMaxPoolOp, M.StorageCastOp))
         return _integer_emitter(op) or (_plain_emitter(op) if stored else None)
     return _plain_emitter(op)
 
@@ -108,7 +107,7 @@ def _plain_emitter(op: DnnOp) -> Emit | None:
             return lambda k: normalize.emit_lrn(k, op)
         case C.ReduceLogSumExpOp():
             return lambda k: normalize.emit_log_sum_exp(k, op)
-        case Elementwise() | QuantizeOp():
+        case _ if pointwise(op):
             return elementwise.emit_elementwise
         case _:
             return None

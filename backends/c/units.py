@@ -16,10 +16,12 @@ from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
 from dnnc.ir.dnn.movement import ShapeOp
 from dnnc.ir.dnn.quantize import Conversion, RequantizeOp
+from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import F32, QuantType, dtype, shape_of
 
+MOST_THRESHOLDS = 64
 _TAKES_TAIL = (ConvOp, ConvTransposeOp, MatmulOp)
 
 
@@ -53,7 +55,9 @@ class Unit:
 
 def pointwise(op: DnnOp) -> bool:
     """Whether an element of the result depends on one element of each operand, tables and constants aside."""
-    return isinstance(op, (Elementwise, Conversion, Sum, QMulOp, TableOp))
+    if isinstance(op, ThresholdOp):  # written out one by one, so few
+        return op.shape(1)[1] <= MOST_THRESHOLDS
+    return isinstance(op, (Elementwise, Conversion, Sum, QMulOp, TableOp, RequantShiftOp))
 
 
 @dataclass

@@ -12,10 +12,12 @@ from dnnc.backends.c.expression import element_text
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.kernels.rescale import Rescale, fits_double
 from dnnc.backends.c.text import c_type, numpy_type
+from dnnc.ir.dnn.attributes import normal_axis
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp, reach
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
+from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.scalar import c_literal
 from dnnc.ir.types import QuantType, integer_range
 
@@ -45,6 +47,10 @@ def step_of(kernel: Kernel, op: DnnOp) -> Step:
             return _sum(op)
         case QMulOp():
             return _product(op)
+        case RequantShiftOp():
+            return _requant_shift(op)
+        case ThresholdOp():
+            return _threshold(kernel, op)
         case TableOp():
             table = kernel.value(op.table)
             assert table is not None
@@ -163,3 +169,40 @@ def _product(op: QMulOp) -> Step:
         return f"({c_type(op.result)}){rescale.text(product, q, shift)}"
 
     return Step(op.operands, text)
+
+
+SHIFTS = {
+    "q31_half_even": "dnnc_shift_half_even({}, {})",
+    "half_up": "dnnc_shift_half_up({}, {})",
+    "half_away": "dnnc_shift_half_away({}, {})",
+    "trunc": "(({}) >> {})",
+}
+
+
+def _requant_shift(op: RequantShiftOp) -> Step:
+    source, to = op.element(), op.to
+    assert isinstance(source, QuantType) and isinstance(to, QuantType)
+    low, high = integer_range(to.storage)
+    rounded = SHIFTS[op.rounding.data]
+
+    def text(args: Sequence[str], _: Sequence[str]) -> str:
+        x, m, o = args
+        total = rounded.format(f"(int64_t){minus(x, int(source.zero))} * {m} + {o}", op.shift.data)
+        return f"({c_type(op.result)})dnnc_clamp({total} + {int(to.zero)}, {low}, {high})"
+
+    return Step(op.operands, text)
+
+
+def _threshold(kernel: Kernel, op: ThresholdOp) -> Step:
+    """The count as a sum of comparisons, with numbers where one set of thresholds is for all."""
+    t = kernel.value(op.thresholds)
+    assert t is not None
+    kind = "float" if t.dtype == np.float32 else "int"
+    numbers = [c_literal(v.item(), kind) for v in t[0]] if t.shape[0] == 1 else []
+    axis = normal_axis(op.axis.data, len(op.shape()))
+
+    def text(args: Sequence[str], channel: Sequence[str]) -> str:
+        count = " + ".join(f"({args[0]} >= {v})" for v in (numbers or channel)) or "0"
+        return f"({c_type(op.result)})({op.first.data} + {op.step.data} * ({count}))"
+
+    return Step((op.x,), text, () if numbers else [np.ascontiguousarray(c) for c in t.T], axis)
