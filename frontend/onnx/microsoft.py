@@ -22,11 +22,12 @@ def _pool(operator: str):
             y = site.emit(TransposeOp, y, perm=(0, *range(2, rank), 1))
         return q.quantized(site, y, q.output_scale(site, 3), q.RUNTIME)
 
+    rule.__doc__ = f"`{operator}` between dequantize and quantize; `channels_last` by transposes."
     return rule
 
 
 def _softmax(site: Site) -> SSAValue:
-    """QLinearSoftmax: over all dimensions from the axis on for a model of an opset below 13."""
+    """QLinearSoftmax: for a model of an opset below 13 over the last axis only."""
     if site.int("opset") < 13 and site.int("axis", -1) not in (-1, site.rank() - 1):
         raise Refused("expected the last axis for an opset below 13. Use a newer opset.", "E0207")
     return q.qlinear("Softmax", 0, result=3, drop=("opset",))(site)

@@ -191,6 +191,7 @@ def qlinear(
         y = site.apply(operator, values, drop=drop)
         return quantized(site, y, output_scale(site, result, operands[0]), RUNTIME)
 
+    rule.__doc__ = f"`{operator}` between dequantize and quantize."
     return rule
 
 

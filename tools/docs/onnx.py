@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx.defs
 
+from dnnc.frontend.onnx.domains import DOMAINS
 from dnnc.frontend.onnx.table import TABLE, Rule
 from dnnc.ir.dnn import OPS
 from tools.docs.markdown import literal, page, table
@@ -42,6 +43,23 @@ def defined(schema: Any) -> bool:
     return schema.has_function or schema.has_context_dependent_function
 
 
+def domains() -> list[str]:
+    """A section for each domain but ONNX's own; one list for domains with the same operators."""
+    named: dict[tuple[str, ...], list[str]] = {}
+    for domain, rules in DOMAINS.items():
+        if domain:
+            named.setdefault(tuple(sorted(rules)), []).append(domain)
+    parts: list[str] = []
+    for operators, names in named.items():
+        rules = DOMAINS[names[0]]
+        own = ([literal(n), ", ".join(map(literal, made(rules[n]))), note(n, rules[n])] for n in operators)
+        parts += [
+            f"### {', '.join(map(literal, names))} ({len(operators)})",
+            table(["operator", "operations", "note"], own),
+        ]
+    return parts
+
+
 def text() -> str:
     """The page."""
     known = operators()
@@ -49,7 +67,7 @@ def text() -> str:
     missing = [n for n in known if n not in TABLE and n not in by_function]
     return page(
         "ONNX operators",
-        "`frontend/onnx/table.py`",
+        "`frontend/onnx/table.py` and `frontend/onnx/domains.py`",
         "Operators of older opsets are rewritten as opset 21 writes them first. What is not supported is reported with the name "
         "of the node, the operator and the reason, everything in one run.",
         f"## Imported ({len(TABLE)})",
@@ -60,6 +78,9 @@ def text() -> str:
         f"## Imported by ONNX's own definition ({len(by_function)})",
         "ONNX defines these by other operators; they are imported as far as those are in the list above.",
         ", ".join(map(literal, by_function)) + ".",
+        "## Operators of other domains",
+        "PULP's are also read where a model gives them no domain.",
+        *domains(),
         f"## Not imported ({len(missing)})",
         ", ".join(map(literal, missing)) + ".",
     )
