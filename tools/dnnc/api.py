@@ -26,6 +26,7 @@ from dnnc.passes.calibrate import calibrate as record_ranges
 from dnnc.passes.calibrate import cut_samples, load_samples
 from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
+from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.tile import TilePass
 from dnnc.progress import each, phase
 
@@ -234,8 +235,8 @@ def compile(
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    integer = calibrate is not None or comes_quantized(network.module)
-    passes = Pipeline(default_pipeline(emit, integer) if pipeline is None or pipeline == "" else pipeline)
+    default = default_pipeline(emit, network.module, calibrate is not None)
+    passes = Pipeline(default if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
     graph = network.clone()
@@ -254,9 +255,18 @@ def compile(
     return program
 
 
-def default_pipeline(emit: str, integer: bool) -> str:
-    """The pipeline of a kind of output; samples to calibrate with, or a network that comes quantized, ask for integer C."""
-    return "int8" if emit == "c" and integer else DEFAULT_PIPELINE[emit]
+def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
+    """The pipeline of a kind of output.
+
+    C of a network with samples to calibrate with is int8, that of one that comes quantized too, with floats where it has
+    no integers.
+    """
+    if emit == "c" and calibrated:
+        return "int8"
+    if emit == "c" and comes_quantized(module):
+        islands = {QuantizeLowerPass.name: f"{QuantizeLowerPass.name}{{islands=true}}"}
+        return ",".join(islands.get(p.name, p.name) for p in PIPELINES["int8"])
+    return DEFAULT_PIPELINE[emit]
 
 
 def pipeline_passes(spec: str) -> list[ModulePass]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
 import dnnc
@@ -72,3 +73,38 @@ def test_prepare_npu_refuses_without_samples_and_runs_with_them(digits, samples)
     assert len(refused.value.findings) == 4
     run = onnx_backend.prepare_npu(model, samples)
     assert [run([x])[0].argmax() for x in digits[0][:, None]] == list(digits[1])
+
+
+QUANTIZED = """
+<ir_version: 8, opset_import: ["" : 21]>
+g (uint8[1,2,6,6] image) => (uint8[1,3,4,4] y) {{
+  s = Constant<value_float=0.02>() z = Constant<value=uint8{{3}}>() t = Constant<value_float=0.3>()
+  x = DequantizeLinear(image, s, z) v = {before}(x)
+  w = Conv(v, weights)
+  q = QuantizeLinear(w, t, z) y = Identity(q)
+}}
+"""
+
+
+def quantized_model(before: str) -> onnx.ModelProto:
+    """A convolution between dequantize and quantize; something before it that has an integer form, or none."""
+    model = onnx.parser.parse_model(QUANTIZED.format(before=before))
+    codes = np.random.default_rng(0).integers(-127, 128, (3, 2, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(codes, "weights"))
+    return model
+
+
+@pytest.mark.parametrize(("before", "integer"), [("Identity", True), ("Hardmax", False)])
+def test_c_of_a_network_that_comes_quantized(before, integer):
+    """Integers, bit for bit those of the interpreter; floats where there is no integer form, which an accelerator refuses."""
+    network = dnnc.load(quantized_model(before))
+    image = np.random.default_rng(1).integers(0, 256, (1, 2, 6, 6)).astype(np.uint8)
+    program = dnnc.compile(network, emit="c")
+    kinds = {str(op.results[0].type) for op in program.graph.module.walk() if op.name == "dnn.conv"}
+    assert all(("q<i32" in k or "!q" in k) == integer for k in kinds)
+    np.testing.assert_array_equal(program.run(image)[0], program.graph.run(image)[0])
+    if integer:
+        np.testing.assert_array_equal(dnnc.compile(network).run(image)[0], program.run(image)[0])
+    else:
+        with pytest.raises(dnnc.DnncError, match="E0802"):
+            dnnc.compile(network)
