@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -20,7 +21,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 from xdsl.transforms.dead_code_elimination import region_dce
 
-from dnnc.ir.diagnostics import Collector, where
+from dnnc.ir.diagnostics import BrokenRule, Collector, where
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.base import DnnOp
@@ -137,6 +138,14 @@ def mode(op: QuantizeOp, rounding: str) -> str:
     return op.rounding.data if op.rounding is not None else rounding
 
 
+def within_rules(make: Callable[[], DnnOp]) -> DnnOp | None:
+    """An operation, None when its types leave the range of its integers: the real one then stays."""
+    try:
+        return make()
+    except BrokenRule:
+        return None
+
+
 def target(op: QuantizeOp) -> QuantType | None:
     """The type a quantize gives, when it has one scale."""
     to = op.to
@@ -156,10 +165,10 @@ class QuantizeOfDequantize(RewritePattern):
             return
         if q.type == op.result.type:
             rewriter.replace(op, [], [q])
-        elif bits(to) > WIDEST:
-            return
-        elif bits(type_of(q)) < 32 or not np.any(type_of(q).zero):
-            rewriter.replace(op, RequantizeOp(q, to=to, rounding=op.rounding or self.rounding))
+        elif bits(to) <= WIDEST:
+            new = within_rules(lambda: RequantizeOp(q, to=to, rounding=op.rounding or self.rounding))
+            if new is not None:
+                rewriter.replace(op, new)
 
 
 class MoveOfDequantized(RewritePattern):
@@ -273,10 +282,14 @@ class SumOfDequantized(RewritePattern):
         if found is None:
             return
         a, b = found
+        new = within_rules(lambda: self._form(f, a, b, op))
+        if new is not None:
+            rewriter.replace(op, new)
+
+    def _form(self, f: AddOp | SubOp | MulOp, a: SSAValue, b: SSAValue, op: QuantizeOp) -> DnnOp:
         if isinstance(f, MulOp):
-            rewriter.replace(op, QMulOp(a, b, to=to, rounding=op.rounding or self.rounding))
-        else:
-            rewriter.replace(op, (QAddOp if isinstance(f, AddOp) else QSubOp)(a, b, to=to))
+            return QMulOp(a, b, to=op.to, rounding=op.rounding or self.rounding)
+        return (QAddOp if isinstance(f, AddOp) else QSubOp)(a, b, to=op.to)
 
 
 @dataclass
@@ -291,8 +304,9 @@ class MeanOfDequantized(RewritePattern):
         if not isinstance(f, (AvgPoolOp, ReduceMeanOp, ReduceSumOp)) or to is None or bits(to) > WIDEST:
             return
         q = narrow(f.x)
-        if q is not None:
-            new = self._form(f, q, {"to": to, "rounding": op.rounding or self.rounding})
+        params = {"to": to, "rounding": op.rounding or self.rounding}
+        new = None if q is None else within_rules(lambda: self._form(f, q, params))
+        if new is not None:
             reshaped = [] if new.results[0].type == op.result.type else [ReshapeOp(new, shape=shape_of(op.x.type))]
             rewriter.replace(op, [new, *reshaped])
 

@@ -231,3 +231,18 @@ func.func @main(%x: tensor<1x2x!x>) -> tensor<1x2x!x> {
   %q = dnn.quantize %y to = !x : (tensor<1x2xf32>) -> tensor<1x2x!x>
   func.return %q : tensor<1x2x!x>
 }
+
+// -----
+!x = !dnn.q<i8, 1.0e+06, 0>
+!y = !dnn.q<i8, 1.0e-06, 0>
+
+// A sum whose multiplier would leave its integers stays real: after the last contraction it is an island.
+// CHECK: dnn.add {{.*}} attributes {dnn.island}
+// OTHER: dnn.add {{.*}} attributes {dnn.island}
+func.func @main(%x: tensor<2x!x>, %z: tensor<2x!y>) -> tensor<2x!y> {
+  %xd = dnn.dequantize %x : (tensor<2x!x>) -> tensor<2xf32>
+  %zd = dnn.dequantize %z : (tensor<2x!y>) -> tensor<2xf32>
+  %s = dnn.add %xd, %zd : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %q = dnn.quantize %s to = !y : (tensor<2xf32>) -> tensor<2x!y>
+  func.return %q : tensor<2x!y>
+}
