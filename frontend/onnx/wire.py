@@ -37,15 +37,16 @@ def read_model(path: Path) -> onnx.ModelProto:
 def _rewritten(data: mmap.mmap, start: int, end: int, path: tuple[int, ...], file: str) -> bytes:
     """A message with the messages at a path of field numbers rewritten; at the path's end a tensor without its data."""
     parts: list[bytes] = []
+    reference = b""  # last, so that it counts, whatever the message says elsewhere about where its data lies
     for number, at, payload, stop in _fields(data, start, end):
         if path and number == path[0] and payload is not None:
             inner = _rewritten(data, payload, stop, path[1:], file)
             parts.append(_message(number, inner))
         elif not path and number == _RAW_DATA and payload is not None and stop - payload > _LARGE:
-            parts.append(_reference(file, payload, stop - payload))
+            reference = _reference(file, payload, stop - payload)
         else:
             parts.append(data[at:stop])
-    return b"".join(parts)
+    return b"".join((*parts, reference))
 
 
 def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int | None, int]]:

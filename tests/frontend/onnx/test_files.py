@@ -70,6 +70,17 @@ def external(models, folder, **entries):
     return folder / "net.onnx", w
 
 
+def test_weights_that_say_they_are_in_the_model(models, tmp_path):
+    """A tensor whose data_location is stated, after its data."""
+    proto, w = weighted(models)
+    proto.graph.initializer[0].data_location = TensorProto.DEFAULT
+    assert proto.graph.initializer[0].HasField("data_location")
+    onnx.save(proto, tmp_path / "net.onnx")
+    ctx = make_context()
+    import_onnx(tmp_path / "net.onnx", ctx)
+    np.testing.assert_array_equal(store_of(ctx)["w"], w)
+
+
 def test_external_data_is_mapped(models, tmp_path):
     path, w = external(models, tmp_path)
     ctx = make_context()
