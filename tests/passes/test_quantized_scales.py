@@ -13,7 +13,8 @@ func.func @main(%x: tensor<1x4x5x5xf32>) -> tensor<1x6x3x3xf32> {{
   %1 = dnn.dequantize %0 : (tensor<6x2x3x3x{type}>) -> tensor<6x2x3x3xf32>
   %b = dnn.const key = "b" : () -> tensor<6x!dnn.q<i32, 0.001, 0>>
   %2 = dnn.dequantize %b : (tensor<6x!dnn.q<i32, 0.001, 0>>) -> tensor<6xf32>
-  %3 = dnn.conv %x, %1, bias(%2) window = <[3, 3]> groups = 2 : (tensor<1x4x5x5xf32>, tensor<6x2x3x3xf32>, tensor<6xf32>) -> tensor<1x6x3x3xf32>
+  %3 = dnn.conv %x, %1, bias(%2) window = <[3, 3]> groups = 2
+    : (tensor<1x4x5x5xf32>, tensor<6x2x3x3xf32>, tensor<6xf32>) -> tensor<1x6x3x3xf32>
   %f = dnn.const key = "f" : () -> tensor<6x1x1xf32>
   %4 = dnn.mul %3, %f : (tensor<1x6x3x3xf32>, tensor<6x1x1xf32>) -> tensor<1x6x3x3xf32>
   func.return %4 : tensor<1x6x3x3xf32>
