@@ -103,7 +103,9 @@ def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = S
 
 def _broken(law: RewritePattern, op: Operation, e: Exception) -> InternalError:
     text = f"expected the law {type(law).__name__} to apply or not, not {type(e).__name__}: {e}."
-    return InternalError(Finding(where(op.location, op.name), f"{text} Correct the law, or report it with the model.", "E0999"))
+    return InternalError(
+        Finding(where(op.location, op.name), f"{text} Correct the law, or report it with the model.", "E0999")
+    )
 
 
 def note_keeper() -> PatternRewriterListener:

@@ -164,7 +164,7 @@ class atomic_file:
     def __enter__(self):
         self.direct = is_device(self.path)
         if self.direct:
-            self.temporary = open(self.path, "wb")  # noqa: SIM115
+            self.temporary = open(self.path, "wb")
         else:
             self.temporary = tempfile.NamedTemporaryFile(
                 dir=self.path.parent, prefix=f".{self.path.name}.", delete=False

@@ -278,7 +278,8 @@ def group_truncates(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fuse_groups, "_replace", replace)
 
 
-INTEGER = f'simplify,calibrate{{data="{MODELS / "digits_calibration.npz"}"}},quantize,quantize-lower,canonicalize,cse,dce,fuse-groups'
+LOWER = "quantize,quantize-lower,canonicalize,cse,dce,fuse-groups"
+INTEGER = f'simplify,calibrate{{data="{MODELS / "digits_calibration.npz"}"}},{LOWER}'
 PLANTED = {
     "batch norm without epsilon": (without_epsilon, "fold-batch-norm", "WithoutEpsilon"),
     "batch norm forgets the bias": (without_bias, "fold-batch-norm", "BatchNormIntoContraction"),
