@@ -6,17 +6,23 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from xdsl.ir import SSAValue
 
 from dnnc.backends.c.api import Port
 from dnnc.backends.c.program import CProgram, write
+from dnnc.backends.c.text import bytes_of, numpy_type
 from dnnc.ir.diagnostics import DnncError, Finding, InternalError
+from dnnc.ir.types import shape_of
 
 FLAGS = ("-O3", "-march=native")
 _MESSAGE = 4000  # characters of a compiler's text that are shown
+_PROBE = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
+
+Watch = Callable[[SSAValue, np.ndarray], None]
 
 
 class Compiled:
@@ -43,6 +49,23 @@ class Compiled:
         if status:
             raise InternalError(Finding(f"{self.program.name}_run", f"expected status 0, not {status}.", "E0999"))
         return outputs
+
+
+    def watched(self, watch: Watch, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Outputs of one run of a debug build (`Options.probe`); `watch` sees what each layer writes, as it is written."""
+
+        def probe(number: int, address: int | None) -> None:
+            value = self.program.probes[number]
+            data = ctypes.string_at(address, bytes_of(value)) if address else b""
+            watch(value, np.frombuffer(data, numpy_type(value)).reshape(shape_of(value.type)))
+
+        pointer = ctypes.c_void_p.in_dll(self._library, f"{self.program.name}_probe")
+        function = _PROBE(probe)
+        pointer.value = ctypes.cast(function, ctypes.c_void_p).value
+        try:
+            return self(*inputs)
+        finally:
+            pointer.value = None
 
 
 def compile_and_load(program: CProgram, cc: str = "cc", flags: Sequence[str] = FLAGS) -> Compiled:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from xdsl.ir import SSAValue
+
 from dnnc.backends.c.api import Interface, Port
 from dnnc.backends.c.data import Blob
 from dnnc.ir.weights import atomic_file
@@ -13,13 +15,17 @@ from dnnc.passes.analysis.allocation import MemPlan
 
 @dataclass(frozen=True)
 class CProgram:
-    """Generated text and what a caller must provide; `weights` is the content of the .bin file, if there is one."""
+    """Generated text and what a caller must provide; `weights` is the content of the .bin file, if there is one.
+
+    `probes` are the values a debug build hands out, by number.
+    """
 
     interface: Interface
     header: str
     source: str
     weights: Blob
     plan: MemPlan
+    probes: tuple[SSAValue, ...] = ()
 
     @property
     def name(self) -> str:

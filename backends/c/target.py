@@ -38,10 +38,14 @@ _INLINE = 16 << 20  # bytes of weights a compiler reads in about a second
 
 @dataclass(frozen=True)
 class Options:
-    """`weights`: in the source file, in a binary file, or (auto) in a file above 16 MB; `align`: of buffers, in bytes."""
+    """`weights`: in the source file, in a binary file, or (auto) in a file above 16 MB; `align`: of buffers, in bytes.
+
+    `probe` makes a debug build: after each layer it hands what the layer wrote to the function `NAME_probe` points to.
+    """
 
     weights: Literal["auto", "inline", "file"] = "auto"
     align: int = 64
+    probe: bool = False
 
 
 def emit(module: ModuleOp, ctx: Context, name: str, options: Options | None = None) -> CProgram:
@@ -77,11 +81,14 @@ class _Writer:
     def program(self, module: ModuleOp) -> CProgram:
         """The finished program."""
         functions, calls = [], []
+        probes: list[SSAValue] = []
         for number, kernel in self.kernels.items():
             if kernel.code.lines:
                 function = f"{self.name}_{number}_{identifier(kernel.unit.head.name.removeprefix('dnn.'))}"
                 functions += ["", *_comments(kernel.unit), *self._function(kernel, function)]
                 calls.append(self._call(number, kernel, function))
+                if self.options.probe:
+                    calls += self._probes(kernel.unit, probes)
         calls += self._output_copies()
         ports = self._ports(main_function(module))
         macs = sum(op.work().macs for unit in self.graph.units for op in unit.ops)
@@ -91,7 +98,7 @@ class _Writer:
         memory = self.memory.plan.peak, self.options.align
         interface = api.Interface(self.name, *ports, *memory, size, in_file, macs, exact)
         source = self._source(interface, functions, calls)
-        return CProgram(interface, api.header(interface), source, self.blob, self.memory.plan)
+        return CProgram(interface, api.header(interface), source, self.blob, self.memory.plan, tuple(probes))
 
     def _source(self, interface: api.Interface, functions: list[str], calls: list[str]) -> str:
         data = (
@@ -108,6 +115,7 @@ class _Writer:
             f'#include "{self.name}.h"',
             "#include <math.h>",
             "#include <string.h>",
+            *([f"void (*{self.name}_probe)(int, const void *);"] if self.options.probe else []),
         ]
         return "\n".join([*top, *data]) + "\n" + runtime_for(body) + body + "\n"
 
@@ -132,6 +140,15 @@ class _Writer:
             offset = self.memory.arena_offset((number, scratch.name))
             arguments.append(f"({scratch.element} *)(void *)(a + {offset})")
         return f"    {function}({', '.join(arguments)});"
+
+    def _probes(self, unit: Unit, probes: list[SSAValue]) -> list[str]:
+        """Calls that hand out what a unit has just written, numbered on."""
+        lines = []
+        for value in unit.outputs:
+            probe = f"{self.name}_probe"
+            lines.append(f"    if ({probe} != NULL) {{ {probe}({len(probes)}, {self._pointer(value, 'const ')}); }}")
+            probes.append(value)
+        return lines
 
     def _pointer(self, value: SSAValue, const: str) -> str:
         if not bytes_of(value):

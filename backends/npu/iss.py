@@ -1,6 +1,8 @@
 """The instruction-set simulator: function and time in one pass, deterministic, one trace row per instruction."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -89,15 +91,18 @@ class Simulator:
         self.events.append(event)
         return event
 
-    def run(self, inputs: Mapping[str, NDArray[Any]] | None = None) -> Run:
-        """Write the inputs, execute to the end, read the outputs (none when timing only)."""
+    def run(
+        self, inputs: Mapping[str, NDArray[Any]] | None = None, watch: Callable[[Simulator, Event], None] | None = None
+    ) -> Run:
+        """Write the inputs, execute to the end, read the outputs (none when timing only); `watch` sees each instruction."""
         for symbol in self._symbols("input"):
             if not self.timing_only:
                 self.write(symbol, (inputs or {}).get(symbol.name))
         # products of a tile are too small to share: a second BLAS thread makes them many times slower
         with threadpool_limits(1, "blas"):
-            while self.step() is not None:
-                pass
+            while (event := self.step()) is not None:
+                if watch is not None:
+                    watch(self, event)
         outputs = {} if self.timing_only else {s.name: self.read(s) for s in self._symbols("output")}
         return Run(outputs, self.trace(), self._by_tag())
 

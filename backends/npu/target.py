@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from xdsl.parser import Parser
 from dnnc.backends.npu.encoding import Words, encode
 from dnnc.backends.npu.iss import Run, Simulator
 from dnnc.backends.npu.program import REGIONS, Program, Region, Symbol
+from dnnc.backends.npu.queues import Event
 from dnnc.backends.npu.select import select
 from dnnc.backends.npu.tokens import Row, synchronise
 from dnnc.backends.npu.trace import Trace
@@ -48,7 +49,7 @@ def assemble(module: ModuleOp, ctx: Context) -> Program:
         _image(buffers, "weights", sizes[0], store),
         _image(buffers, "parameters", sizes[1], store),
         tuple(Region(name, size) for name, size in zip(REGIONS, sizes)),
-        tuple(_symbol(b) for b in buffers if b.space.data in ("inputs", "outputs")),
+        tuple(symbol(b) for b in buffers if b.space.data in ("inputs", "outputs")),
         selection.tags,
         host,
     )
@@ -110,11 +111,12 @@ def _image(buffers: Sequence[BufferOp], space: str, size: int, store: WeightStor
     return image.tobytes()
 
 
-def _symbol(buffer: BufferOp) -> Symbol:
+def symbol(buffer: BufferOp) -> Symbol:
+    """Where a placed DRAM buffer lies, and what it holds."""
     type_ = buffer.result.type
     assert isinstance(type_, MemRefType)
     shape, element = type_.get_shape(), type_.element_type
-    direction = "input" if buffer.space.data == "inputs" else "output"
+    direction = {"inputs": "input", "outputs": "output"}.get(buffer.space.data, buffer.space.data)
     number = REGIONS.index(buffer.space.data)
     return Symbol(
         buffer.label.data, direction, number, _offset(buffer), shape, dtype(element).name, str(tensor(element, shape))
@@ -146,14 +148,18 @@ class Executable:
         return list(arrays) if function is None else run_block(function.body.block, arrays, self.store)
 
     def run(
-        self, inputs: Sequence[NDArray[Any]], seed: int | None = None, timing_only: bool = False
+        self,
+        inputs: Sequence[NDArray[Any]],
+        seed: int | None = None,
+        timing_only: bool = False,
+        watch: Callable[[Simulator, Event], None] | None = None,
     ) -> tuple[list[NDArray[Any]], Run]:
-        """(the network's outputs, the run) on the simulator."""
+        """(the network's outputs, the run) on the simulator; `watch` sees it after each instruction."""
         names = [s.name for s in self.program.symbols if s.direction == "input"]
         device: Mapping[str, NDArray[Any]] = {}
         if not timing_only:
             device = dict(zip(names, self._call("prologue", inputs)))
-        run = Simulator(self.program, self.arch, seed, timing_only).run(device)
+        run = Simulator(self.program, self.arch, seed, timing_only).run(device, watch)
         return self._call("epilogue", list(run.outputs.values())) if not timing_only else [], run
 
 

@@ -258,10 +258,10 @@ def compile(
 def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
     """The pipeline of a kind of output.
 
-    C of a network with samples to calibrate with is int8, that of one that comes quantized too, with floats where it has
-    no integers.
+    C and report of a network with samples to calibrate with are int8, C of one that comes quantized too, with floats where
+    it has no integers.
     """
-    if emit == "c" and calibrated:
+    if emit in ("c", "report") and calibrated:
         return "int8"
     if emit == "c" and comes_quantized(module):
         islands = {QuantizeLowerPass.name: f"{QuantizeLowerPass.name}{{islands=true}}"}

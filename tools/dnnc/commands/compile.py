@@ -98,7 +98,8 @@ def _next(args: Namespace, path: Path) -> str:
 def _emit_report(args: Namespace, network: Network) -> None:
     from dnnc import api, given
 
-    api.run_passes(network, api.Pipeline(given.pipeline(args) or "simplify"), args.calibrate, _dumper(args.dump_after))
+    passes = given.pipeline(args) or api.default_pipeline("report", network.module, args.calibrate is not None)
+    api.run_passes(network, api.Pipeline(passes), args.calibrate, _dumper(args.dump_after))
     report = network.report(args.target)
     ending = Path(args.output).suffix if args.output else ""
     text = {".json": report.json, ".csv": report.csv}.get(ending, report.text)()
