@@ -51,6 +51,7 @@ from dnnc.passes.quantize_lower import REMEDY
 Range = tuple[float, float]
 
 TINY = np.finfo(np.float32).tiny  # the smallest scale: one that keeps all its digits
+SAMPLES = "Give samples with --calibrate X.npz."  # what to do about missing ranges
 
 
 @dataclass(frozen=True)
@@ -192,22 +193,31 @@ class _Typing:
     def check(self) -> None:
         """Refuse, all at once, what has no integer form and what was not calibrated."""
         report, seen = Collector(), set[SSAValue]()
+        if none := self._uncalibrated():
+            report.error("main", f"expected calibrated ranges, not a network without any. {SAMPLES}", "E0701")
         for i, op in enumerate(self.ops):
             place = where(op.location, op.name)
             if op in self.islands:
                 if i < self.last and not self.options.islands:
                     kinds = ", ".join(str(v.type.element_type) for v in op.operands)  # pyright: ignore
                     report.refuse(place, f"'{op.name}' on ({kinds}) has no integer form. {REMEDY}", "E0703")
-            elif op in self.integer:
+            elif op in self.integer and not none:
                 self._check_ranges([v for v in self.typed(op) if v not in seen], place, report)
                 seen.update(self.typed(op))
         report.raise_if_any()
+
+    def _uncalibrated(self) -> bool:
+        """Whether ranges are needed and no value of the network has one."""
+        sources = [
+            v for values in self.sources.values() for v in values if not isinstance(v.owner, (ConstOp, SoftmaxOp))
+        ]
+        return bool(sources) and all(self.range(v) is None for v in sources)
 
     def _check_ranges(self, values: list[SSAValue], place: str, report: Collector) -> None:
         own = [v for v in values if v in self.sources.get(self.root(v), ())]
         ranges = [self.range(v) for v in own if not isinstance(v.owner, SoftmaxOp)]
         if None in ranges:
-            report.error(place, "expected a calibrated range, not none. Give samples with --calibrate X.npz.", "E0701")
+            report.error(place, f"expected a calibrated range, not none. {SAMPLES}", "E0701")
         elif not np.isfinite([r for r in ranges if r]).all():
             report.error(place, f"expected finite operands and results on the samples, not {ranges}.", "E0702")
 

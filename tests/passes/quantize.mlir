@@ -34,16 +34,27 @@ func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[-64.0, 63.5]>}) -> 
 
 // -----
 // What was not calibrated, and what has no integer form before the last contraction, is refused all at once.
-// CHECK: quantize.mlir:[[# @LINE + 7]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
-// CHECK-NEXT: quantize.mlir:[[# @LINE + 8]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+// CHECK: main: expected calibrated ranges, not a network without any. Give samples with --calibrate X.npz. [E0701]
 // CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: 'dnn.hardmax' on (f32) has no integer form. Quantize what it reads and makes to 8 bits, compile to C in float (--emit c), or keep it in float for the interpreter: islands=true. [E0703]
-// OTHER: quantize.mlir:[[# @LINE + 4]]:3: expected a calibrated range, not none.
-// OTHER-NEXT: quantize.mlir:[[# @LINE + 5]]:3: expected a calibrated range, not none.
+// OTHER: main: expected calibrated ranges, not a network without any.
 func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
   %s = dnn.matmul %x, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   %t = dnn.hardmax %s axis = 1 : (tensor<1x2xf32>) -> tensor<1x2xf32>
   %u = dnn.matmul %t, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  func.return %u : tensor<1x2xf32>
+}
+
+// -----
+// Values that were left out when others were calibrated are named.
+// CHECK: quantize.mlir:[[# @LINE + 6]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+// CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+// OTHER: quantize.mlir:[[# @LINE + 4]]:3: expected a calibrated range, not none.
+// OTHER-NEXT: quantize.mlir:[[# @LINE + 4]]:3: expected a calibrated range, not none.
+func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+  %s = dnn.matmul %x, %w attributes {dnn.range = #dnn.reals<[0.0, 5.0]>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  %u = dnn.matmul %s, %w : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   func.return %u : tensor<1x2xf32>
 }
 

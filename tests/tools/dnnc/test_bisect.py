@@ -365,7 +365,7 @@ def test_a_pass_that_breaks_is_bisected_as_well(law, shows, cut, mobile, tmp_pat
 
 def test_a_refusal_of_the_input_is_no_fault_of_a_pass(mobile, capsys):
     assert command(str(mobile), "-p", "simplify,quantize", "--bisect")[0] == 1
-    assert "expected a calibrated range" in capsys.readouterr().err
+    assert "expected calibrated ranges" in capsys.readouterr().err
 
 
 def test_a_right_pipeline_leaves_nothing_behind(mobile, tmp_path):

@@ -315,7 +315,7 @@ BAD = {
     ),
     "uncalibrated": (
         ("compile", LENET),
-        "node 'ip2': expected a calibrated range, not none. Give samples with --calibrate X.npz.",
+        "main: expected calibrated ranges, not a network without any. Give samples with --calibrate X.npz.",
     ),
     "samples": (
         ("compile", LENET, "--calibrate", LENET),
