@@ -35,7 +35,7 @@ func.func @main(%x: tensor<1x2xf32> {dnn.range = #dnn.reals<[-64.0, 63.5]>}) -> 
 // -----
 // What was not calibrated, and what has no integer form before the last contraction, is refused all at once.
 // CHECK: main: expected calibrated ranges, not a network without any. Give samples with --calibrate X.npz. [E0701]
-// CHECK-NEXT: quantize.mlir:[[# @LINE + 6]]:3: 'dnn.hardmax' on (f32) has no integer form. Quantize what it reads and makes to 8 bits, compile to C in float (--emit c), or keep it in float for the interpreter: islands=true. [E0703]
+// CHECK-NEXT: quantize.mlir:[[# @LINE + 5]]:3: 'dnn.hardmax' on (f32) has no integer form. Quantize what it reads and makes to 8 bits, compile to C in float (--emit c), or keep it in float for the interpreter: islands=true. [E0703]
 // OTHER: main: expected calibrated ranges, not a network without any.
 func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %w = dnn.const value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
