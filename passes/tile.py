@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import numpy as np
 from xdsl.context import Context
@@ -44,10 +45,15 @@ from dnnc.passes.schedule.nest import Nest
 
 @dataclass(frozen=True)
 class TilePass(ModulePass):
-    """Tile every group for the module's accelerator; `slack` percent of DRAM traffic may be spent on fewer cycles."""
+    """Tile every group for the module's accelerator.
+
+    `objective` is what a tile makes least: `traffic`, DRAM bytes, then cycles; or `cycles`, among the tiles that move at most
+    `slack` percent more than the least bytes.
+    """
 
     name = "tile"
     slack: int = SLACK_PERCENT
+    objective: Literal["cycles", "traffic"] = "cycles"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         arch, store = of_module(op), store_of(ctx)
@@ -55,7 +61,7 @@ class TilePass(ModulePass):
             _cut(group)
         parts = split(op)
         block = Block()
-        _Builder(arch, store, self.slack, block).build(parts)
+        _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block).build(parts)
         main = main_function(op)
         for function in parts.host_functions():
             op.body.block.insert_op_before(function, main)

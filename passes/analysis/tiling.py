@@ -23,6 +23,7 @@ from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.layer import Layer
 
 Int = NDArray[np.int64]
+Sizes = tuple[Int, Int, Int]
 
 RECORD_BYTES = RECORD.itemsize
 
@@ -93,29 +94,70 @@ class Candidates:
     sums_copies: Int
 
 
-def candidates(layer: Layer) -> Candidates:
-    """Every distinct tile of a layer."""
-    tied = layer.kind != "dense"
+def sizes(layer: Layer) -> Sizes:
+    """Every distinct tile size of a layer: output rows, output channels, input channels."""
     multiple = layer.M // layer.C if layer.kind == "depthwise" else 1
     # with several outputs a channel the tile is the whole layer: a slice moves by whole channels of both sides
     channels = splits(layer.M) if multiple == 1 else np.array([layer.M])
-    reduction = np.array([layer.C]) if tied else splits(layer.C)
-    orders = (0, 1) if layer.out[0] > 1 else (0,)
-    sums = (2, 1) if layer.kind != "none" else (1,)
-    flags = (orders, (0,) if tied else (0, 1), (0, 1) if layer.kind != "none" else (0,), (2, 1), sums)
+    reduction = splits(layer.C) if layer.kind == "dense" else np.array([layer.C])
     rows = np.array([layer.out[0]]) if layer.vector else splits(layer.out[0])
-    grids = np.meshgrid(rows, channels, reduction, *map(np.array, flags), indexing="ij")
-    columns = np.stack([g.reshape(-1) for g in grids]).astype(np.int64)
+    grids = np.meshgrid(rows, channels, reduction, indexing="ij")
+    rows, z, k = (g.reshape(-1) for g in grids)
+    return rows, z, k if layer.kind == "dense" else z // multiple
+
+
+def smallest(layer: Layer) -> Candidates:
+    """Every tile size in the form that needs the least of each memory: nothing resident, one copy of each buffer."""
+    rows, z, k = sizes(layer)
+    none, one = np.zeros_like(rows), np.ones_like(rows)
+    return Candidates(rows, z, k, none, none, none, one, one)
+
+
+def forms(layer: Layer, of: Sizes) -> Candidates:
+    """Tiles of some sizes in every loop order and residency, one copy of each buffer."""
+    orders = (0, 1) if layer.out[0] > 1 else (0,)
+    flags = orders, (0, 1) if layer.kind == "dense" else (0,), (0, 1) if layer.kind != "none" else (0,)
+    choices = np.array(list(product(*flags)), np.int64)
+    size, choice = (g.reshape(-1) for g in np.indices((len(of[0]), len(choices))))
     # a resident input differs only where the reduction is split
-    rows, z, k, order, whole, resident, copies, sums = columns[:, (columns[4] == 0) | (columns[2] < layer.C)]
-    return Candidates(rows, z, z // multiple if tied else k, order, whole, resident, copies, sums)
+    keep = (choices[choice, 1] == 0) | (of[2][size] < layer.C)
+    size, choice = size[keep], choice[keep]
+    one = np.ones_like(size)
+    return Candidates(*(part[size] for part in of), *choices[choice].T, one, one)
+
+
+def buffered(layer: Layer, of: Candidates) -> Candidates:
+    """Tiles with one and with two copies of their buffers, and of their sums."""
+    counts = np.array(list(product((2, 1), (2, 1) if layer.kind != "none" else (1,))), np.int64)
+    columns = [np.repeat(getattr(of, f.name), len(counts)) for f in fields(Candidates)]
+    return Candidates(*columns[:-2], *np.tile(counts.T, len(of.rows)))
+
+
+def candidates(layer: Layer) -> Candidates:
+    """Every distinct tile of a layer."""
+    return buffered(layer, forms(layer, sizes(layer)))
+
+
+@lru_cache(maxsize=1024)
+def _heights(layer: Layer) -> tuple[Int, Int]:
+    """(row tiles, summed clipped input rows, and largest heights in inputs and sums, and summed rows of sums, of each)."""
+    sizes = np.unique(splits(layer.out[0]))
+    table = np.zeros((len(sizes), 4), np.int64)
+    for i, t in enumerate(sizes.tolist()):
+        tiles = [layer.rows(at, min(t, layer.out[0] - at)) for at in range(0, layer.out[0], t)]
+        table[i, 0] = sum(r.input[1] for r in tiles)
+        table[i, 1] = max(r.input[1] + sum(r.pad) for r in tiles)
+        table[i, 2] = max(r.sums[1] for r in tiles)
+        table[i, 3] = sum(r.sums[1] for r in tiles)
+    return sizes, table
 
 
 class Model:
     """Traffic, footprints and cycles of all candidates of a layer on a target."""
 
-    def __init__(self, layer: Layer, arch: Accelerator) -> None:
-        self.layer, self.arch, self.c = layer, arch, candidates(layer)
+    def __init__(self, layer: Layer, arch: Accelerator, of: Candidates | None = None) -> None:
+        self.layer, self.arch = layer, arch
+        self.c = candidates(layer) if of is None else of
         self.trips = tuple(
             timing.ceil_div(n, t)
             for n, t in ((layer.out[0], self.c.rows), (layer.M, self.c.channels), (layer.C, self.c.reduction))
@@ -145,15 +187,7 @@ class Model:
 
     def _rows(self) -> None:
         """Summed clipped input rows and largest tile heights, per candidate row tile."""
-        layer = self.layer
-        sizes = np.unique(self.c.rows)
-        table = np.zeros((len(sizes), 4), np.int64)
-        for i, t in enumerate(sizes.tolist()):
-            tiles = [layer.rows(at, min(t, layer.out[0] - at)) for at in range(0, layer.out[0], t)]
-            table[i, 0] = sum(r.input[1] for r in tiles)
-            table[i, 1] = max(r.input[1] + sum(r.pad) for r in tiles)
-            table[i, 2] = max(r.sums[1] for r in tiles)
-            table[i, 3] = sum(r.sums[1] for r in tiles)
+        sizes, table = _heights(self.layer)
         self.input_rows, self.box_rows, self.sum_rows, self.all_sum_rows = table[np.searchsorted(sizes, self.c.rows)].T
 
     def copies(self) -> dict[str, tuple[Int, Int]]:
@@ -257,9 +291,9 @@ class Model:
         runs = layer.N * layer.groups * n_s * n_z
         pixels = self.sum_rows * layer.sums[1]
         if layer.kind == "dense":
-            mm = runs * n_k * timing.array_cycles(c.reduction * layer.taps, c.channels, pixels, self.arch.array)
+            mm = runs * n_k * self._product_cycles(pixels)
         elif layer.kind == "depthwise":
-            mm = runs * timing.depthwise(layer.taps, c.channels, pixels, 0, self.arch).cycles
+            mm = runs * timing.depthwise(layer.taps, c.channels, pixels, 0, self.arch, self._window()).cycles
         else:
             mm = np.zeros_like(n_s)
         windows = c.rows * layer.out[1] * int(np.prod(layer.pool.kernel)) if layer.pooled else 0
@@ -268,6 +302,17 @@ class Model:
         dma = self.dma_cycles()
         total, busiest = dma + mm + post, np.maximum(np.maximum(dma, mm), post)
         return np.where(c.copies == 2, busiest + (total - busiest) // (runs * n_k), total)
+
+    def _window(self) -> timing.Window:
+        window = self.layer.window
+        return timing.Window(window.kernel, window.stride, self.sum_rows)
+
+    def _product_cycles(self, pixels: Int) -> Int:
+        """Cycles of one dense MM: the array's alone, or those of a row-stationary one, whose weights come in between."""
+        reduction, array = self.c.reduction * self.layer.taps, self.arch.array
+        if array.dataflow == "row-stationary":
+            return timing.product(reduction, self.c.channels, pixels, 0, self.arch, self._window()).cycles
+        return timing.array_cycles(reduction, self.c.channels, pixels, array)
 
     def dma_cycles(self) -> Int:
         """Cycles of all transfers as if every tile were a full one, setup and part-filled bursts included."""
@@ -325,19 +370,13 @@ def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
     try:
         return _search(replace(layer, name=""), arch, slack)
     except UnsupportedError:
-        raise _too_small(Model(layer, arch)) from None
+        raise _too_small(Model(layer, arch, smallest(layer))) from None
 
 
 @lru_cache(maxsize=1024)
 def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
     """`search` without names, so that layers that are alike are searched once."""
-    model = Model(layer, arch)
-    fits = model.fits()
-    if not fits.any():
-        raise _too_small(model)
-    model = model.only(np.flatnonzero(fits))
-    traffic = model.traffic()
-    model = model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min()))
+    model = _closest(layer, arch, slack)
     traffic, cycles, c = model.traffic(), model.cycles(), model.c
     steps = model.trips[0] * model.trips[1] * model.trips[2]
     slow = 100 * cycles > (100 + EQUALLY_FAST_PERCENT) * cycles.min()
@@ -355,6 +394,25 @@ def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
         dram_bytes=int(traffic[best]),
         cycles=int(cycles[best]),
     )
+
+
+def _closest(layer: Layer, arch: Accelerator, slack: int) -> Model:
+    """The model of every tile that fits and moves at most `slack` percent more than the least.
+
+    What does not fit in its smallest form is not looked at in the others, and copies of buffers, which move no data, are
+    tried last.
+    """
+    model = Model(layer, arch, smallest(layer))
+    fits = model.fits()
+    if not fits.any():
+        raise _too_small(model)
+    c = model.only(np.flatnonzero(fits)).c
+    model = Model(layer, arch, forms(layer, (c.rows, c.channels, c.reduction)))
+    model = model.only(np.flatnonzero(model.fits()))
+    traffic = model.traffic()
+    c = model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min())).c
+    model = Model(layer, arch, buffered(layer, c))
+    return model.only(np.flatnonzero(model.fits()))
 
 
 def _too_small(model: Model) -> UnsupportedError:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -70,6 +71,57 @@ def test_the_best_tile_fits_and_nothing_that_fits_moves_less(layer, size):
     least = int(traffic[model.fits()].min())
     assert search(layer, arch, slack=0).dram_bytes == least
     assert least <= search(layer, arch).dram_bytes <= least * 1.1
+
+
+def every_size(layer):
+    """Every tile size from one to the whole, not only those that split evenly."""
+    tied = layer.kind != "dense"
+    multiple = layer.M // layer.C if layer.kind == "depthwise" else 1
+    channels = range(1, layer.M + 1) if multiple == 1 else [layer.M]
+    for rows, z in product(range(1, layer.out[0] + 1), channels):
+        for k in [z // multiple] if tied else range(1, layer.C + 1):
+            yield rows, z, k
+
+
+@settings(max_examples=12, deadline=None)
+@given(layers(), st.integers(60, 1200), st.integers(1, 6))
+def test_least_traffic_is_that_of_all_tile_sizes_walked_loop_by_loop(layer, size, share):
+    arch = target(size, size * 4 // share)
+    sizes = tuple(np.array(s, np.int64) for s in zip(*every_size(layer)))
+    model = Model(layer, arch, tiling.buffered(layer, tiling.forms(layer, sizes)))
+    c, fits = model.c, np.flatnonzero(model.fits())
+    if not len(fits):
+        return
+    # copies of buffers do not change what moves
+    walked = {
+        (
+            int(c.rows[i]),
+            int(c.channels[i]),
+            int(c.reduction[i]),
+            int(c.order[i]),
+            bool(c.whole[i]),
+            bool(c.resident[i]),
+        )
+        for i in fits
+    }
+    least = min(
+        brute_force_traffic(layer, Tile(r, z, k, tiling.ORDERS[o], w, held, model.records_resident, 1, 1, 0, 0))
+        for r, z, k, o, w, held in walked
+    )
+    assert search(layer, arch, slack=0).dram_bytes == least
+
+
+def test_the_quick_search_finds_what_looking_at_everything_finds():
+    arch = target(2000, 4000)
+    layer = Layer("conv", "dense", 1, 1, 24, 18, 20, 13, Window.of((3, 3), pad=(1, 1, 1, 1)))
+    model = Model(layer, arch)
+    fits = model.fits()
+    least = model.traffic()[fits].min()
+    near = np.flatnonzero(fits & (100 * model.traffic() <= 110 * least))
+    cycles = model.cycles()[near]
+    tile = search(layer, arch)
+    assert 100 * tile.cycles <= 102 * cycles.min()
+    assert tile.cycles in cycles
 
 
 def test_all_distinct_tile_sizes_are_candidates():
