@@ -25,7 +25,7 @@ from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, where
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.interpret import run_block
+from dnnc.ir.interpret import input_names, output_names, run_block
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import dtype, tensor
 from dnnc.ir.weights import WeightStore, store_of
@@ -130,6 +130,17 @@ class Executable:
         self.program, self.arch = program, arch
         self.store = WeightStore()
         self.host = {name: self._parse(name) for name in HOST if name in program.metadata}
+
+    def inputs(self) -> list[str]:
+        """Names of what `run` takes."""
+        return input_names(self.host["prologue"]) if "prologue" in self.host else self._symbols("input")
+
+    def outputs(self) -> list[str]:
+        """Names of what `run` gives."""
+        return output_names(self.host["epilogue"]) if "epilogue" in self.host else self._symbols("output")
+
+    def _symbols(self, direction: str) -> list[str]:
+        return [s.name for s in self.program.symbols if s.direction == direction]
 
     def input_types(self) -> tuple[Attribute, ...]:
         """Tensor types of what `run` takes: the prologue's arguments, or the program's own inputs."""

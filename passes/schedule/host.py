@@ -48,12 +48,11 @@ class Parts:
         return found
 
     def host_functions(self) -> list[FuncOp]:
-        """@prologue from the network's inputs, @epilogue from the accelerator's outputs."""
-        args = list(self.main.body.block.args)
-        return [
-            _function("prologue", args, self.before, self.inputs()),
-            _function("epilogue", self.outputs(), [*self.views(), *self.after], None),
-        ]
+        """@prologue from the network's inputs, @epilogue from the accelerator's outputs; both have the network's names."""
+        before = _function("prologue", list(self.main.body.block.args), self.before, self.inputs())
+        after = _function("epilogue", self.outputs(), [*self.views(), *self.after], None)
+        before.arg_attrs, after.res_attrs = self.main.arg_attrs, self.main.res_attrs
+        return [before, after]
 
 
 def _constant(value: SSAValue) -> bool:

@@ -27,6 +27,8 @@ def run(args: Namespace) -> dict[str, Any]:
     labels = arrays.pop(args.labels, None)
     executor = _executor(args, arrays)
     samples = executor.samples(arrays, args.input)
+    if not samples:
+        raise DnncError(Finding(args.input, "expected at least one sample, not none. Put inputs in it.", "E0111"))
     outputs = [executor.call(s) for s in each(samples, f"samples on {executor.on}")]
     stacked = {n: np.stack([o[i] for o in outputs]) for i, n in enumerate(executor.outputs)}
     result: dict[str, Any] = {"on": executor.on, "samples": len(samples)}
@@ -156,8 +158,7 @@ class _Binary(_Executor):
         self.on = "npu"
         self.file = Executable(container.load(args.model), api.load_target(args.target))
         self.types = self.file.input_types()
-        self.inputs = [s.name for s in self.file.program.symbols if s.direction == "input"]
-        self.outputs = [s.name for s in self.file.program.symbols if s.direction == "output"]
+        self.inputs, self.outputs = self.file.inputs(), self.file.outputs()
 
     def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
         outputs, self.last = self.file.run(sample)

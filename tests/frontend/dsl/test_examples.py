@@ -74,6 +74,16 @@ def test_as_c(name: str):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("name", [n for n in MACS if n not in LARGE and n != "quantized"])
+def test_as_c_of_integers(name: str):
+    """The C of an int8 network gives the bits of the interpreter."""
+    network = load(name)
+    x = sample(network)
+    samples = np.stack([x, -x])
+    want = dnnc.compile(network, emit="ir", pipeline="int8", calibrate=samples).run(x)
+    assert dnnc.compile(network, emit="c", calibrate=samples).run(x)[0].tobytes() == want[0].tobytes()
+
+
 @pytest.mark.parametrize("name", TWINS)
 def test_twins_have_the_same_layers(name: str):
     assert layers(load(name)) == layers(dnnc.load(ZOO[TWINS[name]](shapes_only=True)))

@@ -360,3 +360,20 @@ def test_nothing_half_written_is_left_behind(tmp_path, capsys):
     code, _, _ = run(capsys, "compile", LENET, "-o", str(tmp_path / "l.npu"))
     assert code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+NAMED = """
+input x: f32[1, 4] {range=[-1, 1]}
+sums = dense(x, he(f32[6, 4])) {range=[-2, 2]}
+y = reshape(sums, shape=[2, 3])
+output y
+"""
+
+
+def test_a_program_keeps_the_names_of_inputs_and_outputs(tmp_path, capsys):
+    (tmp_path / "net.dnn").write_text(NAMED)
+    npu, given, made = (str(tmp_path / name) for name in ("net.npu", "x.npz", "y.npz"))
+    assert run(capsys, "compile", str(tmp_path / "net.dnn"), "-o", npu)[0] == 0
+    np.savez(given, x=np.ones((1, 4), np.float32))
+    assert run(capsys, "run", npu, "-i", given, "-o", made)[0] == 0
+    assert np.load(made)["y"].shape == (1, 2, 3)
