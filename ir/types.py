@@ -178,7 +178,19 @@ def storage_type(element: Attribute) -> Attribute:
 
 def dtype(element: Attribute) -> np.dtype:
     """The numpy dtype that holds an element type (its storage when quantized)."""
-    return _DTYPE[storage_type(element)]  # pyright: ignore[reportArgumentType]
+    stored = storage_type(element)
+    return _held(stored) if _between(stored) else _DTYPE[stored]  # pyright: ignore[reportArgumentType]
+
+
+def _between(stored: Attribute) -> bool:
+    """Whether an integer type has a width that numpy has no dtype of, below 16 bits."""
+    return isinstance(stored, IntegerType) and stored not in _DTYPE and 1 < stored.width.data < 16
+
+
+def _held(stored: IntegerType) -> np.dtype:
+    """The dtype of 8 or 16 bits that holds integers of fewer."""
+    kind = "u" if stored.signedness.data is UNSIGNED else "i"
+    return np.dtype(f"{kind}{1 if stored.width.data <= 8 else 2}")
 
 
 def element_type(dt: np.dtype | type) -> TypeAttribute:
@@ -198,7 +210,8 @@ def supported(dt: np.dtype) -> bool:
 
 def storable(element: Attribute) -> bool:
     """Whether numpy has a dtype that holds an element type."""
-    return storage_type(element) in _DTYPE
+    stored = storage_type(element)
+    return stored in _DTYPE or _between(stored)
 
 
 @lru_cache(4096)  # verifiers name types in messages they seldom raise

@@ -7,6 +7,7 @@ from xdsl.passes import ModulePass
 from dnnc.passes.calibrate import CalibratePass
 from dnnc.passes.canonicalize import CanonicalizePass
 from dnnc.passes.compose_norms import ComposeNormsPass
+from dnnc.passes.correct_bias import CorrectBiasPass
 from dnnc.passes.cse import CsePass
 from dnnc.passes.dce import DcePass
 from dnnc.passes.decompose import DecomposePass
@@ -14,9 +15,11 @@ from dnnc.passes.decompose_lrn import DecomposeLrnPass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
+from dnnc.passes.gptq import GptqPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
+from dnnc.passes.quantize_weights import QuantizeWeightsPass
 from dnnc.passes.tile import TilePass
 
 SIMPLIFY: tuple[type[ModulePass], ...] = (
@@ -50,7 +53,13 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
 }
 
 # Passes no pipeline runs by default.
-OPTIONAL: tuple[type[ModulePass], ...] = (CalibratePass, DecomposePass)
+OPTIONAL: tuple[type[ModulePass], ...] = (
+    CalibratePass,
+    CorrectBiasPass,
+    DecomposePass,
+    GptqPass,
+    QuantizeWeightsPass,
+)
 
 PASSES: dict[str, type[ModulePass]] = {
     p.name: p for p in sorted({*OPTIONAL, *(p for ps in PIPELINES.values() for p in ps)}, key=lambda p: p.name)
@@ -60,7 +69,13 @@ PASSES: dict[str, type[ModulePass]] = {
 ROUNDS: tuple[type[ModulePass], ...] = (FoldBatchNormPass, DecomposePass, DecomposeLrnPass, ComposeNormsPass)
 
 # Passes meant to change results: what they give is what later passes must keep, after the second to every bit.
-QUANTIZES: tuple[type[ModulePass], ...] = (QuantizePass, QuantizeLowerPass)
+QUANTIZES: tuple[type[ModulePass], ...] = (
+    QuantizePass,
+    QuantizeLowerPass,
+    QuantizeWeightsPass,
+    GptqPass,
+    CorrectBiasPass,
+)
 
 # The stage (`dnnc.ir.stages`) a module has reached after a pass; checked whenever the pass has run.
 REACHES: dict[type[ModulePass], str] = {

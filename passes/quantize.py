@@ -44,6 +44,7 @@ from dnnc.passes.analysis.integer_forms import (
     real,
     single,
 )
+from dnnc.passes.analysis.integer_weights import BITS, FLOAT
 from dnnc.passes.calibrate import RANGE, range_of
 from dnnc.passes.fuse_groups import only_user
 from dnnc.passes.quantize_lower import REMEDY
@@ -78,7 +79,8 @@ class QuantizePass(ModulePass):
             typing.check()
             typing.run()
         for inner in block.ops:
-            inner.attributes.pop(RANGE, None)
+            for noted in (RANGE, BITS, FLOAT):
+                inner.attributes.pop(noted, None)
 
 
 def activation_type(extremes: Range, symmetric: bool = False) -> QuantType:

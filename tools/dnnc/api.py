@@ -22,8 +22,9 @@ from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
 from dnnc.passes.analysis.integer_forms import comes_quantized
+from dnnc.passes.analysis.samples import providing
+from dnnc.passes.calibrate import CalibratePass, cut_samples, load_samples
 from dnnc.passes.calibrate import calibrate as record_ranges
-from dnnc.passes.calibrate import cut_samples, load_samples
 from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
@@ -288,11 +289,13 @@ def run_passes(
 
         pipeline = Pipeline(passes, before=begin, after=[end, *([after] if after else [])])
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
-        pipeline[:cut].run(network, in_place=True)
-        if samples is not None and any(isinstance(p, QuantizePass) for p in pipeline):
-            given = each(as_samples(network, samples), "calibration samples")
-            record_ranges(network.module, store_of(network.ctx), given)
-        pipeline[cut:].run(network, in_place=True)
+        own = any(isinstance(p, CalibratePass) for p in pipeline)
+        with providing(None if samples is None else lambda: as_samples(network, samples)):
+            pipeline[:cut].run(network, in_place=True)
+            if samples is not None and not own and any(isinstance(p, QuantizePass) for p in pipeline):
+                given = each(as_samples(network, samples), "calibration samples")
+                record_ranges(network.module, store_of(network.ctx), given)
+            pipeline[cut:].run(network, in_place=True)
 
 
 def as_samples(network: Network, samples: Samples) -> list[list[np.ndarray]]:
