@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -134,6 +135,12 @@ def node_names(location: LocationAttr) -> list[str]:
         parts = location.locations.data
         return list(dict.fromkeys(n for part in parts for n in node_names(part) or [where(part)] if n))
     return []
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'conv'?`, or nothing when no known name is close."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def counted(names: Iterable[str]) -> str:

@@ -10,9 +10,10 @@ from xdsl.ir import Attribute, SSAValue
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.evaluate import Frame, array_of, fitting, static
 from dnnc.frontend.dsl.initialisers import INITIALISERS, initial, refusal
-from dnnc.frontend.dsl.messages import Mistake, either, nearest
+from dnnc.frontend.dsl.messages import Mistake, either
 from dnnc.frontend.dsl.program import Program
 from dnnc.frontend.dsl.values import real, reals, shown, whole, word
+from dnnc.ir.diagnostics import nearest
 from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.types import dtype, element_type, shape_of, supported, tensor, tensor_text
 

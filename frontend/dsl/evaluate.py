@@ -13,11 +13,11 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from dnnc.frontend.dsl import tree as t
-from dnnc.frontend.dsl.messages import Mistake, Unknown, nearest
+from dnnc.frontend.dsl.messages import Mistake, Unknown
 from dnnc.frontend.dsl.program import located
 from dnnc.frontend.dsl.unit import Unit
 from dnnc.frontend.dsl.values import Unfit, element, is_number, real, reals, shown, whole, wholes
-from dnnc.ir.diagnostics import rule_code
+from dnnc.ir.diagnostics import nearest, rule_code
 from dnnc.ir.dnn.base import check_tensor
 from dnnc.ir.types import QuantType, Uniform, dtype, element_names, is_float, shape_of, tensor, type_name
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ from dnnc.frontend.dsl.evaluate import (
 )
 from dnnc.frontend.dsl.files import Reader, main_unit, prelude
 from dnnc.frontend.dsl.initialisers import INITIALISERS
-from dnnc.frontend.dsl.messages import Mistake, Unknown, finding, nearest
+from dnnc.frontend.dsl.messages import Mistake, Unknown, finding
 from dnnc.frontend.dsl.program import Program
 from dnnc.frontend.dsl.signatures import Signature, bind, called, operation, operations
 from dnnc.frontend.dsl.unit import Unit
 from dnnc.frontend.dsl.values import shown
-from dnnc.ir.diagnostics import Collector, Finding
+from dnnc.ir.diagnostics import Collector, DnncError, Finding, nearest
 from dnnc.ir.text import verify
 from dnnc.ir.types import tensor
 from dnnc.ir.weights import WeightStore, store_of
@@ -46,20 +47,33 @@ CONSTANTS = ("const", "load", *INITIALISERS)  # calls that make a constant
 def read_dnn(path: str | os.PathLike[str], ctx: Context) -> tuple[ModuleOp, str]:
     """The program of a .dnn file and its name, its weights in the store of `ctx`; DnncError with every mistake."""
     problems = Collector()
-    unit = main_unit(Path(path), problems)
+    with shallow(Path(path).name):
+        unit = main_unit(Path(path), problems)
     return _lowered(unit, ctx, problems, Path(path).stem)
 
 
 def parse_dnn(text: str, ctx: Context, name: str = "network.dnn", folder: str | os.PathLike[str] = ".") -> ModuleOp:
     """The program of a .dnn text; `folder` is where the files it names are, `load` also finds what `ctx` stores."""
     problems = Collector()
-    unit = Reader(problems).read(t.Source(name, text), Path(folder))
+    with shallow(name):
+        unit = Reader(problems).read(t.Source(name, text), Path(folder))
     return _lowered(unit, ctx, problems, name)[0]
+
+
+@contextmanager
+def shallow(name: str) -> Iterator[None]:
+    """Say of a text whose brackets nest too deeply that they do."""
+    try:
+        yield
+    except RecursionError:
+        message = "expected calls and brackets a few hundred deep at most, not deeper. Give inner values names."
+        raise DnncError(Finding(name, message, "E0301")) from None
 
 
 def _lowered(unit: Unit, ctx: Context, problems: Collector, name: str) -> tuple[ModuleOp, str]:
     problems.raise_if_any()
-    module = Lowering(unit, store_of(ctx), problems).run()
+    with shallow(name):
+        module = Lowering(unit, store_of(ctx), problems).run()
     given = [s.name for s in unit.statements if isinstance(s, t.Network)]
     return module, given[0] if given else name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from dnnc.frontend.dsl.tree import Source, Span
@@ -39,12 +38,6 @@ def excerpt(source: Source, at: Span) -> list[str]:
     shown = line[start : start + _WIDTH]
     width = max(1, min(at.width, len(shown) - (at.column - 1 - start)))
     return [f"  {shown}".rstrip(), f"  {' ' * (at.column - 1 - start)}{'^' + '~' * (width - 1)}"]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'conv'?`, or nothing when no known name is close."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def either(names: Iterable[str]) -> str:

@@ -9,7 +9,8 @@ from functools import cache
 from xdsl.irdl import OptOperandDef, OptPropertyDef, VarOperandDef
 
 from dnnc.frontend.dsl import tree as t
-from dnnc.frontend.dsl.messages import Mistake, either, nearest
+from dnnc.frontend.dsl.messages import Mistake, either
+from dnnc.ir.diagnostics import nearest
 from dnnc.ir.dnn import OPS, DnnOp, domains
 from dnnc.ir.dnn.attributes import WindowAttr
 from dnnc.ir.dnn.base import SEGMENTS

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnnc.frontend.dsl.messages import finding, nearest
+from dnnc.frontend.dsl.messages import finding
 from dnnc.frontend.dsl.tree import Source, Span, Statement
-from dnnc.ir.diagnostics import Collector, Finding
+from dnnc.ir.diagnostics import Collector, Finding, nearest
 
 if TYPE_CHECKING:
     from lark import Lark, Token

@@ -24,7 +24,7 @@ from dnnc.frontend.onnx.signature import Signature, declared_types, inferred_typ
 from dnnc.frontend.onnx.site import Mistake, Refused, Site, Unknown, named
 from dnnc.frontend.onnx.tensors import External, Literal, UnsupportedType, dense, literal
 from dnnc.frontend.onnx.upgrade import NEWEST, upgraded
-from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted
+from dnnc.ir.diagnostics import Collector, DnncError, Finding, counted, nearest
 from dnnc.ir.dnn.domains import RuleFailed, Rules
 from dnnc.ir.types import dtype, shape_of
 from dnnc.ir.weights import ABSENT, WeightStore, store_of
@@ -255,6 +255,8 @@ class Importer:
             return (
                 f"operators of the domain '{node.domain}' are not supported. A plug-in may add them (docs/plugins.md)."
             )
+        if not node.op:
+            return "expected the name of an operator, not none. Export the model again."
         return "the operator is not supported."
 
     def refuse(self, node: Node, reason: str, code: str) -> None:
@@ -307,7 +309,9 @@ class Importer:
     def lookup(self, name: str) -> Value:
         """What a name stands for."""
         if name not in self.scope:
-            raise Mistake(f"expected the name of a tensor, not '{name}', which nothing makes.", "E0217")
+            raise Mistake(
+                f"expected the name of a tensor, not '{name}', which nothing makes.{nearest(name, self.scope)}", "E0217"
+            )
         return self.scope[name]
 
     def value(self, name: str, location: LocationAttr | None = None) -> SSAValue:

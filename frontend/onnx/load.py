@@ -15,6 +15,13 @@ from dnnc.frontend.onnx.graph import Versions
 from dnnc.frontend.onnx.upgrade import NEWEST
 from dnnc.ir.diagnostics import DnncError, Finding, UnsupportedError
 
+LOOKS = {
+    b"version https://git-lfs": "a pointer to a file kept elsewhere. Fetch the file itself: git lfs pull.",
+    b"<": "a page of HTML or XML. Download the file itself.",
+    b"PK\x03\x04": "a zip archive. Unpack it; what torch.save wrote is exported with torch.onnx.export.",
+    b"\x89HDF": "an HDF5 file. Export the Keras model with tf2onnx.",
+}
+
 
 def model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
     """The model at a path (its external data left where it is), or the model given."""
@@ -75,8 +82,18 @@ def _read(path: Path) -> onnx.ModelProto:
             )
         ) from e
     except (wire.Damaged, DecodeError) as e:
-        message = "expected an ONNX model, not a file that is damaged or of another format. Export it again."
-        raise DnncError(Finding(str(path), message, "E0201")) from e
+        raise DnncError(Finding(str(path), f"expected an ONNX model, not {_mistaken(path)}", "E0201")) from e
+
+
+def _mistaken(path: Path) -> str:
+    """What a file that is no model looks like, and what to do."""
+    with path.open("rb") as f:
+        start = f.read(64)
+    if not start:
+        return "an empty file. Export it again."
+    looks = (what for sign, what in LOOKS.items() if start.startswith(sign))
+    text = "text. Give the file an exporter wrote." if start.isascii() and b"\0" not in start else None
+    return next(looks, text) or "a file that is damaged or of another format. Export it again."
 
 
 def check_versions(proto: onnx.ModelProto, versions: Versions) -> None:

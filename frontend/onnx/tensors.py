@@ -83,8 +83,16 @@ def _values(t: TensorProto, name: str, kind: TensorType) -> np.ndarray:
     try:
         array = numpy_helper.to_array(t)
     except (ValueError, TypeError) as e:
-        raise _damaged(name, f"data of shape {list(kind.get_shape())}", f"what the file holds ({e})") from e
+        raise _damaged(name, f"data of shape {list(kind.get_shape())}", _held(t)) from e
     return array.reshape(kind.get_shape())
+
+
+def _held(t: TensorProto) -> str:
+    """How much data is in a tensor."""
+    if t.HasField("raw_data"):
+        return f"{len(t.raw_data)} bytes"
+    fields = (t.float_data, t.int32_data, t.int64_data, t.double_data, t.uint64_data, t.string_data)
+    return f"{max(map(len, fields))} values"
 
 
 def _external(t: TensorProto, name: str, external: External, kind: TensorType) -> Callable[[], np.ndarray]:
@@ -111,7 +119,7 @@ def _external(t: TensorProto, name: str, external: External, kind: TensorType) -
         if location in external.told:
             raise DnncError(())
         external.told.add(location)
-        todo = f"Put the file beside the model, in {folder}."
+        todo = "Put the file beside the model."
         raise DnncError(
             Finding(where, f"expected its data in the file '{location}', which does not exist. {todo}", "E0221")
         )

@@ -16,8 +16,9 @@ from xdsl.passes import ModulePass
 from dnnc.ir import text
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.context import make_context
-from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.diagnostics import DnncError, Finding, nearest
 from dnnc.ir.interpret import evaluate, input_names, main_function, output_names
+from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
@@ -101,6 +102,20 @@ class Network:
         return self.view()._repr_html_()
 
 
+MODELS = (".onnx", ".dnn", ".mlir")
+EXPORT = {
+    **dict.fromkeys((".pt", ".pth"), " Export it with torch.onnx.export(model, inputs, 'net.onnx')."),
+    **dict.fromkeys((".pb", ".h5", ".keras", ".tflite"), " Convert it with tf2onnx."),
+    ".npu": " A program is run: dnnc run.",
+}
+
+
+def _meant(path: Path) -> str:
+    """What to do about a model that is not there: the model of the same folder with the nearest name."""
+    beside = [p.name for p in path.parent.iterdir() if p.suffix in MODELS] if path.parent.is_dir() else []
+    return nearest(path.name, beside).strip() or "Check the path."
+
+
 def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = None, weights: bool = True) -> Network:
     """Read a network: an .onnx file or ModelProto, a .dnn text, or IR text (.mlir with its .safetensors beside it).
 
@@ -110,7 +125,7 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
     if isinstance(source, (str, Path)):
         path = Path(source)
         if not path.exists():
-            raise DnncError(Finding(str(path), "expected a model file, found nothing there. Check the path.", "E0101"))
+            raise DnncError(Finding(str(path), f"expected a model file, found nothing there. {_meant(path)}", "E0101"))
         if path.suffix == ".mlir":
             return Network(*text.load(path), path.stem)
         if path.suffix == ".dnn":
@@ -120,9 +135,8 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
             module, name = read_dnn(path, ctx)
             return Network(module, ctx, name)
         if path.suffix != ".onnx":
-            raise DnncError(
-                Finding(str(path), f"expected a model as .onnx, .dnn or .mlir, not '{path.suffix}'.", "E0102")
-            )
+            message = f"expected a model as .onnx, .dnn or .mlir, not '{path.suffix}'.{EXPORT.get(path.suffix, '')}"
+            raise DnncError(Finding(str(path), message, "E0102"))
     from dnnc.frontend.onnx.importer import import_onnx
 
     ctx = make_context()
@@ -251,6 +265,11 @@ def compile(
     elif emit == "npu":
         from dnnc.backends.npu.target import assemble
 
+        if not any(isinstance(op, BufferOp) for op in network.module.walk()):
+            todo = "End the passes with tile,plan-memory, or write it with --emit ir."
+            raise DnncError(
+                Finding("main", f"expected a schedule to make a program of, not a network. {todo}", "E0448")
+            )
         with phase("assemble"):
             program.npu = assemble(network.module, network.ctx)
     return program

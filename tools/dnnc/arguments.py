@@ -73,6 +73,13 @@ def one_of(choices: Iterable[str]) -> Callable[[str], str]:
     return choice
 
 
+def count(text: str) -> int:
+    """A type of arguments: how many of something."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, not '{text}'.")
+    return int(text)
+
+
 def common(p: argparse.ArgumentParser) -> None:
     """What every command takes, before its name or after it."""
     group = p.add_argument_group("common options")

@@ -29,6 +29,8 @@ def run(args: Namespace) -> dict[str, Any]:
     samples = executor.samples(arrays, args.input)
     if not samples:
         raise DnncError(Finding(args.input, "expected at least one sample, not none. Put inputs in it.", "E0111"))
+    if not samples:
+        raise DnncError(Finding(args.input, "expected at least one sample, not none. Put inputs in it.", "E0111"))
     outputs = [executor.call(s) for s in each(samples, f"samples on {executor.on}")]
     stacked = {n: np.stack([o[i] for o in outputs]) for i, n in enumerate(executor.outputs)}
     result: dict[str, Any] = {"on": executor.on, "samples": len(samples)}

@@ -20,9 +20,7 @@ def told(error: Exception, arguments: Sequence[str]) -> int:
         case DnncError():
             return _refused("error", error, 1)
         case OSError():
-            place = str(error.filename or "file")
-            message = f"expected a path that can be read or written, not this ({error.strerror})."
-            return _refused("error", DnncError(Finding(place, message, "E0103")), 1)
+            return _refused("error", unreachable(error), 1)
         case MemoryError():
             message = "expected enough memory for this network, not less. Use a smaller one or a larger machine."
             return _refused("error", DnncError(message, "E0126"), 1)
@@ -30,6 +28,12 @@ def told(error: Exception, arguments: Sequence[str]) -> int:
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     first = str(error).strip().splitlines()[:1] or ["no message"]
     return _fault(error, f"{type(error).__name__} at {place}: {first[0]}", arguments)
+
+
+def unreachable(error: OSError) -> DnncError:
+    """What the operating system refused, as an error in the input."""
+    message = f"expected a path that can be read or written, not this ({error.strerror})."
+    return DnncError(Finding(str(error.filename or "file"), message, "E0103"))
 
 
 def _refused(kind: str, error: DnncError, code: int) -> int:

@@ -12,6 +12,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from dnnc import api
+from dnnc.failures import unreachable
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.stages import BY_NAME, check
@@ -30,11 +31,12 @@ def transform(args: Namespace, stdin: TextIO, out: TextIO) -> int:
         try:
             if _one(args, chunk, out):
                 return 1
-        except DnncError as e:
+        except (DnncError, OSError) as e:
+            error = unreachable(e) if isinstance(e, OSError) else e
             if not args.verify_diagnostics:
-                print(e, file=sys.stderr)
+                print(error, file=sys.stderr)
                 return 1
-            print(e, file=out)
+            print(error, file=out)
     return 0
 
 

@@ -32,7 +32,11 @@ def declare(p: Parser) -> None:
     arguments.pipeline(p, "those of what is emitted")
     arguments.calibrate(p)
     p.add_argument(
-        "--self-test", metavar="N", type=int, default=0, help="with --emit c: also a test of N inputs and their outputs"
+        "--self-test",
+        metavar="N",
+        type=arguments.count,
+        default=0,
+        help="with --emit c: also a test of N inputs and their outputs",
     )
     p.add_argument("--dump-after", metavar="PASS", help="print the module after a pass, or 'all' of them, to stderr")
     arguments.json(p)
@@ -47,6 +51,10 @@ def run(args: Namespace) -> None:
         message = "expected a file to write with -o, not none. `dnnc report --json` prints a report as JSON."
         raise DnncError(Finding("--emit report --json", message, "E0108"))
     output = Path(args.output or f"{Path(args.model).stem}.{ENDINGS.get(args.emit, 'txt')}")
+    kind = next((k for k, ending in ENDINGS.items() if output.suffix == f".{ending}"), args.emit)
+    if args.emit in ENDINGS and kind != args.emit:
+        message = f"expected a file that ends in .{ENDINGS[args.emit]}, not {output.suffix}. Or add --emit {kind}."
+        raise DnncError(Finding(str(output), message, "E0127"))
     if not output.parent.is_dir():
         message = f"expected a folder '{output.parent}', which does not exist. Create it first."
         raise DnncError(Finding(str(output), message, "E0104"))
