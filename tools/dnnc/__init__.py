@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnnc.api import Network, Program, compile, load
+    from dnnc.differences import diff
     from dnnc.ir.diagnostics import DnncError, UnsupportedError
     from dnnc.passes.pipeline import Bytes, Pipeline, pattern
 
 __version__ = "0.1.0"
-__all__ = ["Bytes", "DnncError", "Network", "Pipeline", "Program", "UnsupportedError", "compile", "load", "pattern"]
+__all__ = ["Bytes", "DnncError", "Network", "Pipeline", "Program", "UnsupportedError", "compile", "diff", "load", "pattern"]
 
 _HOME = {
     "Bytes": "dnnc.passes.pipeline",
     "DnncError": "dnnc.ir.diagnostics",
     "Pipeline": "dnnc.passes.pipeline",
+    "diff": "dnnc.differences",
     "UnsupportedError": "dnnc.ir.diagnostics",
     "pattern": "dnnc.passes.pipeline",
 }

@@ -47,6 +47,10 @@ LINES = {
         for view in ("summary", "layers", "stalls", "timeline", "list")
     },
     "trace of nothing": "trace {folder}/t.trace list --cycles 900000:900001",
+    "diff": "diff {lenet} -i {folder}/x.npz --calibrate {samples}",
+    "diff of floats": "diff {lenet} -i {folder}/x.npz --on c",
+    "eval": "eval {lenet} --data {folder}/labels.npz",
+    "eval against float": "eval {lenet} --data {folder}/labels.npz --on reference,npu --calibrate {samples} --against float",
     "targets": "targets",
     "passes": "passes",
     "ops": "ops",

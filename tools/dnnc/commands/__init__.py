@@ -19,6 +19,8 @@ NAMES = (
     "report",
     "view",
     "check",
+    "diff",
+    "eval",
     "trace",
     "targets",
     "passes",
