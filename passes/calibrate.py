@@ -99,7 +99,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError as e:
         message = "expected an .npz or .npy file, found nothing there. Check the path."
         raise DnncError(Finding(str(path), message, "E0101")) from e
-    except (ValueError, OSError, EOFError, KeyError, BadZipFile) as e:
+    except (ValueError, OSError, EOFError, KeyError, BadZipFile, NotImplementedError) as e:
         reason = str(e).split(". ")[0]
         message = f"expected an .npz or .npy file with numeric arrays, not this ({reason}). Write it with numpy.savez."
         raise DnncError(Finding(str(path), message, "E0110")) from e
