@@ -50,16 +50,15 @@ def _figures(diff: Diff) -> str:
 
 
 def _bars(layers: Sequence[Mapping[str, Any]]) -> str:
-    """A bar a layer, its length the SNR in decibels; none where there is no noise."""
-    full = max([_FULL, *(f["snr_db"] for f in layers if f["snr_db"] is not None)])
-    rows = "".join(_bar(i, f, full) for i, f in enumerate(layers))
+    """A bar a layer, its length the SNR in decibels up to 60; none where there is no noise."""
+    rows = "".join(_bar(i, f) for i, f in enumerate(layers))
     size = f"{_LEFT + _WIDTH + 90} {_ROW * len(layers)}"
     return f'<svg viewBox="0 0 {size}" width="{_LEFT + _WIDTH + 90}" font-size="12" fill="currentColor">{rows}</svg>'
 
 
-def _bar(i: int, facts: Mapping[str, Any], full: float) -> str:
+def _bar(i: int, facts: Mapping[str, Any]) -> str:
     y, value = i * _ROW, facts["snr_db"]
-    width = 0.0 if value is None else max(0.0, value / full * _WIDTH)
+    width = 0.0 if value is None else min(1.0, max(0.0, value / _FULL)) * _WIDTH
     differs = any(facts["differs"].values())
     name = shortened(facts["name"])
     told = "exact or silent" if value is None else f"{value:.1f} dB"
