@@ -35,6 +35,11 @@ def si(value: Value) -> str:
     return plain(value)
 
 
+def thousandths(value: Value) -> str:
+    """A ratio near one in three decimals."""
+    return f"{value:,.3f}" if isinstance(value, float) else plain(value)
+
+
 @dataclass(frozen=True)
 class Column(Generic[Row]):
     """One figure of each row: its key in JSON and CSV, its heading and unit, its definition, and how to compute it.

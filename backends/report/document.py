@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from html import escape
-from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
-from dnnc.backends.report import render, svg
-from dnnc.backends.report.column import described, record
+from dnnc.backends.report import svg
 from dnnc.backends.report.columns import COLUMNS, Row
 from dnnc.backends.report.layers import Layer, constants_of, layers_of, root
 from dnnc.backends.report.liveness import lifetimes, live_bytes
 from dnnc.backends.report.roofline import Roof
+from dnnc.backends.report.sheet import Sheet
 from dnnc.backends.report.totals import TOTALS, Network, border, distinct
 from dnnc.ir.arch import MODULE_ATTRIBUTE, Accelerator, of_module
 from dnnc.ir.interpret import main_function
@@ -27,7 +23,7 @@ SCHEMA = "dnnc.report/1"
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Sheet[Row, Network]):
     """What a network costs: a row for each layer, totals, notes. All counts are exact integers."""
 
     name: str
@@ -35,62 +31,24 @@ class Report:
     arch: Accelerator | None
     notes: tuple[str, ...] = ()
 
+    schema = SCHEMA
+    columns = COLUMNS
+    total_columns = TOTALS
+
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The layers in order."""
         return self.network.rows
 
     @property
-    def totals(self) -> dict[str, Any]:
-        """The figures of `TOTALS` by key."""
-        return record(TOTALS, self.network)
+    def whole(self) -> Network:
+        return self.network
 
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON has it.
+    @property
+    def accelerator(self) -> Accelerator | None:
+        return self.arch if self.network.roof is not None else None
 
-        `schema`, `name`, `target` (null without one), `columns` and `total_columns` (key, header, unit, doc of each
-        figure), `layers` (a mapping by key for each), `totals` (a mapping), `notes` (sentences).
-        """
-        return {
-            "schema": SCHEMA,
-            "name": self.name,
-            "target": self._target(),
-            "columns": described(COLUMNS),
-            "total_columns": described(TOTALS),
-            "layers": [record(COLUMNS, row) for row in self.rows],
-            "totals": self.totals,
-            "notes": list(self.notes),
-        }
-
-    def _target(self) -> dict[str, Any] | None:
-        roof = self.network.roof
-        if roof is None or self.arch is None:
-            return None
-        return {"name": roof.name, "description": self.arch.description, **_facts(roof)}
-
-    def json(self) -> str:
-        """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-    def csv(self) -> str:
-        """The layers as CSV (RFC 4180, lines end in LF): a line of keys, then a line a layer; empty where no figure."""
-        return render.csv_text(COLUMNS, self.rows)
-
-    def text(self, wide: bool = False) -> str:
-        """The report as plain text, every line as long as it must be; `wide` shows every column."""
-        return render.plain_text(lambda console, options: self._parts(wide))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self._parts(False)
-
-    def _parts(self, wide: bool) -> RenderResult:
-        yield render.heading(self._title())
-        yield render.table(COLUMNS, self.rows, self._last_line(), wide)
-        yield render.pairs(TOTALS, self.network)
-        for note in self.notes:
-            yield render.line(f"note: {note}")
-
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
         roof = self.network.roof
         if roof is None:
             return f"{self.name}: no target given"
@@ -98,15 +56,6 @@ class Report:
             f"{self.name} on {roof.name}: {roof.macs_per_cycle} MACs and {roof.bytes_per_cycle} DRAM bytes a cycle, "
             f"{roof.on_chip_bytes:,} bytes on chip, {roof.clock_mhz} MHz"
         )
-
-    def _last_line(self) -> dict[str, str]:
-        """The totals that stand below a column of the same key."""
-        return {"name": "total", **{c.key: c.show(c.of(self.network)) for c in TOTALS}}
-
-    def _repr_html_(self) -> str:
-        layers = render.html(self._title(), COLUMNS, self.rows, self._last_line())
-        notes = "".join(f"<p>note: {escape(note)}</p>\n" for note in self.notes)
-        return layers + render.html_pairs(TOTALS, self.network) + notes
 
     def roofline_svg(self) -> str:
         """The roofline of the target with a dot for each layer that multiplies, as a self-contained SVG picture."""
@@ -130,16 +79,6 @@ def report(module: ModuleOp, ctx: Context, arch: Accelerator | None = None, name
     returned = {root(v) for v in block.last_op.operands} if block.last_op is not None else set()
     network = Network(rows, distinct(rows), border(rows, returned), max(live), roof)
     return Report(name or "network", network, arch, (*_absent(module), *_notes(layers, arch)))
-
-
-def _facts(roof: Roof) -> dict[str, int]:
-    return {
-        "clock_mhz": roof.clock_mhz,
-        "macs_per_cycle": roof.macs_per_cycle,
-        "depthwise_macs_per_cycle": roof.depthwise_macs_per_cycle,
-        "dram_bytes_per_cycle": roof.bytes_per_cycle,
-        "on_chip_bytes": roof.on_chip_bytes,
-    }
 
 
 def _absent(module: ModuleOp) -> list[str]:

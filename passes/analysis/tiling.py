@@ -122,15 +122,17 @@ def forms(layer: Layer, of: Sizes) -> Candidates:
     # a resident input differs only where the reduction is split
     keep = (choices[choice, 1] == 0) | (of[2][size] < layer.C)
     size, choice = size[keep], choice[keep]
-    one = np.ones_like(size)
-    return Candidates(*(part[size] for part in of), *choices[choice].T, one, one)
+    rows, channels, reduction = (part[size] for part in of)
+    order, whole, resident = choices[choice].T
+    return Candidates(rows, channels, reduction, order, whole, resident, np.ones_like(size), np.ones_like(size))
 
 
 def buffered(layer: Layer, of: Candidates) -> Candidates:
     """Tiles with one and with two copies of their buffers, and of their sums."""
     counts = np.array(list(product((2, 1), (2, 1) if layer.kind != "none" else (1,))), np.int64)
-    columns = [np.repeat(getattr(of, f.name), len(counts)) for f in fields(Candidates)]
-    return Candidates(*columns[:-2], *np.tile(counts.T, len(of.rows)))
+    columns = {f.name: np.repeat(getattr(of, f.name), len(counts)) for f in fields(Candidates)}
+    tiles, sums = np.tile(counts.T, len(of.rows))
+    return Candidates(**(columns | {"copies": tiles, "sums_copies": sums}))
 
 
 def candidates(layer: Layer) -> Candidates:

@@ -7,9 +7,10 @@ from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.ir import SSAValue
 
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import CopyOp, loops_around
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of, loops_around
 from dnnc.ir.types import bits
 
 
@@ -34,9 +35,35 @@ def copy_bytes(copy: CopyOp) -> int:
             fixed *= s.at(0)[1]
         else:
             sums[s.loop] = sums[s.loop] * np.array([s.at(i)[1] for i in loops[s.loop].values], np.int64)
-    type_ = (copy.source if copy.loads else copy.target).type
+    return _bytes(copy, fixed * prod(int(s.sum()) for s in sums))
+
+
+def needed_bytes(copy: CopyOp) -> int:
+    """Bytes a copy moves that differ: elements that some run of it touches, each once."""
+    loops, count = loops_around(copy), 1
+    for s in copy.slices.data:
+        intervals = [s.at(i) for i in (loops[s.loop].values if s.loop >= 0 else (0,))]
+        count *= _covered(intervals)
+    return _bytes(copy, count)
+
+
+def _covered(intervals: list[tuple[int, int]]) -> int:
+    """Length of a union of (first, count)."""
+    total, end = 0, 0
+    for first, count in sorted(intervals):
+        total += max(0, first + count - max(first, end))
+        end = max(end, first + count)
+    return total
+
+
+def _outside(copy: CopyOp) -> SSAValue:
+    return copy.source if copy.loads else copy.target
+
+
+def _bytes(copy: CopyOp, elements: int) -> int:
+    type_ = _outside(copy).type
     assert isinstance(type_, MemRefType)
-    return fixed * prod(int(s.sum()) for s in sums) * bits(type_.element_type) // 8
+    return elements * bits(type_.element_type) // 8
 
 
 def copy_traffic(copy: CopyOp) -> Traffic:
@@ -49,3 +76,30 @@ def traffic(module: ModuleOp) -> Traffic:
     """The traffic of the whole schedule."""
     copies = (op for op in main_function(module).walk() if isinstance(op, CopyOp))
     return sum((copy_traffic(c) for c in copies), Traffic())
+
+
+@dataclass(frozen=True)
+class LayerTraffic:
+    """What one layer of a schedule moves, and |I| + |W| + |O|: what it would move if nothing moved twice."""
+
+    traffic: Traffic
+    compulsory: int
+
+
+def traffic_by_layer(module: ModuleOp) -> dict[str, LayerTraffic]:
+    """The traffic of each layer of a schedule, by the name its instructions are tagged with."""
+    ops = list(main_function(module).walk())
+    layer = {buffer_of(t): c.label.data for c in ops if isinstance(c, ComputeOp) for t in c.tiles}
+    moved: dict[str, Traffic] = {}
+    needed: dict[str, dict[tuple[SSAValue, bool], int]] = {}
+    for copy in (op for op in ops if isinstance(op, CopyOp)):
+        name = _layer_of(copy, layer)
+        moved[name] = moved.get(name, Traffic()) + copy_traffic(copy)
+        once, place = needed.setdefault(name, {}), (_outside(copy), copy.loads)
+        once[place] = max(once.get(place, 0), needed_bytes(copy))
+    return {name: LayerTraffic(t, sum(needed[name].values())) for name, t in moved.items()}
+
+
+def _layer_of(copy: CopyOp, layer: dict[BufferOp, str]) -> str:
+    chip = buffer_of(copy.target if copy.loads else copy.source)
+    return layer.get(chip, chip.label.data)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import COLUMNS
+from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_TOTALS
 from dnnc.backends.report.totals import TOTALS
 from dnnc.backends.report.zoo import ZOO_COLUMNS
 from tools.docs.markdown import literal, page, table
@@ -23,12 +24,19 @@ def text() -> str:
     """The page."""
     return page(
         "Report",
-        "`backends/report/columns.py`, `totals.py` and `zoo.py`",
+        "`backends/report/columns.py`, `totals.py`, `schedule.py` and `zoo.py`",
         "`dnnc report MODEL` prints the figures of each layer and of the network; `--json` and `--csv` have all of them.",
         "## Of a layer",
         columns(COLUMNS),
         "## Of a network",
         columns(TOTALS),
+        "## Of a compiled network (`dnnc report MODEL --calibrate X.npz`, `--compiled`, or `dnnc report PROGRAM.npu`)",
+        "Every figure that a program has equals what the simulator counts, as integers: its instructions are replayed through "
+        "the queues with the cycles of `passes/analysis/timing.py`, without arithmetic.",
+        "### Of a layer of it",
+        columns(SCHEDULE_COLUMNS),
+        "### Of all of it",
+        columns(SCHEDULE_TOTALS),
         "## Of the example networks (`dnnc report --zoo`)",
         columns(ZOO_COLUMNS),
     )

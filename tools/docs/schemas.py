@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import COLUMNS
 from dnnc.backends.report.document import SCHEMA
+from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_SCHEMA, SCHEDULE_TOTALS
 from dnnc.backends.report.totals import TOTALS
 from dnnc.backends.report.zoo import ZOO_COLUMNS, ZOO_SCHEMA
 from dnnc.ir.arch import Accelerator, Memory
@@ -65,7 +66,7 @@ def document(title: str, body: Schema) -> str:
 
 
 def report() -> str:
-    """The schema of `dnnc report --json`, with and without --zoo."""
+    """The schema of `dnnc report --json`, of a network, of a program, and with --zoo."""
     number = {"type": "integer"}
     roof = ("clock_mhz", "macs_per_cycle", "depthwise_macs_per_cycle", "dram_bytes_per_cycle", "on_chip_bytes")
     target = record(
@@ -74,19 +75,22 @@ def report() -> str:
     target["type"] = ["object", "null"]
     target["properties"] |= {k: {**number, "description": f"{k.replace('_', ' ')}."} for k in roof}
     target["required"] = list(target["properties"])
-    one = record(
-        "What a network costs.",
-        {
-            "schema": {"const": SCHEMA, "description": "Raised when a key goes or changes its meaning."},
+
+    def sheet(description: str, name: str, layers: Sequence[Column[Any]], whole: Sequence[Column[Any]]) -> Schema:
+        fields = {
+            "schema": {"const": name, "description": "Raised when a key goes or changes its meaning."},
             "name": text("The network's name."),
             "target": target,
             "columns": headings("What each figure of a layer is."),
             "total_columns": headings("What each figure of the network is."),
-            "layers": array("The layers, in order.", figures("Figures of one layer.", COLUMNS)),
-            "totals": figures("Figures of the network.", TOTALS),
+            "layers": array("The layers, in order.", figures("Figures of one layer.", layers)),
+            "totals": figures("Figures of the network.", whole),
             "notes": array("What a reader could take wrongly.", {"type": "string"}),
-        },
-    )
+        }
+        return record(description, fields)
+
+    one = sheet("What a network costs.", SCHEMA, COLUMNS, TOTALS)
+    runs = sheet("What a compiled network costs as it runs.", SCHEDULE_SCHEMA, SCHEDULE_COLUMNS, SCHEDULE_TOTALS)
     zoo = record(
         "With --zoo: the example networks beside published counts.",
         {
@@ -95,7 +99,9 @@ def report() -> str:
             "networks": array("The networks.", figures("Figures of one network.", ZOO_COLUMNS)),
         },
     )
-    return document("What `dnnc report --json` prints", {"description": "The analytical costs.", "oneOf": [one, zoo]})
+    return document(
+        "What `dnnc report --json` prints", {"description": "The analytical costs.", "oneOf": [one, runs, zoo]}
+    )
 
 
 def targets() -> str:

@@ -35,6 +35,7 @@ LINES = {
     "run with labels": "run {lenet} -i {folder}/labels.npz -o {folder}/y.npz",
     "report": "report {lenet}",
     "report of int8": "report {lenet} -p simplify -t tiny",
+    "report of the compiled": "report {lenet} --calibrate {samples}",
     "report of the zoo": "report --zoo",
     "check": "check {lenet}",
     "check with samples": "check {lenet} --calibrate {samples}",
