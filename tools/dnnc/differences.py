@@ -16,6 +16,7 @@ from dnnc.diff_page import body, page, shortened
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.diagnostics import DnncError, Finding, node_names, where
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.elementwise import Unary
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import evaluate, main_function
@@ -196,7 +197,11 @@ def matched(real: ModuleOp, fused: ModuleOp) -> list[Layer]:
         reference = _last_of_chain(source, kept)
         name = "+".join(dict.fromkeys([*names, *node_names(reference.location)]))
         inner = op.yielded()[0] if isinstance(op, GroupOp) else op.results[0]
-        layers.append(Layer(name, reference.results[0], op.results[0], inner, label, Errors(_quantized(op))))
+        layers.append(
+            Layer(
+                name, reference.results[0], op.results[0], inner, label, Errors(_quantized(op), _quantized(reference))
+            )
+        )
     return layers
 
 
@@ -215,7 +220,7 @@ def _label(op: GroupOp, used: dict[str, int]) -> str:
 
 def _comparable(source: DnnOp, op: DnnOp) -> bool:
     a, b = source.results[0].type, op.results[0].type
-    number = _quantized(op) is not None or is_float(b.element_type)  # pyright: ignore
+    number = all(_quantized(o) is not None or is_float(o.results[0].type.element_type) for o in (source, op))  # pyright: ignore
     return shape_of(a) == shape_of(b) and number
 
 
@@ -228,7 +233,7 @@ def _last_of_chain(op: DnnOp, kept: set[str]) -> DnnOp:
     """The last of the layers after one that have no operation of their own left: a ReLU that became a bound."""
     while len(uses := list(op.results[0].uses)) == 1:
         user = uses[0].operation
-        if not isinstance(user, DnnOp) or len(user.results) != 1 or kept.intersection(node_names(user.location)):
+        if not isinstance(user, Unary) or kept.intersection(node_names(user.location)):
             break
         if shape_of(user.results[0].type) != shape_of(op.results[0].type) or not node_names(user.location):
             break

@@ -15,15 +15,15 @@ STEPS, BINS = 4.0, 33  # an error histogram reaches from -4 to 4 quantization st
 class Errors:
     """Errors of a value over all samples: sums, from which SNR = 10 log10(sum x^2 / sum e^2) and the cosine follow."""
 
-    def __init__(self, element: QuantType | None):
-        self.element = element
+    def __init__(self, element: QuantType | None, source: QuantType | None = None):
+        self.element, self.source = element, source
         self.count = self.saturated = 0
         self.largest = self.absolute = self.noise = self.signal = self.power = self.product = 0.0
         self.histogram = np.zeros(BINS, np.int64)
 
     def add(self, reference: np.ndarray, stored: np.ndarray) -> None:
-        """Take one sample in: the float value, and the one compared with it as it is stored."""
-        x, y = reference.astype(np.float64), real(stored, self.element)
+        """Take one sample in: the reference, and the value compared with it, each as it is stored."""
+        x, y = real(reference, self.source), real(stored, self.element)
         e = y - x
         self.count += x.size
         self.largest = max(self.largest, float(np.abs(e).max(initial=0)))
