@@ -28,14 +28,15 @@ ROLES = ("input", "weight", "output", "accumulator", "parameter")
 DECODERS = ("dense", "bitmask", "rle", "csr", "csc", "n:m", "packed", "rice", "huffman")
 """Storage encodings by the numbers of the instruction set's decoder field."""
 
-DATAFLOWS = ("weight-stationary", "output-stationary", "adder-tree")
+DATAFLOWS = ("weight-stationary", "output-stationary", "adder-tree", "row-stationary")
 
 MODULE_ATTRIBUTE = "arch.target"
 
 
-def number(doc: str, low: float = 1, high: float = 1 << 40) -> Any:
-    """A numeric field within [low, high]."""
-    return field(metadata={"doc": doc, "low": low, "high": high})
+def number(doc: str, low: float = 1, high: float = 1 << 40, default: float | None = None) -> Any:
+    """A numeric field within [low, high]; one with a default may be left out of the file."""
+    metadata = {"doc": doc, "low": low, "high": high}
+    return field(metadata=metadata) if default is None else field(metadata=metadata, default=default)
 
 
 def choice(doc: str, *choices: str) -> Any:
@@ -53,6 +54,13 @@ class Array:
     dataflow: str = choice("which operand stays in the array", *DATAFLOWS)
     data_type: str = choice("operand type", "i8")
     accumulator_type: str = choice("partial sum type", "i32")
+    pe_input_bytes: int = number(
+        "row-stationary: inputs an element keeps; at least one row of taps fits", 0, 1 << 16, 0
+    )
+    pe_weight_bytes: int = number(
+        "row-stationary: weights an element keeps; at least one row of taps fits", 0, 1 << 16, 0
+    )
+    pe_sum_bytes: int = number("row-stationary: sums an element keeps; at least one fits", 0, 1 << 16, 0)
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,8 @@ class _Reader:
             here = _join(path, name)
             if name in values:
                 found[name] = self.value(hints[name], f.metadata, values[name], here)
+            elif f.default is not dataclasses.MISSING:
+                found[name] = f.default
             else:
                 self.note(here, f"a value ({_doc(f)})", "nothing", f"Add `{name} = ...`.", "E0605")
         return cls(**found) if len(found) == len(fields) + len(given) else None
@@ -256,7 +266,8 @@ def to_mapping(accelerator: Accelerator) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        held = {f.name: (getattr(value, f.name), f.default) for f in dataclasses.fields(value)}
+        return {name: _plain(got) for name, (got, default) in held.items() if got != default}
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     return dict(value) if isinstance(value, Mapping) else value

@@ -59,10 +59,16 @@ def _product(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[s
     s = product_shape(t)
     for kind, formula in ((False, timing.product), (True, timing.depthwise)):
         rows = s.depthwise == kind
-        cost = formula(s.reduction[rows], s.channels[rows], (s.rows * s.columns)[rows], t["accumulate"][rows], arch)
+        window = timing.Window(_pair(t, "kernel", rows), _pair(t, "stride", rows), s.rows[rows])
+        pixels = (s.rows * s.columns)[rows]
+        cost = formula(s.reduction[rows], s.channels[rows], pixels, t["accumulate"][rows], arch, window)
         cycles[t.index[rows]] = cost.cycles
         for name in ("macs", "input_read", "weight_read", "accumulator_read", "accumulator_write"):
             counters[name][t.index[rows]] = getattr(cost, name)
+
+
+def _pair(t: Operands, name: str, rows: np.ndarray) -> tuple[Column, Column]:
+    return t[f"window.{name}_h"][rows], t[f"window.{name}_w"][rows]
 
 
 def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:

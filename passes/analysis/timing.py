@@ -33,6 +33,19 @@ class Cost:
     accumulator_write: Int
 
 
+@dataclass(frozen=True)
+class Window:
+    """The sliding window behind an MM, which row-stationary arrays see: its kernel and stride, and the rows of sums."""
+
+    kernel: tuple[ArrayLike, ArrayLike]
+    stride: tuple[ArrayLike, ArrayLike]
+    rows: ArrayLike
+
+
+ONE_ROW = Window((1, 1), (1, 1), 1)
+"""A matrix product whose pixels are one row of sums."""
+
+
 def ceil_div(a: ArrayLike, b: ArrayLike) -> Int:
     """ceil(a / b) of integers."""
     return -(-np.asarray(a, np.int64) // np.asarray(b, np.int64))
@@ -68,7 +81,12 @@ def array_cycles(reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, a
 
 
 def product(
-    reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, accumulate: ArrayLike, arch: Accelerator
+    reduction: ArrayLike,
+    channels: ArrayLike,
+    pixels: ArrayLike,
+    accumulate: ArrayLike,
+    arch: Accelerator,
+    window: Window = ONE_ROW,
 ) -> Cost:
     """One MM: channels x pixels sums of `reduction` products; `accumulate` adds to what the accumulators hold.
 
@@ -77,6 +95,8 @@ def product(
     weights once per fold over the pixels; adder trees read them for every pixel.
     """
     k, m, p = (np.asarray(a, np.int64) for a in (reduction, channels, pixels))
+    if arch.array.dataflow == "row-stationary":
+        return _by_rows(k // _taps(window), m, p, accumulate, arch, window, depthwise=False)
     stationary = arch.array.dataflow == "weight-stationary"
     k_folds = ceil_div(k, arch.array.rows) if stationary else np.ones_like(k)
     weight_folds = {"weight-stationary": np.ones_like(p), "adder-tree": p}.get(
@@ -90,7 +110,12 @@ def product(
 
 
 def depthwise(
-    taps: ArrayLike, channels: ArrayLike, pixels: ArrayLike, accumulate: ArrayLike, arch: Accelerator
+    taps: ArrayLike,
+    channels: ArrayLike,
+    pixels: ArrayLike,
+    accumulate: ArrayLike,
+    arch: Accelerator,
+    window: Window = ONE_ROW,
 ) -> Cost:
     """One depthwise MM: each channel sums its own `taps` products per pixel, `depthwise_lanes` channels side by side.
 
@@ -98,12 +123,71 @@ def depthwise(
     once: ceil(taps/R) * ceil(M/lanes) * P + ceil(log2 R).
     """
     k, m, p = (np.asarray(a, np.int64) for a in (taps, channels, pixels))
+    if arch.array.dataflow == "row-stationary":
+        return _by_rows(np.ones_like(k), m, p, accumulate, arch, window, depthwise=True)
     a, k_folds = arch.array, ceil_div(k, arch.array.rows)
     folds = k_folds * ceil_div(m, a.depthwise_lanes)
     tree = a.dataflow == "adder-tree"
     cycles = folds * p + (a.rows - 1).bit_length() if tree else folds * (2 * a.rows + a.columns - 2 + p) - 1
     again = k_folds - 1 + np.asarray(accumulate, np.int64)
     return _with_ports(cycles, k * m * p, k * m * p, k * m, 4 * m * p * again, 4 * m * p * k_folds, arch)
+
+
+def _taps(window: Window) -> Int:
+    return np.asarray(window.kernel[0], np.int64) * np.asarray(window.kernel[1], np.int64)
+
+
+@dataclass(frozen=True)
+class RowMapping:
+    """How a row-stationary array shares out one MM: turns its elements take, and cycles without the loading of weights."""
+
+    strip_turns: Int
+    channel_turns: Int
+    """Times partial sums leave the array: ceil(C / (channels stacked * channels an element holds))."""
+    filter_turns: Int
+    """Times an input row comes in: ceil(M / (filters side by side * filters an element holds))."""
+    strips: Int
+    cycles: Int
+
+
+def row_mapping(
+    inner: ArrayLike, channels: ArrayLike, pixels: ArrayLike, window: Window, array: Array, depthwise: bool
+) -> RowMapping:
+    """The mapping of `channels` filters over `inner` input channels each, on R x C processing elements.
+
+    kernel_h elements in a column make one row of sums: each slides one row of the filter over one row of the input, a
+    product a cycle, and adds what comes from below. A strip is C rows of sums; floor(C / rows) filters stand side by side
+    when the sums have fewer. The floor(R / kernel_h) places above one another take input channels, then strips (then
+    filters, when depthwise). Cycles: ceil(kernel_h / R) * turns * columns * kernel_w + min(kernel_h, R) - 1.
+    """
+    c, m, e = (np.asarray(a, np.int64) for a in (inner, channels, window.rows))
+    taps_h, taps_w = (np.asarray(a, np.int64) for a in window.kernel)
+    places, strips = np.maximum(1, array.rows // taps_h), ceil_div(e, array.columns)
+    deep = np.clip(array.pe_input_bytes // taps_w, 1, c)
+    held = np.clip(array.pe_weight_bytes // (deep * taps_w), 1, max(1, array.pe_sum_bytes // 4))
+    stacked = np.minimum(places, c)
+    beside = np.minimum(places // stacked, strips)
+    filters = np.maximum(1, array.columns // e) * (places // beside if depthwise else np.ones_like(m))
+    strip_turns = ceil_div(strips, beside)
+    turns = ceil_div(taps_h, array.rows) * strip_turns * ceil_div(m, filters) * ceil_div(c, stacked)
+    cycles = turns * ceil_div(pixels, e) * taps_w + np.minimum(taps_h, array.rows) - 1
+    return RowMapping(strip_turns, ceil_div(c, deep * stacked), ceil_div(m, filters * held), strips, cycles)
+
+
+def _by_rows(c: Int, m: Int, p: Int, accumulate: ArrayLike, arch: Accelerator, window: Window, depthwise: bool) -> Cost:
+    """An MM of a row-stationary array: weights come in before each strip and are not hidden behind the products."""
+    found = row_mapping(c, m, p, window, arch.array, depthwise)
+    e, columns = np.asarray(window.rows, np.int64), ceil_div(p, window.rows)
+    (taps_h, taps_w), (down, right) = (
+        [np.asarray(n, np.int64) for n in pair] for pair in (window.kernel, window.stride)
+    )
+    heights, widths = (e - found.strips) * down + found.strips * taps_h, (columns - 1) * right + taps_w
+    inputs = (m if depthwise else c * found.filter_turns) * heights * widths
+    weights = c * m * _taps(window) * found.strip_turns
+    again, sums = found.channel_turns - 1 + np.asarray(accumulate, np.int64), 4 * m * p
+    loading = ceil_div(weights, arch.holding("weight").read_bytes_per_cycle)
+    macs = c * m * _taps(window) * p
+    return _with_ports(found.cycles + loading, macs, inputs, weights, sums * again, sums * found.channel_turns, arch)
 
 
 def _with_ports(compute: Int, macs: Int, inputs: Int, weights: Int, read: Int, written: Int, arch: Accelerator) -> Cost:

@@ -68,6 +68,13 @@ def test_mapping_round_trip():
     assert arch.to_mapping(edge) == tomllib.loads(EDGE)
 
 
+def test_a_value_with_a_default_may_be_left_out():
+    eyeriss = load_target("eyeriss")
+    assert "pe_sum_bytes" not in EDGE
+    assert (load_target().array.pe_sum_bytes, eyeriss.array.pe_sum_bytes) == (0, 48)
+    assert arch.from_mapping(arch.to_mapping(eyeriss), "x") == eyeriss
+
+
 def test_all_problems_are_listed_with_path_expected_got_and_remedy():
     text = EDGE.replace("rows = 16", "rows = 0").replace("setup_cycles = 16", "setup_cycle = 16")
     text = text.replace('dataflow = "weight-stationary"', 'dataflow = "weights"').replace("clock_mhz = 500\n", "")
@@ -75,8 +82,8 @@ def test_all_problems_are_listed_with_path_expected_got_and_remedy():
         "my.toml: clock_mhz: a value (clock frequency) was expected, not nothing. Add `clock_mhz = ...`. [E0605]",
         "my.toml: array.rows: an integer in [1, 4096] was expected, not 0. "
         "It is: processing elements along the reduction (input channels x kernel taps). [E0606]",
-        "my.toml: array.dataflow: one of weight-stationary, output-stationary, adder-tree was expected, not 'weights'. "
-        "It is: which operand stays in the array. [E0606]",
+        "my.toml: array.dataflow: one of weight-stationary, output-stationary, adder-tree, row-stationary was expected, "
+        "not 'weights'. It is: which operand stays in the array. [E0606]",
         "my.toml: dma.setup_cycle: one of the keys channels, setup_cycles, burst_bytes, bytes_per_cycle, decoders "
         "was expected, not 'setup_cycle'. Did you mean 'setup_cycles'? [E0604]",
         "my.toml: dma.setup_cycles: a value (cycles before the first byte of a transfer) was expected, not nothing. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 from dnnc.backends.npu.catalog import DEFAULT, bundled, load_target
@@ -25,7 +25,8 @@ def allowed(field: Field[Any]) -> str:
     data = field.metadata
     if "choices" in data:
         return ", ".join(map(literal, data["choices"])) or "text"
-    return f"{data['low']:,} to {data['high']:,}"
+    default = "" if field.default is MISSING else f", default {field.default:,}"
+    return f"{data['low']:,} to {data['high']:,}{default}"
 
 
 def described(kind: type) -> list[Field[Any]]:
@@ -73,7 +74,7 @@ def text() -> str:
         "Targets",
         "`ir/arch.py` and `backends/npu/targets/`",
         "A target is a TOML file: `-t NAME` names one that comes with dnnc, `-t FILE.toml` one of your own. Every key below is "
-        f"required; a wrong or unknown one is an error that names it. The default is {literal(DEFAULT)}.",
+        f"required but those with a default; a wrong or unknown one is an error that names it. The default is {literal(DEFAULT)}.",
         summary,
         "## Keys",
         *schema(),

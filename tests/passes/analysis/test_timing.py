@@ -117,6 +117,98 @@ def tree_cycles(reduction: int, channels: int, pixels: int, r: int, c: int) -> i
     return cycles
 
 
+def row_stationary(
+    w: np.ndarray, x: np.ndarray, rows: int, columns: int, depthwise: bool = False
+) -> tuple[np.ndarray, int, int]:
+    """Rows x columns elements, a product each a cycle; (sums [M, E, F], cycles, turns of partial sums that leave).
+
+    An element slides a row of a filter over a row of inputs; its sum of kernel_w products joins what the element below
+    gave a cycle before. Columns of elements stand where there is room; each makes one row of sums of one filter.
+    """
+    m, _, taps_h, taps_w = w.shape
+    inner, height, width = (1 if depthwise else x.shape[0]), x.shape[1] - taps_h + 1, x.shape[2] - taps_w + 1
+    out, cycles, used = np.zeros((m, height, width), np.int64), 0, min(taps_h, rows)
+    places = max(1, rows // taps_h)
+    stacked = min(places, inner)
+    strips = [range(at, min(at + columns, height)) for at in range(0, height, columns)]
+    beside = min(places // stacked, len(strips))
+    filters = max(1, columns // height) * (places // beside if depthwise else 1)
+    for strip_group in (strips[i : i + beside] for i in range(0, len(strips), beside)):
+        for first in range(0, m, filters):
+            for channels in (range(i, min(i + stacked, inner)) for i in range(0, inner, stacked)):
+                for fold in (range(i, min(i + rows, taps_h)) for i in range(0, taps_h, rows)):
+                    chains = [(f, c, e) for f in range(first, min(first + filters, m)) for c in channels
+                              for strip in strip_group for e in strip]  # fmt: skip
+                    assert len(chains) * len(fold) <= rows * columns
+                    cycles += run_chains(w, x, chains, fold, out, depthwise)
+    # the next round starts in an element as soon as it is through with the last: the skew is paid once
+    return out, cycles + used - 1, used
+
+
+def run_chains(w, x, chains, fold, out, depthwise) -> int:
+    """Columns of elements in lockstep, bottom one first; cycles in which an element is busy."""
+    taps_w, width = w.shape[3], out.shape[2]
+    for f, c, e in chains:
+        registers = np.zeros(len(fold), np.int64)
+        passed: list[dict[int, int]] = [{} for _ in fold]
+        for cycle in range(width * taps_w + len(fold) - 1):
+            for i, r in enumerate(fold):
+                at, tap = divmod(cycle - i, taps_w)
+                if not 0 <= at < width:
+                    continue
+                registers[i] = (registers[i] if tap else 0) + w[f, 0 if depthwise else c, r, tap] * x[
+                    f if depthwise else c, e + r, at + tap
+                ]
+                if tap == taps_w - 1:
+                    assert i == 0 or at in passed[i - 1]
+                    passed[i][at] = registers[i] + (passed[i - 1][at] if i else 0)
+        out[f, e] += [passed[-1][at] for at in range(width)]
+    return width * taps_w
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize(
+    ("channels", "filters", "kernel", "size"),
+    [(3, 4, (3, 3), (7, 6)), (5, 3, (1, 1), (2, 5)), (2, 3, (5, 2), (13, 6)), (1, 2, (7, 3), (9, 5)), (4, 5, (2, 3), (20, 4))],
+)  # fmt: skip
+def test_row_stationary_equals_the_registers(channels, filters, kernel, size, depthwise):
+    rng = np.random.default_rng(0)
+    inner, channels = (1, filters) if depthwise else (channels, channels)
+    w = rng.integers(-128, 128, (filters, inner, *kernel))
+    x = rng.integers(-128, 128, (channels, *size))
+    out, cycles, _ = row_stationary(w, x, 6, 4, depthwise)
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (1, 2))
+    wanted = "cefij,cij->cef" if depthwise else "cefij,mcij->mef"
+    np.testing.assert_array_equal(out, np.einsum(wanted, windows, w[:, 0] if depthwise else w))
+    array = replace(load_target("eyeriss").array, rows=6, columns=4)
+    window = timing.Window(kernel, (1, 1), out.shape[1])
+    found = timing.row_mapping(inner, filters, out[0].size, window, array, depthwise)
+    assert found.cycles == cycles
+
+
+@pytest.mark.parametrize(
+    ("c", "m", "size", "kernel", "stride", "busy"),
+    [(3, 96, 55, 11, 4, 154), (48, 128, 27, 5, 1, 135), (256, 384, 13, 3, 1, 156), (192, 192, 13, 3, 1, 156)],
+)
+def test_eyeriss_keeps_its_elements_busy_on_alexnet(c, m, size, kernel, stride, busy):
+    """The elements at work that the paper states, less what a last strip of fewer rows leaves idle."""
+    window = timing.Window((kernel, kernel), (stride, stride), size)
+    found = timing.row_mapping(c, m, size * size, window, load_target("eyeriss").array, False)
+    at_work = c * m * size * size * kernel**2 / (found.cycles - kernel + 1)
+    assert 0.95 * busy <= at_work <= busy
+
+
+def test_a_row_stationary_array_moves_what_its_elements_do_not_keep():
+    """AlexNet's third layer: 13 rows fit one strip; 4 channels stacked, 8 deep, 12 filters held."""
+    arch = load_target("eyeriss")
+    cost = timing.product(256 * 9, 384, 169, 0, arch, timing.Window((3, 3), (1, 1), 13))
+    assert cost.macs == 384 * 169 * 256 * 9
+    assert cost.weight_read == 384 * 256 * 9
+    assert cost.input_read == 384 // 12 * 256 * 15 * 15
+    assert (cost.accumulator_write, cost.accumulator_read) == (4 * 384 * 169 * 8, 4 * 384 * 169 * 7)
+    assert cost.cycles == 64 * 384 * 39 + 2 + cost.weight_read // 8
+
+
 def test_ppu_works_on_lanes_of_channels():
     lanes, setup = EDGE.ppu.lanes, EDGE.ppu.setup_cycles
     assert timing.post(lanes, 100, 0, {}, 0, EDGE) == setup + 100
