@@ -22,6 +22,9 @@ from dnnc.passes.analysis.tiling import ALIGN
 LONGEST, LONGEST_RUN = 4095, 65535
 """Extent of a dimension and bytes of a run in one transfer; a test compares them with the instruction set."""
 
+TOGETHER = 64
+"""Bytes that lie together where a move reads come in one transfer before it grows where it writes: no burst for a byte."""
+
 
 @dataclass(frozen=True)
 class Dim:
@@ -47,11 +50,16 @@ def nest_of(read: Strided, write: Strided) -> list[Dim]:
 
 
 def tile_of(dims: list[Dim], capacity: int) -> list[int]:
-    """Trips of each loop that one transfer takes, innermost loops first; repeats of what is read take none."""
+    """Trips of each loop that one transfer takes: those read together, then the innermost; repeats of a read take none."""
     tile, left = [1] * len(dims), capacity
     run = dims[-1].read == dims[-1].write == 1
     slots = 4 if run else 3
+    near = min(range(len(dims)), key=lambda i: (dims[i].read or 1 << 62, -i))
+    if not run and near < len(dims) - 1 and left > 1:
+        tile[near] = min(dims[near].size, TOGETHER, left)
+        left, slots = left // tile[near], slots - 1
     for i in reversed(range(len(dims))):
+        left, slots = (left * tile[i], slots + 1) if tile[i] > 1 else (left, slots)
         if not slots or left < 2:
             break
         if dims[i].read:

@@ -29,3 +29,10 @@ def test_a_tile_fits_one_transfer(sizes, capacity, run):
 
 def test_what_repeats_is_not_on_chip():
     assert tile_of([Dim(3, 5, 10), Dim(4, 0, 5), Dim(5, 1, 1)], 100) == [3, 1, 5]
+
+
+def test_a_transposed_move_takes_whole_stretches_of_what_it_reads():
+    """[9216, 3] to [3, 9216]: all three channels of a pixel come with it, 4095 pixels at a time."""
+    assert tile_of([Dim(3, 1, 9216), Dim(9216, 3, 1)], 100_000) == [3, 4095]
+    assert tile_of([Dim(3, 1, 9216), Dim(9216, 3, 1)], 300) == [3, 100]
+    assert tile_of([Dim(500, 1, 800), Dim(800, 500, 1)], 6400) == [64, 100]
