@@ -24,9 +24,16 @@ def quantized(x: np.ndarray, type_: QuantType) -> np.ndarray:
     low, high = integer_range(type_.storage)
     scale, zero = along(type_.scale, type_.axis, x.ndim), along(type_.zero, type_.axis, x.ndim)
     with np.errstate(over="ignore"):  # beyond float32 is beyond the range too
-        steps = np.rint(x.astype(np.float32) / scale)
-    q = np.clip(np.nan_to_num(steps, posinf=2.0**31, neginf=-(2.0**31)), -(2.0**31), 2.0**31)
-    return np.clip(q.astype(np.int64) + zero, low, high).astype(dtype(type_))
+        steps = np.asarray(x.astype(np.float32, copy=False) / scale)
+    np.rint(steps, out=steps)
+    np.copyto(steps, 0, where=np.isnan(steps))
+    if max(abs(low), abs(high)) >= 1 << 22:  # float32 does not hold such sums
+        steps = np.clip(steps, -(2.0**31), 2.0**31).astype(np.int64)
+        return np.clip(steps + zero, low, high).astype(dtype(type_))
+    first, last, zero = (np.asarray(v, np.float32) for v in (low - zero, high - zero, zero))
+    np.clip(steps, first, last, out=steps)
+    steps += zero
+    return steps.astype(dtype(type_))
 
 
 def stored_value(value: float, element: Attribute) -> float:
