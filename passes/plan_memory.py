@@ -15,7 +15,8 @@ from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Finding, UnsupportedError
 from dnnc.ir.dnn.attributes import Int
 from dnnc.ir.sched import BufferOp
-from dnnc.passes.analysis.allocation import Buffer, plan
+from dnnc.passes.analysis.allocate import plan
+from dnnc.passes.analysis.allocation import Buffer
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.liveness import steps
 from dnnc.passes.analysis.tiling import ALIGN

@@ -12,7 +12,8 @@ from dnnc.backends.c.text import bytes_of, numpy_type
 from dnnc.backends.c.units import Graph, Unit
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Strided
 from dnnc.ir.types import shape_of
-from dnnc.passes.analysis.allocation import Buffer, MemPlan, plan
+from dnnc.passes.analysis.allocate import plan
+from dnnc.passes.analysis.allocation import Buffer, MemPlan
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Static buffer allocation: one memory, half-open lifetimes, offsets that minimise the peak.
+"""Static buffer allocation: buffers with half-open lifetimes, plans and what they reach, the heuristics that make them.
 
-Two heuristics are run and the better plan is kept: best-fit skyline and size-sorted first-fit. Together they reach the
-liveness lower bound on ordinary CNN graphs; `MemPlan.optimal` says when they did.
+Best-fit skyline and size-sorted first-fit together reach the liveness lower bound on ordinary CNN graphs. What they
+leave is searched in `dnnc.passes.analysis.allocate`.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -28,20 +28,21 @@ class Buffer:
 
 @dataclass(frozen=True)
 class MemPlan:
-    """Offset of every buffer, the peak they reach, and the liveness bound no plan can beat."""
+    """Offset of every buffer, the peak they reach, the liveness bound, and the bytes proved necessary when it is more."""
 
     offsets: dict[Hashable, int]
     peak: int
     lower_bound: int
+    proved: int = 0
 
     @property
     def optimal(self) -> bool:
-        """Whether the peak equals the liveness bound, which proves it minimal."""
-        return self.peak == self.lower_bound
+        """Whether the peak is proved minimal: no plan needs less than the liveness bound or what a search proved."""
+        return self.peak == max(self.lower_bound, self.proved)
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """The buffers as int64 columns."""
 
     size: NDArray[np.int64]
@@ -50,9 +51,10 @@ class _Table:
     align: NDArray[np.int64]
 
 
-def _table(buffers: Sequence[Buffer]) -> _Table:
+def table(buffers: Sequence[Buffer]) -> Table:
+    """The columns of buffers."""
     columns = np.array([(b.size, b.start, b.end, b.align) for b in buffers], dtype=np.int64).reshape(-1, 4)
-    return _Table(*columns.T)
+    return Table(*columns.T)
 
 
 def _round_up(value: int, align: int) -> int:
@@ -61,7 +63,7 @@ def _round_up(value: int, align: int) -> int:
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
     """Max over steps of the summed sizes of live buffers, in bytes."""
-    t = _table(buffers)
+    t = table(buffers)
     steps, index = np.unique(np.concatenate([t.start, t.end]), return_inverse=True)
     change = np.zeros(len(steps), dtype=np.int64)
     np.add.at(change, index[: len(buffers)], t.size)
@@ -69,7 +71,7 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
     return int(np.cumsum(change).max(initial=0))
 
 
-def first_fit(t: _Table) -> NDArray[np.int64]:
+def first_fit(t: Table) -> NDArray[np.int64]:
     """Largest buffer first, each in the lowest gap between the placed buffers it overlaps in time."""
     offsets = np.zeros(len(t.size), dtype=np.int64)
     placed = np.zeros(len(t.size), dtype=bool)
@@ -87,7 +89,7 @@ def first_fit(t: _Table) -> NDArray[np.int64]:
     return offsets
 
 
-def skyline(t: _Table) -> NDArray[np.int64]:
+def skyline(t: Table) -> NDArray[np.int64]:
     """Lowest segment of the contour over time first, filled with the longest-lived buffer that fits in it."""
     offsets = np.zeros(len(t.size), dtype=np.int64)
     left = [int(i) for i in np.lexsort((-t.size, t.start - t.end)) if t.size[i] and t.start[i] < t.end[i]]
@@ -127,32 +129,18 @@ def _merge(contour: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     return out
 
 
-HEURISTICS: tuple[Callable[[_Table], NDArray[np.int64]], ...] = (skyline, first_fit)
+HEURISTICS: tuple[Callable[[Table], NDArray[np.int64]], ...] = (skyline, first_fit)
 
 
-def plan(buffers: Sequence[Buffer]) -> MemPlan:
-    """The plan with the least peak of skyline and first-fit, checked by `overlaps`; deterministic.
-
-    A buffer with no bytes or no lifetime gets offset 0 and conflicts with nothing.
-    """
-    if not buffers:
-        return MemPlan({}, 0, 0)
-    t = _table(buffers)
-    best = min((heuristic(t) for heuristic in HEURISTICS), key=lambda o: _peak(t, o))
-    result = MemPlan({b.id: int(o) for b, o in zip(buffers, best)}, _peak(t, best), lower_bound(buffers))
-    if found := overlaps(buffers, result):
-        raise AssertionError(f"allocation bug: buffers {found[0][0]!r} and {found[0][1]!r} overlap")
-    return result
-
-
-def _peak(t: _Table, offsets: NDArray[np.int64]) -> int:
+def peak(t: Table, offsets: NDArray[np.int64]) -> int:
+    """The highest byte any buffer reaches."""
     live = (t.size > 0) & (t.start < t.end)
     return int((offsets + t.size)[live].max(initial=0))
 
 
 def overlaps(buffers: Sequence[Buffer], result: MemPlan) -> list[tuple[Hashable, Hashable]]:
     """Every pair of buffers that share a byte at the same step, by comparing all: empty when the plan is valid."""
-    t = _table(buffers)
+    t = table(buffers)
     low = np.array([result.offsets[b.id] for b in buffers], dtype=np.int64)
     high = low + t.size
     # an empty buffer lies on no byte even when its offset falls inside another

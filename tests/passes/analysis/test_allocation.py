@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnnc.passes.analysis import allocation
-from dnnc.passes.analysis.allocation import Buffer, MemPlan, lower_bound, overlaps, plan
+from dnnc.passes.analysis.allocate import plan
+from dnnc.passes.analysis.allocation import Buffer, MemPlan, lower_bound, overlaps
 
 
 @st.composite
@@ -26,7 +27,7 @@ def test_plans_are_valid_aligned_and_never_below_the_bound(buffers):
 
 @given(buffer_lists())
 def test_each_heuristic_alone_is_valid(buffers):
-    table = allocation._table(buffers)
+    table = allocation.table(buffers)
     for heuristic in allocation.HEURISTICS:
         offsets = heuristic(table)
         assert overlaps(buffers, MemPlan({b.id: int(o) for b, o in zip(buffers, offsets)}, 0, 0)) == []
