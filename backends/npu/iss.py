@@ -19,7 +19,7 @@ from dnnc.backends.npu.footprint import memories
 from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.machine import Machine
 from dnnc.backends.npu.program import Program, Symbol, inconsistencies
-from dnnc.backends.npu.queues import Event, Queues, load
+from dnnc.backends.npu.queues import Event, Load, Queues, limits, load
 from dnnc.backends.npu.sequence import expand
 from dnnc.backends.npu.trace import COLUMNS, KINDS, STALLS, Trace
 from dnnc.ir.arch import Accelerator
@@ -69,7 +69,9 @@ class Simulator:
         self.costs = costs(decoded, len(self.words), self.arch)
         self.kind = _kinds(self.words)
         self.tag = header(self.words, "tag")
-        self.queues = Queues(load(self.words, decoded, self.costs.cycles), self.arch, self.describe, seed)
+        self.work = load(self.words, decoded, self.costs.cycles)
+        self.waits = _waits(self.words, self.work)
+        self.queues = Queues(self.work, limits(self.arch), self.describe, seed)
         self.machine = None if timing_only else Machine(program, decoded, self.memories)
         self.events: list[Event] = []
         self.saturated: list[int] = []
@@ -145,9 +147,12 @@ class Simulator:
             "stall": stall,
             "stall_cycles": stall_cycles,
             "saturated": np.array(self.saturated, np.int64),
+            "place": index,
+            "wait": self.waits[index],
+            "signal": header(self.words, "signal")[index],
         }
         columns = {name: columns[name].astype(dtype) for name, dtype in COLUMNS.items()}
-        return Trace(columns, self.program.tags, self.arch.name, self.arch.clock_mhz)
+        return Trace(columns, self.program.tags, self.arch.name, self.arch.clock_mhz, limits(self.arch))
 
     def _by_tag(self) -> dict[str, NDArray[np.int64]]:
         trace, index = self.trace(), np.array([e.index for e in self.events], np.int64)
@@ -165,6 +170,13 @@ def _summed(slot: NDArray[np.int64], values: NDArray[np.int64], n: int) -> NDArr
     out = np.zeros(n, np.int64)
     np.add.at(out, slot, values)
     return out
+
+
+def _waits(words: NDArray[np.uint32], work: Load) -> NDArray[np.int64]:
+    """The queues each instruction waits for: for a token of theirs, or as a barrier until they are empty."""
+    found = header(words, "wait").astype(np.int64)
+    found[list(work.barrier)] = list(work.barrier.values())
+    return found
 
 
 def _kinds(words: NDArray[np.uint32]) -> NDArray[np.int64]:

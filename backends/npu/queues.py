@@ -39,6 +39,22 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What bounds the queues of a machine: entries of each, tokens a pair holds, cycles of a dispatch, one DMA or two."""
+
+    entries: int
+    token_depth: int
+    dispatch_cycles: int
+    shared_dma: bool
+
+
+def limits(arch: Accelerator) -> Limits:
+    """Those of an accelerator."""
+    q = arch.queues
+    return Limits(q.entries, q.token_depth, q.dispatch_cycles, arch.dma.channels == 1)
+
+
+@dataclass(frozen=True)
 class Load:
     """What the queues need to know of a stream: per instruction its engine, tokens, cycles, and what it blocks on."""
 
@@ -69,11 +85,11 @@ class Queues:
     """The running state; `step` executes one instruction."""
 
     def __init__(
-        self, work: Load, arch: Accelerator, describe: Callable[[int], str] = str, seed: int | None = None
+        self, work: Load, bounds: Limits, describe: Callable[[int], str] = str, seed: int | None = None
     ) -> None:
         self.work, self.describe = work, describe
-        self.entries, self.depth = arch.queues.entries, arch.queues.token_depth
-        self.dispatch_cycles, self.shared_dma = arch.queues.dispatch_cycles, arch.dma.channels == 1
+        self.entries, self.depth = bounds.entries, bounds.token_depth
+        self.dispatch_cycles, self.shared_dma = bounds.dispatch_cycles, bounds.shared_dma
         self.random = None if seed is None else Random(seed)
         n = len(QUEUES)
         self.waiting: list[deque[int]] = [deque() for _ in range(n)]

@@ -5,7 +5,7 @@ A trace file is one safetensors file, a tensor per column, with the names of tag
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from safetensors import SafetensorError, safe_open
 
 from dnnc.backends.html import Head, table
 from dnnc.backends.npu import timeline
-from dnnc.backends.npu.isa import INSTRUCTIONS, Engine
+from dnnc.backends.npu.isa import HALT, INSTRUCTIONS, Engine
 from dnnc.backends.npu.program import Tag
+from dnnc.backends.npu.queues import Limits
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.weights import write_safetensors
 
@@ -35,7 +36,11 @@ COLUMNS = {
     "stall": np.uint8,
     "stall_cycles": np.int64,
     "saturated": np.int64,
+    "place": np.int64,
+    "wait": np.uint8,
+    "signal": np.uint8,
 }
+"""`index` counts in the program, `place` in the stream of its unrolled loops; `wait` and `signal` are sets of queues."""
 
 KINDS = tuple(i.name for i in INSTRUCTIONS)
 
@@ -52,6 +57,7 @@ class Trace:
     tags: tuple[Tag, ...]
     target: str = ""
     clock_mhz: int = 1
+    limits: Limits = Limits(1, 1, 1, True)
 
     def __len__(self) -> int:
         return len(self.columns["index"])
@@ -71,9 +77,20 @@ class Trace:
         table = np.array([number[t.layer] for t in self.tags] + [len(names)])
         return [*names, "(no layer)"], table[np.minimum(self["tag"].astype(np.int64), len(self.tags))]
 
+    def require_whole(self) -> None:
+        """Raise DnncError unless every instruction of a run is here, up to its halt."""
+        if (
+            not len(self)
+            or int(self["place"].max()) + 1 != len(self)
+            or KINDS[self["kind"][self["place"].argmax()]] != HALT.name
+        ):
+            raise DnncError(
+                "trace: all instructions of a run were expected, not a slice. Leave the slice out.", "E0829"
+            )
+
     def where(self, rows: NDArray[np.bool_]) -> "Trace":
         """The rows of a mask."""
-        return Trace({k: v[rows] for k, v in self.columns.items()}, self.tags, self.target, self.clock_mhz)
+        return replace(self, columns={k: v[rows] for k, v in self.columns.items()})
 
     def slice(
         self, layer: str | None = None, engine: str | None = None, begin: int = 0, end: int | None = None
@@ -180,7 +197,7 @@ class Trace:
     def save(self, path: Path | str) -> None:
         """Write the trace file; the same trace gives the same bytes."""
         tags = [[t.layer, t.node, t.tile] for t in self.tags]
-        about = {"tags": tags, "target": self.target, "clock_mhz": self.clock_mhz}
+        about = {"tags": tags, "target": self.target, "clock_mhz": self.clock_mhz, "limits": asdict(self.limits)}
         columns = {k: np.ascontiguousarray(self[k], dtype) for k, dtype in COLUMNS.items()}
         write_safetensors(path, columns, {_KEY: json.dumps(about, sort_keys=True)})
 
@@ -191,8 +208,9 @@ def load(path: Path | str) -> Trace:
         with safe_open(path, "numpy") as file:
             about = json.loads((file.metadata() or {})[_KEY])
             columns = {name: file.get_tensor(name) for name in COLUMNS}
-    except (SafetensorError, KeyError, ValueError) as error:
+            limits = Limits(**about["limits"])
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise DnncError(
             f"{path}: a trace written by dnnc was expected: {error}. Run the program again.", "E0826"
         ) from None
-    return Trace(columns, tuple(Tag(*t) for t in about["tags"]), about["target"], about["clock_mhz"])
+    return Trace(columns, tuple(Tag(*t) for t in about["tags"]), about["target"], about["clock_mhz"], limits)

@@ -11,7 +11,7 @@ from dnnc.backends.npu.faults import faults
 from dnnc.backends.npu.footprint import Accesses, accesses, memories
 from dnnc.backends.npu.isa import HALT, QUEUES
 from dnnc.backends.npu.program import Program, inconsistencies
-from dnnc.backends.npu.queues import DeadlockError, Event, Load, Queues, load
+from dnnc.backends.npu.queues import DeadlockError, Event, Load, Queues, limits, load
 from dnnc.backends.npu.races import clocks, races
 from dnnc.backends.npu.sequence import Stream, expand
 from dnnc.ir.arch import Accelerator
@@ -77,7 +77,7 @@ class _Verifier:
 
     def _runs(self, work: Load) -> bool:
         """Execute the queues without arithmetic; note the deadlock when there is one."""
-        queues, self.events = Queues(work, self.arch, self.where), list[Event]()
+        queues, self.events = Queues(work, limits(self.arch), self.where), list[Event]()
         try:
             while (event := queues.step()) is not None:
                 self.events.append(event)

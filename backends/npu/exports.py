@@ -1,0 +1,111 @@
+"""A trace for other programs: CSV, value change dumps for wave viewers, and a table of SQLite to query."""
+
+import csv
+import sqlite3
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import numpy as np
+
+from dnnc.backends.npu.isa import Engine
+from dnnc.backends.npu.trace import Trace
+from dnnc.ir.diagnostics import DnncError
+
+_PS = 1_000_000  # picoseconds of a cycle at 1 MHz
+
+
+def as_csv(trace: Trace) -> str:
+    """One line an instruction under the names of the columns."""
+    out = StringIO()
+    rows = trace.rows()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def as_vcd(trace: Trace) -> str:
+    """A value change dump (IEEE 1364): of each engine whether it is busy, the instruction it executes, and the layer."""
+    lines = ["$timescale 1 ps $end", "$scope module npu $end"]
+    for e in Engine:
+        lines += [f"$scope module {e.name.lower()} $end", f"$var wire 1 b{int(e)} busy $end"]
+        lines += [f"$var reg 32 i{int(e)} instruction $end", f"$var string 1 l{int(e)} layer $end", "$upscope $end"]
+    lines += ["$upscope $end", "$enddefinitions $end", "#0", "$dumpvars"]
+    for e in Engine:
+        lines += [f"0b{int(e)}", f"bx i{int(e)}", f"s l{int(e)}"]
+    return "\n".join([*lines, "$end", *_changes(trace)]) + "\n"
+
+
+def _changes(trace: Trace) -> Iterator[str]:
+    names, layer = trace.layer_of_tag()
+    shown = ["_".join(name.split()) for name in names]
+    now = 0
+    for time, begins, engine, row in _edges(trace):
+        if time != now:
+            yield f"#{time * _PS // trace.clock_mhz}"
+            now = time
+        yield f"{begins}b{engine}"
+        if begins:
+            yield f"b{int(trace['index'][row]):b} i{engine}"
+            yield f"s{shown[layer[row]]} l{engine}"
+
+
+def _edges(trace: Trace) -> Iterator[tuple[int, int, int, int]]:
+    """(cycle, 1 for a start, engine, row) in order of time; ends of a moment first, unless of what lasts none."""
+    rows = np.flatnonzero(trace["end"] > trace["start"])
+    time = np.concatenate([trace["start"][rows], trace["end"][rows]])
+    begins = np.repeat([1, 0], len(rows))
+    order = np.lexsort((begins, time))
+    twice = np.concatenate([rows, rows])[order]
+    yield from zip(time[order].tolist(), begins[order].tolist(), trace["engine"][twice].tolist(), twice.tolist())
+
+
+def query(trace: Trace, sql: str) -> list[dict[str, Any]]:
+    """What a SELECT gives on the table `trace`, whose columns are those of `rows`."""
+    rows = trace.rows()
+    with sqlite3.connect(":memory:") as db:
+        names = list(rows[0]) if rows else ["index"]
+        db.execute(f"CREATE TABLE trace ({', '.join(_quoted(n) for n in names)})")
+        db.executemany(f"INSERT INTO trace VALUES ({', '.join('?' * len(names))})", [tuple(r.values()) for r in rows])
+        db.execute("PRAGMA query_only = ON")
+        try:
+            found = db.execute(sql)
+            heads = [d[0] for d in found.description or ()]
+            return [dict(zip(heads, row)) for row in found]
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            columns = ", ".join(map(_quoted, names))
+            todo = f"The table is trace, its columns {columns}"
+            raise DnncError(f"query: a SELECT of SQLite was expected: {error}. {todo}.", "E0830") from None
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if name in ("index", "end") else name
+
+
+def compare(before: Trace, after: Trace) -> list[dict[str, Any]]:
+    """Layer by layer and in total, cycles from first to last, DRAM bytes, MACs and stalls of two traces, and the change."""
+    rows = []
+    old, new = ({r["layer"]: _figures(r) for r in t.summary()} for t in (before, after))
+    for name in dict.fromkeys([*old, *new]):
+        rows.append(_changed(name, old.get(name, {}), new.get(name, {})))
+    totals = [_total(t, layers.values()) for t, layers in ((before, old), (after, new))]
+    return [*rows, _changed("(all)", *totals)]
+
+
+def _figures(row: dict[str, Any]) -> dict[str, int]:
+    stalls = sum(v for k, v in row.items() if k.startswith("stall_"))
+    return {"cycles": row["end"] - row["start"], "bytes": row["bytes"], "macs": row["macs"], "stalls": stalls}
+
+
+def _total(trace: Trace, layers: Any) -> dict[str, int]:
+    sums = {name: sum(r[name] for r in layers) for name in ("bytes", "macs", "stalls")}
+    return {"cycles": trace.cycles, **sums}
+
+
+def _changed(name: str, old: dict[str, int], new: dict[str, int]) -> dict[str, Any]:
+    out: dict[str, Any] = {"layer": name}
+    for key in ("cycles", "bytes", "macs", "stalls"):
+        a, b = old.get(key, 0), new.get(key, 0)
+        out |= {f"{key}_before": a, f"{key}_after": b, f"{key}_change": b - a}
+    return out

@@ -1,0 +1,28 @@
+"""Check a program without running it: fields, bounds, tokens, deadlocks, races."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from dnnc import arguments, console
+from dnnc.arguments import Parser
+
+EXAMPLES = ("dnnc verify lenet5.npu",)
+
+
+def declare(p: Parser) -> None:
+    """Its arguments."""
+    arguments.file(p, "file", help="program: .npu", endings=(".npu",))
+    arguments.target(p)
+
+
+def run(args: Namespace) -> None:
+    """One line when it is sound; else every finding, with instruction, tag and layer."""
+    from dnnc import api
+    from dnnc.backends.npu.program import load
+    from dnnc.backends.npu.verify import check
+
+    program = load(args.file)
+    check(program, api.load_target(args.target))
+    layers = len({t.layer for t in program.tags})
+    console.say(f"{args.file}: sound, {len(program.text):,} instructions, {layers} layers")
