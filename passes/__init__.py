@@ -16,6 +16,7 @@ from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.gptq import GptqPass
+from dnnc.passes.order import OrderPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
@@ -58,6 +59,7 @@ OPTIONAL: tuple[type[ModulePass], ...] = (
     CorrectBiasPass,
     DecomposePass,
     GptqPass,
+    OrderPass,
     QuantizeWeightsPass,
 )
 

@@ -1,0 +1,180 @@
+"""Execution orders of least peak memory: minimax best-first search over sets of executed tasks.
+
+While a task runs, what it reads and what it makes are alive together. The program is split where one value is alone
+alive; each part is searched on its own. A ready task that frees at least what it adds, without a new peak, runs at
+once: run earlier it raises no later state, because its gain only grows as other readers of its operands finish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heappop, heappush
+
+Task = tuple[frozenset[int], tuple[int, ...]]
+"""The values a task reads and those it makes."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Tasks in a valid order over values of `sizes` bytes; `given` live from the start, `kept` to the end."""
+
+    tasks: Sequence[Task]
+    sizes: Sequence[int]
+    given: frozenset[int] = frozenset()
+    kept: frozenset[int] = frozenset()
+
+    @cached_property
+    def readers(self) -> list[int]:
+        """For each value the set of tasks that read it, as bits."""
+        found = [0] * len(self.sizes)
+        for number, (reads, _) in enumerate(self.tasks):
+            for value in reads:
+                found[value] |= 1 << number
+        return found
+
+    @cached_property
+    def needs(self) -> list[int]:
+        """For each task the set of tasks it reads from, as bits."""
+        maker = {value: 1 << number for number, (_, makes) in enumerate(self.tasks) for value in makes}
+        return [sum({maker.get(v, 0) for v in reads}) for reads, _ in self.tasks]
+
+    def dead(self, value: int, done: int) -> bool:
+        """Whether nobody needs a value once the tasks of `done` have run."""
+        return value not in self.kept and not self.readers[value] & ~done
+
+    def run(self, number: int, done: int, live: int) -> tuple[int, int]:
+        """(bytes alive while a task runs, after it) when `live` bytes are alive before it."""
+        reads, makes = self.tasks[number]
+        during = live + sum(self.sizes[v] for v in makes)
+        after = done | 1 << number
+        return during, during - sum(self.sizes[v] for v in (*reads, *makes) if self.dead(v, after))
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """An order of the tasks, its peak in bytes, and the bytes no order can stay below."""
+
+    order: tuple[int, ...]
+    peak: int
+    lower_bound: int
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the peak is proved least."""
+        return self.peak == self.lower_bound
+
+
+def peak(program: Program, order: Iterable[int]) -> int:
+    """Most bytes alive at once in an order."""
+    done, live = 0, sum(program.sizes[v] for v in program.given)
+    most = live
+    for number in order:
+        during, live = program.run(number, done, live)
+        done |= 1 << number
+        most = max(most, during)
+    return most
+
+
+def least_peak(program: Program, states: int = 50_000) -> Ordering:
+    """The order of least peak; after `states` states in one part the best order known, with the bound proved so far.
+
+    An order no better than the given one is not taken.
+    """
+    order: list[int] = []
+    bound = sum(program.sizes[v] for v in program.given)
+    done, live = 0, bound
+    for part in _parts(program):
+        found = _Part(program, part, done, live).search(states)
+        order += found.order
+        bound = max(bound, found.lower_bound)
+        for number in found.order:
+            _, live = program.run(number, done, live)
+            done |= 1 << number
+    given, best = peak(program, range(len(program.tasks))), peak(program, order)
+    if given <= best:
+        return Ordering(tuple(range(len(program.tasks))), given, min(bound, given))
+    return Ordering(tuple(order), best, min(bound, best))
+
+
+def _parts(program: Program) -> list[list[int]]:
+    """Runs of tasks between the points where at most one value is alive."""
+    alive, done, parts = set(program.given), 0, list[list[int]]([[]])
+    for number, (_, makes) in enumerate(program.tasks):
+        parts[-1].append(number)
+        done |= 1 << number
+        alive = {v for v in alive.union(makes) if not program.dead(v, done)}
+        if len(alive) <= 1:
+            parts.append([])
+    return [part for part in parts if part]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The search over one part, entered with `done` executed and `live` bytes alive."""
+
+    program: Program
+    tasks: list[int]
+    done: int
+    live: int
+
+    def search(self, states: int) -> Ordering:
+        """Smallest peak first; the first complete state taken is optimal."""
+        goal = self.done | sum(1 << n for n in self.tasks)
+        floor = max(self.program.run(n, 0, self._reads(n))[0] for n in self.tasks)
+        heap: list[tuple[int, int, int, int, object]] = [(max(self.live, floor), 0, self.done, self.live, None)]
+        best = {self.done: heap[0][0]}
+        bound = heap[0][0]
+        while heap and len(best) <= states:
+            bound, left, done, live, path = heappop(heap)
+            if best[done] < bound:
+                continue
+            done, live, path = self._free(done, live, path, bound)
+            if done == goal:
+                return Ordering(_unwound(path), bound, bound)
+            for number in self._ready(done):
+                after = done | 1 << number
+                during, rest = self.program.run(number, done, live)
+                most = max(bound, during)
+                if most < best.get(after, most + 1):
+                    best[after] = most
+                    heappush(heap, (most, left - 1, after, rest, (number, path)))
+        order = self._greedy()
+        return Ordering(order, bound, bound)
+
+    def _reads(self, number: int) -> int:
+        return sum(self.program.sizes[v] for v in self.program.tasks[number][0])
+
+    def _ready(self, done: int) -> list[int]:
+        needs = self.program.needs
+        return [n for n in self.tasks if not done >> n & 1 and not needs[n] & ~done]
+
+    def _free(self, done: int, live: int, path: object, bound: int) -> tuple[int, int, object]:
+        """Run what frees memory without a new peak until nothing does."""
+        moved = True
+        while moved:
+            moved = False
+            for number in self._ready(done):
+                during, rest = self.program.run(number, done, live)
+                if rest <= live and during <= bound:
+                    done, live, path, moved = done | 1 << number, rest, (number, path), True
+        return done, live, path
+
+    def _greedy(self) -> tuple[int, ...]:
+        """Always the ready task that leaves the fewest bytes alive, then the one with the smaller transient."""
+        done, live, order = self.done, self.live, []
+        while ready := self._ready(done):
+            outcomes = {n: self.program.run(n, done, live) for n in ready}
+            number = min(ready, key=lambda n: (outcomes[n][1], outcomes[n][0], n))
+            done, live = done | 1 << number, outcomes[number][1]
+            order.append(number)
+        return tuple(order)
+
+
+def _unwound(path: object) -> tuple[int, ...]:
+    order: list[int] = []
+    while isinstance(path, tuple):
+        number, path = path
+        order.append(number)
+    return tuple(reversed(order))
