@@ -154,14 +154,16 @@ def add_multipliers(a: float, b: float, y: float) -> tuple[int, int, int]:
     return int(ma), int(mb), shift
 
 
-def accumulator_bound(weights: Int, low: int, high: int, zero: int = 0, bias: ArrayLike = 0) -> Int:
+def accumulator_bound(weights: ArrayLike, low: int, high: int, zero: int = 0, bias: ArrayLike = 0) -> Int:
     """A[m] = sum |w[m]| * max|x - zero| + |b[m]|: no partial sum of channel m can exceed it, x in [low, high].
 
     `weights` has the output channel first. int32 accumulators are safe when A < 2**31.
     """
     reach = max(abs(low - zero), abs(high - zero))
-    w = np.abs(np.asarray(weights, np.int64)).reshape(len(weights), -1)
-    return w.sum(axis=1) * reach + np.abs(np.asarray(bias, np.int64))
+    w = np.asarray(weights)
+    wide = np.int32 if w.dtype.itemsize <= 2 else np.int64  # |-128| has no int8
+    w = np.abs(w.astype(wide, copy=False)).reshape(len(w), -1)
+    return w.sum(axis=1, dtype=np.int64) * reach + np.abs(np.asarray(bias, np.int64))
 
 
 _ROOT_MAX = 3037000499  # floor(sqrt(2**63 - 1))

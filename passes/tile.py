@@ -272,10 +272,11 @@ class _Builder:
             most = np.full((1, layer.C * layer.taps), _reach(_element(op.inputs[group.weights])))
             _check_sums(op, group, fixed.accumulator_bound(most, low, high, int(x.zero), np.abs(bias).max()))
             return bias
-        weights = self._array(op, group.weights).astype(np.int64) - int(np.max(_element(op.inputs[group.weights]).zero))
+        stored, zero = self._array(op, group.weights), int(np.max(_element(op.inputs[group.weights]).zero))
+        weights = stored.astype(np.int16 if stored.dtype.itemsize == 1 else np.int64) - zero
         by_channel = (weights.swapaxes(-1, -2) if layer.in_major else weights).reshape(layer.records, -1)
         _check_sums(op, group, fixed.accumulator_bound(by_channel, low, high, int(x.zero), bias))
-        return (bias - int(x.zero) * by_channel.sum(axis=1)).astype(np.int32)
+        return (bias - int(x.zero) * by_channel.sum(axis=1, dtype=np.int64)).astype(np.int32)
 
     def _array(self, op: GroupOp, index: int) -> np.ndarray:
         constant = op.inputs[index].owner
