@@ -160,6 +160,6 @@ def program(text: str, arch: Accelerator, like: Program | None = None, source: s
         problems.error(source, wrong, "E0814")
     problems.raise_if_any()
     constants = (like.weights, like.parameters) if like else (b"", b"")
-    regions, symbols, tags = (tuple(t) for t in (tables.regions, tables.symbols, tables.tags))
+    places = (tuple(tables.regions), tuple(tables.symbols), tuple(tables.tags))
     metadata = like.metadata if like else {}
-    return Program(arch.name, arch.digest, words, *constants, regions, symbols, tags, metadata)
+    return Program(arch.name, arch.digest, words, *constants, *places, metadata)

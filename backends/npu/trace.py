@@ -44,6 +44,8 @@ COLUMNS = {
 
 KINDS = tuple(i.name for i in INSTRUCTIONS)
 
+_ONE_BY_ONE = Limits(1, 1, 1, True)
+
 _KEY = "trace"
 
 _UNITS = {"bytes": "B", "start": "cycle", "end": "cycle", "busy": "cycles", "stall": "cycles"}
@@ -57,7 +59,7 @@ class Trace:
     tags: tuple[Tag, ...]
     target: str = ""
     clock_mhz: int = 1
-    limits: Limits = Limits(1, 1, 1, True)
+    limits: Limits = _ONE_BY_ONE
 
     def __len__(self) -> int:
         return len(self.columns["index"])

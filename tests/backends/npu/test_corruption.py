@@ -7,6 +7,7 @@ import pytest
 
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.iss import Simulator
+from dnnc.backends.npu.program import from_bytes
 from dnnc.backends.npu.verify import verify
 from dnnc.ir.diagnostics import DnncError
 
@@ -32,3 +33,23 @@ def test_flipped_bits_never_crash(hand, count):
     assert outcomes["ran"] + outcomes["refused"] == count
     # whatever the machine refuses, the verifier found first
     assert outcomes["found"] >= outcomes["refused"] > count // 3
+
+
+def spoilt(data, rng):
+    """A file with a few bytes changed, taken out or put in."""
+    at, kind = int(rng.integers(len(data))), rng.integers(3)
+    noise = rng.bytes(int(rng.integers(1, 9)))
+    return data[:at] + noise * int(kind != 1) + data[at + len(noise) * int(kind != 2) :]
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.full)])
+def test_spoilt_files_are_refused_or_the_same_program(hand, count):
+    whole, rng = hand.build(), np.random.default_rng(count)
+    data, refused = whole.to_bytes(), 0
+    for _ in range(count):
+        try:
+            # only padding between sections may change without a checksum to tell
+            assert from_bytes(spoilt(data, rng)).to_bytes() == data
+        except DnncError:
+            refused += 1
+    assert refused > count * 0.9

@@ -31,7 +31,7 @@ CASES = {
     "pipeline files": ("dnnc compile net.dnn --pipeline-file ", {"p.dnnp", "sub"}),
     "views": ("dnnc trace l.trace la", {"layers"}),
     "codes": ("dnnc explain E010", {f"E010{i}" for i in range(1, 10)}),
-    "after an option": ("dnnc -v ver", {"version"}),
+    "after an option": ("dnnc -v ver", {"verify", "version"}),
 }
 
 
