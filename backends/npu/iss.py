@@ -93,6 +93,20 @@ class Simulator:
         self.events.append(event)
         return event
 
+    def advance(
+        self, layer: str | None = None, instruction: int | None = None, cycle: int | None = None
+    ) -> Event | None:
+        """Step until an instruction of the layer, of that index in the program, or that starts at the cycle or later.
+
+        The instruction it returns has been executed; None when the program ended before.
+        """
+        while (event := self.step()) is not None:
+            tag = self.program.tag(int(self.tag[event.index]))
+            at = (layer == tag.layer, instruction == self.origin[event.index])
+            if any(at) or (cycle is not None and event.start >= cycle):
+                return event
+        return None
+
     def run(
         self, inputs: Mapping[str, NDArray[Any]] | None = None, watch: Callable[[Simulator, Event], None] | None = None
     ) -> Run:

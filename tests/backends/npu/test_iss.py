@@ -186,3 +186,17 @@ def test_loops_step_their_addresses():
     trace = sim.run().trace
     np.testing.assert_array_equal(sim.machine.regions[3], np.arange(24))
     assert trace["index"].tolist().count(3) == 3
+
+
+def test_breakpoints_by_layer_instruction_and_cycle(hand):
+    stops = ({"layer": "fc"}, {"instruction": 14}, {"cycle": 500})
+    for where in stops:
+        sim = Simulator(hand.build(), timing_only=True)
+        event = sim.advance(**where)
+        before = [e for e in sim.events if e is not event]
+        assert all("tag fc" not in sim.describe(e.index) for e in before) or "layer" not in where
+        assert all(sim.origin[e.index] != 14 for e in before) or "instruction" not in where
+        assert all(e.start < 500 for e in before) or "cycle" not in where
+        assert sim.events[-1] is event
+        assert sim.run().cycles == Simulator(hand.build(), timing_only=True).run().cycles
+    assert Simulator(hand.build(), timing_only=True).advance(layer="no such") is None
