@@ -11,6 +11,7 @@ from dnnc.backends.npu.catalog import load_target
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.attributes import Window
 from dnnc.passes.analysis import shapes, tiling
+from dnnc.passes.analysis.candidates import buffered, forms, splits
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.tiling import Model, Tile, brute_force_traffic, search
 from dnnc.passes.schedule import moves
@@ -88,7 +89,7 @@ def every_size(layer):
 def test_least_traffic_is_that_of_all_tile_sizes_walked_loop_by_loop(layer, size, share):
     arch = target(size, size * 4 // share)
     sizes = tuple(np.array(s, np.int64) for s in zip(*every_size(layer)))
-    model = Model(layer, arch, tiling.buffered(layer, tiling.forms(layer, sizes)))
+    model = Model(layer, arch, buffered(layer, forms(layer, sizes)))
     c, fits = model.c, np.flatnonzero(model.fits())
     if not len(fits):
         return
@@ -125,9 +126,9 @@ def test_the_quick_search_finds_what_looking_at_everything_finds():
 
 
 def test_all_distinct_tile_sizes_are_candidates():
-    assert tiling.splits(10).tolist() == [10, 5, 4, 3, 2, 1]
+    assert splits(10).tolist() == [10, 5, 4, 3, 2, 1]
     for n in (1, 7, 224, 512):
-        assert set(tiling.splits(n)) == {-(-n // k) for k in range(1, n + 1)}
+        assert set(splits(n)) == {-(-n // k) for k in range(1, n + 1)}
 
 
 def test_a_layer_that_does_not_fit_names_the_memory_that_would_do():
