@@ -23,6 +23,8 @@ from dnnc.passes.analysis.tiling import ALIGN
 
 KEPT = ("weights", "parameters", "inputs", "outputs")
 """Spaces whose buffers live through the whole program."""
+SHOWN = 8
+"""Buffers an error names."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class PlanMemoryPass(ModulePass):
             result = plan(wanted)
             size = next((m.bytes for m in arch.memory if m.name == memory), 0)
             if on_chip and result.peak > size:
-                text = f"at most {size} bytes in use at once were expected, not {result.peak} (at least {result.lower_bound})"
+                least = max(result.lower_bound, result.proved)
+                why = f"at least {least}; {_crowd(wanted, buffers)}"
+                text = f"at most {size} bytes in use at once were expected, not {result.peak} ({why})"
                 raise UnsupportedError(Finding(memory, f"{text}. Choose a target with a larger {memory}.", "E0805"))
             for i, buffer in enumerate(buffers):
                 buffer.offset = Int(result.offsets[i])
@@ -48,6 +52,15 @@ def _demand(i: int, buffer: BufferOp, live: dict[BufferOp, tuple[int, int]]) -> 
     # one interval for all when the space keeps its content, so that nothing shares bytes
     first, end = (0, 1) if buffer.space.data in KEPT else live.get(buffer, (0, 0))
     return Buffer(i, buffer_bytes(buffer), first, end, ALIGN)
+
+
+def _crowd(wanted: list[Buffer], buffers: list[BufferOp]) -> str:
+    """The step with the most bytes alive, and its largest buffers."""
+    step = max((b.start for b in wanted), key=lambda s: sum(b.size for b in wanted if b.start <= s < b.end))
+    live = sorted((b for b in wanted if b.start <= step < b.end), key=lambda b: -b.size)
+    names = [f"{buffers[int(str(b.id))].label.data} {b.size}" for b in live]
+    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return f"at step {step}: {', '.join(names[:SHOWN] + more)}"
 
 
 def by_memory(module: ModuleOp, arch: Accelerator) -> dict[tuple[bool, str], list[BufferOp]]:
