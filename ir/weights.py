@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,23 +165,42 @@ class atomic_file:
 
     def __enter__(self):
         self.direct = is_device(self.path)
-        if self.direct:
-            self.temporary = open(self.path, "wb")
-        else:
-            self.temporary = tempfile.NamedTemporaryFile(
-                dir=self.path.parent, prefix=f".{self.path.name}.", delete=False
-            )
+        with blamed(self.path):
+            self.temporary = self._opened()
         return self.temporary
 
-    def __exit__(self, kind, value, traceback):
-        self.temporary.close()
+    def _opened(self):
+        if self.path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if self.direct:
-            return
-        if kind is None:
-            os.chmod(self.temporary.name, 0o644)
-            os.replace(self.temporary.name, self.path)
-        else:
-            os.unlink(self.temporary.name)
+            return open(self.path, "wb")
+        return tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False)
+
+    def __exit__(self, kind, value, traceback):
+        if isinstance(value, OSError) and value.filename is None:
+            value.filename = str(self.path)
+        with blamed(self.path):
+            self._close(kind is None)
+
+    def _close(self, whole: bool) -> None:
+        try:
+            self.temporary.close()
+            if whole and not self.direct:
+                os.chmod(self.temporary.name, 0o644)
+                os.replace(self.temporary.name, self.path)
+        finally:
+            if not self.direct:
+                Path(self.temporary.name).unlink(missing_ok=True)
+
+
+@contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Whatever the operating system refuses inside names this path, not that of a temporary file."""
+    try:
+        yield
+    except OSError as e:
+        e.filename = str(path)
+        raise
 
 
 def is_device(path: Path) -> bool:

@@ -202,6 +202,12 @@ def _unpack(data: bytes, source: str) -> dict[str, bytes]:
                 f"{where}: checksum {crc:08x} was expected, not {found:08x}. The file is damaged; copy it again.",
                 "E0812",
             )
+    if len(data) != (end := max((_round_up(offset + size) for _, offset, size, _ in entries), default=len(data))):
+        raise DnncError(
+            f"{source}: a file of {end} bytes was expected, not of {len(data)}. It is cut short or has something behind it; "
+            "copy it again.",
+            "E0812",
+        )
     if missing := [name for name in SECTIONS if name not in out]:
         raise DnncError(
             f"{source}: section {missing[0]!r} was expected, it is not in the file. Compile it again.", "E0812"

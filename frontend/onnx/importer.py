@@ -86,6 +86,9 @@ class Importer:
             self.scope.setdefault(i.name, None)  # an input whose type is not supported
         self.constants(graph)
         self.walk(nodes_of(graph.node, versions))
+        if not graph.output:
+            message = "expected at least one output, not none. Name the tensors wanted as outputs of the graph."
+            self.findings.error(self.place("graph"), message, "E0231")
         outputs = [self.output(o.name) for o in graph.output]
         self.raise_findings()
         names = [name for name, _ in signature.inputs], [o.name for o in graph.output]

@@ -49,6 +49,9 @@ class Signature:
                     "E0216",
                 )
                 continue
+            if not i.type.tensor_type.HasField("shape"):
+                message = "expected a shape, not none. Export it with the shape of its samples."
+                findings.error(f"input '{i.name}'", message, "E0232")
             keys = [d if isinstance(d, str) else f"{i.name}.{k}" for k, d in enumerate(shape) if not isinstance(d, int)]
             names.update(keys)
             unbound.update((k, i.name) for k in keys if k not in dims)

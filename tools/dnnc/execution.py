@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dnnc import api
-from dnnc.given import network
+from dnnc import api, given
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import dtype
@@ -27,8 +26,6 @@ def run(args: Namespace) -> dict[str, Any]:
     labels = arrays.pop(args.labels, None)
     executor = _executor(args, arrays)
     samples = executor.samples(arrays, args.input)
-    if not samples:
-        raise DnncError(Finding(args.input, "expected at least one sample, not none. Put inputs in it.", "E0111"))
     if not samples:
         raise DnncError(Finding(args.input, "expected at least one sample, not none. Put inputs in it.", "E0111"))
     outputs = [executor.call(s) for s in each(samples, f"samples on {executor.on}")]
@@ -130,7 +127,7 @@ class _Executor:
     def samples(self, arrays: Mapping[str, np.ndarray], source: str) -> list[list[np.ndarray]]:
         """The arrays of a file, by input name or in order, cut into samples."""
         names = self.inputs
-        chosen = [arrays[n] for n in names] if set(names) <= set(arrays) else list(arrays.values())
+        chosen = given.chosen(names, arrays)
         if len(chosen) < len(names):
             found = ", ".join(arrays) or "none"
             message = f"expected arrays for the inputs {', '.join(names)}, not {found}."
@@ -176,7 +173,7 @@ def _executor(args: Namespace, arrays: Mapping[str, np.ndarray]) -> _Executor:
     on = args.on or "reference"
     if args.trace and on != "npu":
         raise DnncError(Finding("--trace", f"expected the simulator, not --on {on}. Add --on npu.", "E0108"))
-    model = network(args, arrays)
+    model = given.network(args, arrays)
     if on == "reference":
         return _Executor(on, model, api.Program(model, "ir", args.target))
     return _Executor(on, model, api.compile(model, args.target, on, calibrate=args.calibrate))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,17 @@ def pipeline(args: Namespace) -> str | Pipeline | None:
     return Pipeline(read(args.pipeline_file)) if args.pipeline_file else args.passes
 
 
+def chosen(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The arrays of a file for these inputs: by name, else in order where no array has a name or there is one of each.
+
+    Nothing when neither holds. `arr_0`, `arr_1`, .. are the names numpy.savez gives to arrays without one.
+    """
+    if set(names) <= set(arrays):
+        return [arrays[n] for n in names]
+    unnamed = all(re.fullmatch(r"arr_\d+", n) for n in arrays)
+    return list(arrays.values()) if unnamed or len(names) == len(arrays) == 1 else []
+
+
 def sizes(path: str, arrays: Mapping[str, np.ndarray], given: Mapping[str, int]) -> dict[str, int]:
     """What the shapes of arrays, by name or in order, say of the dimensions an ONNX model leaves open.
 
@@ -49,10 +61,9 @@ def sizes(path: str, arrays: Mapping[str, np.ndarray], given: Mapping[str, int])
     """
     graph = load.model(path).graph
     names = [i.name for i in real_inputs(graph)]
-    chosen = [arrays[n] for n in names] if set(names) <= set(arrays) else list(arrays.values())
     found: dict[str, tuple[int, str]] = {}
     problems = Collector()
-    for name, shape, x in zip(names, symbols(graph), chosen):
+    for name, shape, x in zip(names, symbols(graph), chosen(names, arrays)):
         extra = x.ndim - len(shape)
         for dim, n in zip(shape, x.shape[max(extra, 0) :]):
             if isinstance(dim, int) or dim in given or extra not in (0, 1):

@@ -19,12 +19,14 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dnnc import console
+from dnnc.ir.diagnostics import DnncError, Finding, nearest
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.text import save, save_text, text_of, weight_keys, weights_path
 from dnnc.ir.types import bits, nbytes
 from dnnc.numerics import Checker
+from dnnc.passes.pipeline import Pipeline
 from dnnc.stimuli import Stimulus
 
 
@@ -114,6 +116,15 @@ def show_diff(lines: Sequence[str]) -> None:
 def asked(names: Sequence[str], one: ModulePass) -> bool:
     """Whether a pass is among the names, or all are."""
     return "all" in names or one.name in names
+
+
+def known_passes(option: str, names: Sequence[str], passes: Pipeline) -> None:
+    """DnncError for names that are neither 'all' nor of a pass that runs."""
+    known = list(dict.fromkeys(one.name for one in passes))
+    wrong = [n for n in names if n != "all" and n not in known]
+    expected = f"expected a pass of the pipeline ({', '.join(known) or 'none: name some with -p'})"
+    if wrong:
+        raise DnncError(Finding(option, f"{expected}, not '{n}'.{nearest(n, known)}", "E0510") for n in wrong)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from dnnc.arguments import Parser
 from dnnc.warned import warned
 
 EXAMPLES = """examples:
@@ -22,11 +23,9 @@ EXAMPLES = """examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    p = argparse.ArgumentParser(
-        prog="dnnc-opt", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    p = Parser(prog="dnnc-opt", description=__doc__, epilog=EXAMPLES)
     p.add_argument(
         "file",
         nargs="?",
@@ -97,7 +96,10 @@ def _shown(p: argparse._ArgumentGroup) -> None:
 
 def run(arguments: Sequence[str], stdin: TextIO | None = None, out: TextIO | None = None) -> int:
     """The command on given streams; returns its exit code."""
-    args = parser().parse_args(arguments)
+    command = parser()
+    args, rest = command.parse_known_args(arguments)
+    if rest:
+        command.unknown(rest)
     from dnnc.transform import transform
 
     with warned("dnnc-opt"):

@@ -17,7 +17,7 @@ from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.stages import BY_NAME, check
 from dnnc.ir.text import load, parse, read_text, save, text_of
-from dnnc.observers import observers
+from dnnc.observers import known_passes, observers
 from dnnc.passes import REACHES
 from dnnc.passes.pipeline import Pipeline, Verify, read
 from dnnc.stimuli import read_stimuli
@@ -61,6 +61,8 @@ def _one(args: Namespace, chunk: str | None, out: TextIO) -> bool:
     if args.stage and args.stage not in BY_NAME:
         raise DnncError(Finding("--stage", f"expected one of {', '.join(BY_NAME)}, not '{args.stage}'.", "E0510"))
     first, passes = chosen(args)
+    known_passes("--print-after", args.print_after, passes)
+    known_passes("--diff-after", args.diff_after, passes)
     module, ctx = _module(args, chunk)
     given = read_stimuli(Path(args.inputs), module) if args.inputs else None
     if args.bisect:

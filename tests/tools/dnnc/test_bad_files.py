@@ -52,6 +52,8 @@ PLACES = {
     "output of another kind": ("dnnc compile net.dnn --emit c -o net.npu", {"net.dnn": NET}),
     "output of ir of another kind": ("dnnc compile net.dnn --emit ir -o net.c", {"net.dnn": NET}),
     "output to a full disk": ("dnnc report net.dnn -o /dev/full", {"net.dnn": NET}),
+    "output is a folder, program": ("dnnc compile net.dnn --emit c -o out", {"net.dnn": NET, "out": None}),
+    "output is a folder, report": ("dnnc report net.dnn -o out", {"net.dnn": NET, "out": None}),
     "picture of another kind": ("dnnc view net.dnn -o net.gif", {"net.dnn": NET}),
     "output below a file": ("dnnc compile net.dnn --emit c -o net.dnn/net.c", {"net.dnn": NET}),
 }
@@ -82,7 +84,7 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n in SAMPLES if n not in ("not finite", "another name")])
+@pytest.mark.parametrize("name", [n for n in SAMPLES if n != "not finite"])
 def test_inputs(name: str, refused):
     refused(f"inputs, {name}", "dnnc run net.dnn -i in.npz --labels labels", {"net.dnn": NET, "in.npz": SAMPLES[name]})
 
@@ -91,6 +93,15 @@ def test_inputs(name: str, refused):
 def test_samples_to_calibrate_with(name: str, refused):
     files = {"net.dnn": NET, "in.npz": SAMPLES[name]}
     refused(f"samples, {name}", "dnnc compile net.dnn --calibrate in.npz", files)
+
+
+TWO = "input a: f32[1, 4]\ninput b: f32[1, 4]\ny = a - b\noutput y\n"
+
+
+def test_inputs_of_other_names(refused):
+    """Two arrays whose names say nothing of which is which."""
+    files = {"net.dnn": TWO, "in.npz": {"left": ones(2, 4), "right": ones(2, 4)}}
+    refused("inputs, other names for two", "dnnc run net.dnn -i in.npz", files)
 
 
 WORK = "input x: f32[1, 4]\ny = relu(matmul(x, he(f32[4, 3])))\noutput y\n"
@@ -118,7 +129,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n in DAMAGES if n not in ("longer", "cut before the end")])
+@pytest.mark.parametrize("name", DAMAGES)
 def test_a_program(name: str, refused, made):
     files = {"net.npu": DAMAGES[name](made["net.npu"]), "in.npz": {"x": ones(2, 4)}}
     refused(f"program, {name}", "dnnc run net.npu -i in.npz", files)
@@ -203,6 +214,10 @@ COMMANDS = {
     "opt, unknown stage": "dnnc-opt net.dnn --stage tilde",
     "opt, pass not in the pipeline": "dnnc-opt net.dnn -p simplify --stop-after tile",
     "opt, missing file of passes": "dnnc-opt net.dnn -p mine.py:count",
+    "unknown pass to dump after": "dnnc compile net.dnn --emit ir --dump-after fuse-gruops",
+    "opt, unknown pass to print after": "dnnc-opt net.dnn -p cse --print-after simplfy --print-after all",
+    "opt, unknown pass to compare after": "dnnc-opt net.dnn --diff-after cse",
+    "opt, abbreviated option": "dnnc-opt net.dnn --pass simplify",
     "opt, folder below a file": "dnnc-opt net.dnn -p simplify --save-after net.dnn",
 }
 

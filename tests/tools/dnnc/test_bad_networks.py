@@ -83,6 +83,8 @@ ONNX: dict[str, bytes | onnx.ModelProto | Callable[[], onnx.ModelProto]] = {
     ),
     "unbound dimension": model("float[batch,4] x => float[batch,4] y", "y = Relu(x)"),
     "input without a type": lambda: changed(lambda m: m.graph.input[0].ClearField("type")),
+    "input without a shape": lambda: changed(lambda m: m.graph.input[0].type.tensor_type.ClearField("shape")),
+    "no outputs": lambda: changed(lambda m: m.graph.ClearField("output")),
     "unknown operator": model("float[2] x => float[2] y", "y = Rleu(x)"),
     "unknown domain": model("float[2] x => float[2] y", "y = com.example.Fancy(x)", imports=', "com.example" : 1'),
     "domain without a version": model("float[2] x => float[2] y", "y = com.example.Fancy(x)"),

@@ -12,6 +12,7 @@ from dnnc.arguments import Parser
 
 if TYPE_CHECKING:
     from dnnc.api import Network, Program
+    from dnnc.passes.pipeline import Pipeline
 
 EXAMPLES = (
     "dnnc compile lenet5.onnx --calibrate digits.npz -o lenet5.npu",
@@ -58,6 +59,8 @@ def run(args: Namespace) -> None:
     if not output.parent.is_dir():
         message = f"expected a folder '{output.parent}', which does not exist. Create it first."
         raise DnncError(Finding(str(output), message, "E0104"))
+    if output.is_dir():
+        raise DnncError(Finding(str(output), "expected a file to write, not a folder. Name a file in it.", "E0103"))
     if args.self_test and args.emit != "c":
         raise DnncError(Finding("--self-test", f"expected --emit c, not --emit {args.emit}. Add --emit c.", "E0108"))
     network = given.network(args)
@@ -65,8 +68,8 @@ def run(args: Namespace) -> None:
         _emit_report(args, network)
         return
     network.name = output.stem  # C's functions and files bear the name asked for
-    after = _dumper(args.dump_after)
-    program = api.compile(network, args.target, args.emit, given.pipeline(args), args.calibrate, after=after)
+    passes = _passes(args, network)
+    program = api.compile(network, args.target, args.emit, passes, args.calibrate, after=_dumper(args.dump_after))
     files = program.save(output)
     files += [program.save_self_test(output, args.self_test)] if args.self_test else []
     _written(args, program, files, output)
@@ -104,10 +107,9 @@ def _next(args: Namespace, path: Path) -> str:
 
 
 def _emit_report(args: Namespace, network: Network) -> None:
-    from dnnc import api, given
+    from dnnc import api
 
-    passes = given.pipeline(args) or api.default_pipeline("report", network.module, args.calibrate is not None)
-    api.run_passes(network, api.Pipeline(passes), args.calibrate, _dumper(args.dump_after))
+    api.run_passes(network, _passes(args, network), args.calibrate, _dumper(args.dump_after))
     report = network.report(args.target)
     ending = Path(args.output).suffix if args.output else ""
     text = {".json": report.json, ".csv": report.csv}.get(ending, report.text)()
@@ -116,6 +118,19 @@ def _emit_report(args: Namespace, network: Network) -> None:
         console.json({"emit": "report", "target": args.target, "files": [_file(Path(args.output))]})
         return
     console.write(args.output, text)
+
+
+def _passes(args: Namespace, network: Network) -> Pipeline:
+    """The passes that run, the one to dump after among them."""
+    from dnnc import api, given
+
+    default = api.default_pipeline(args.emit, network.module, args.calibrate is not None)
+    passes = api.Pipeline(given.pipeline(args) or default)
+    if args.dump_after:
+        from dnnc.observers import known_passes
+
+        known_passes("--dump-after", [args.dump_after], passes)
+    return passes
 
 
 def _file(path: Path) -> dict[str, Any]:
