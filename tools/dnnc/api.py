@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dnnc.backends.c.target import CProgram
     from dnnc.backends.npu.program import Program as NpuFile
     from dnnc.backends.npu.trace import Trace
-    from dnnc.backends.report import Report
+    from dnnc.backends.report import Report, ScheduleReport
     from dnnc.backends.view import View
     from dnnc.ir.arch import Accelerator
 
@@ -184,6 +184,16 @@ class Program:
     def report(self) -> Report:
         """The analytical cost report on the target."""
         return (self.graph or self.network).report(self.target)
+
+    def schedule_report(self) -> ScheduleReport:
+        """What each layer of an npu program moves, computes and takes, as the simulator counts, against the least it could."""
+        from dnnc.scheduled import of_program
+
+        if self.npu is None:
+            raise DnncError(
+                Finding("report", f"expected a program, not '{self.emit}'. Compile with emit npu.", "E0108")
+            )
+        return of_program(self.npu, self.target, self.network.module, self.network.name)
 
     def trace(self) -> Trace:
         """The trace of the last simulator run."""

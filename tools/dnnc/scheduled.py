@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnnc import api
+from xdsl.dialects.builtin import ModuleOp
+
+from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.executed import executed
-from dnnc.backends.npu.program import load
+from dnnc.backends.npu.program import Program, load
 from dnnc.backends.report.schedule import ScheduleReport, schedule_report
-from dnnc.ir.diagnostics import DnncError, Finding
 
 
-def of_program(program: api.Program) -> ScheduleReport:
-    """What each layer of a compiled network moves, computes and takes, beside the least it could move."""
-    if program.npu is None:
-        raise DnncError(Finding("report", f"expected a program, not '{program.emit}'. Compile with emit npu.", "E0108"))
-    arch = api.load_target(program.target)
-    return schedule_report(executed(program.npu, arch), arch, program.network.module, program.network.name)
+def of_program(npu: Program, target: str, module: ModuleOp, name: str) -> ScheduleReport:
+    """What each layer of a compiled network moves, computes and takes, beside the least that its schedule could move."""
+    arch = load_target(target)
+    return schedule_report(executed(npu, arch), arch, module, name)
 
 
 def of_file(path: str | Path, target: str) -> ScheduleReport:
     """What each layer of a program file moves, computes and takes."""
-    program, arch = load(Path(path)), api.load_target(target)
+    program, arch = load(Path(path)), load_target(target)
     program.require(arch)
     return schedule_report(executed(program, arch), arch, name=Path(path).stem)

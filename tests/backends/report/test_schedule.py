@@ -35,7 +35,7 @@ def program(integer, request):
 
 def test_totals_are_what_the_simulator_counts(program):
     _, run = Executable(program.npu, load_target(program.target)).run([np.zeros((1, 1, 28, 28), np.float32)])
-    totals = scheduled.of_program(program).totals
+    totals = program.schedule_report().totals
     assert totals["cycles"] == run.cycles
     assert {k: totals[k] for k in ("macs", "dram_read", "dram_write")} == {
         k: run.total[k] for k in ("macs", "dram_read", "dram_write")
@@ -44,7 +44,7 @@ def test_totals_are_what_the_simulator_counts(program):
 
 
 def test_no_layer_moves_less_than_its_bound(program):
-    report = scheduled.of_program(program)
+    report = program.schedule_report()
     for line in report.rows:
         assert line.planned.compulsory <= line.planned.least <= line.dram
     assert report.totals["worst_over_least"] >= report.totals["over_least"] >= 1
@@ -65,7 +65,7 @@ def test_compulsory_bytes_are_those_of_distinct_elements(integer):
 
 
 def test_forms(integer, golden):
-    report = scheduled.of_program(dnnc.compile(integer, "edge", pipeline="tile,plan-memory"))
+    report = dnnc.compile(integer, "edge", pipeline="tile,plan-memory").schedule_report()
     golden.check("lenet5-edge.txt", report.text())
     rows = list(csv.DictReader(io.StringIO(report.csv())))
     assert list(rows[0]) == [c.key for c in SCHEDULE_COLUMNS]
@@ -75,7 +75,7 @@ def test_forms(integer, golden):
 def test_a_program_file_has_the_same_figures_but_no_bound(integer, tmp_path):
     program = dnnc.compile(integer, "edge", pipeline="tile,plan-memory")
     program.save(tmp_path / "net.npu")
-    whole, bare = scheduled.of_program(program), scheduled.of_file(tmp_path / "net.npu", "edge")
+    whole, bare = program.schedule_report(), scheduled.of_file(tmp_path / "net.npu", "edge")
     assert [line.run for line in whole.rows] == [line.run for line in bare.rows]
     assert bare.totals["least_bytes"] is None
     assert cli.run(["report", str(tmp_path / "net.npu"), "-o", str(tmp_path / "r.txt")]) == 0
@@ -85,7 +85,7 @@ def test_a_program_file_has_the_same_figures_but_no_bound(integer, tmp_path):
 def test_least_traffic_as_the_objective(integer):
     def moved(options):
         program = dnnc.compile(integer, "tiny", pipeline=f"tile{options},plan-memory")
-        return scheduled.of_program(program).totals
+        return program.schedule_report().totals
 
     fast, lean = moved(""), moved("{objective=traffic}")
     assert lean["dram_bytes"] <= fast["dram_bytes"] and lean["cycles"] >= fast["cycles"]
