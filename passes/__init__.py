@@ -12,6 +12,7 @@ from dnnc.passes.cse import CsePass
 from dnnc.passes.dce import DcePass
 from dnnc.passes.decompose import DecomposePass
 from dnnc.passes.decompose_lrn import DecomposeLrnPass
+from dnnc.passes.equalize import EqualizePass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
@@ -22,6 +23,7 @@ from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
 from dnnc.passes.tile import TilePass
+from dnnc.passes.widen_weights import WidenWeightsPass
 
 SIMPLIFY: tuple[type[ModulePass], ...] = (
     FoldConstantsPass,  # shape arithmetic first: laws below read constants
@@ -40,6 +42,7 @@ INT8: tuple[type[ModulePass], ...] = (
     ComposeNormsPass,
     QuantizePass,
     QuantizeLowerPass,
+    WidenWeightsPass,  # neither backend reads weights of less than a byte
     CanonicalizePass,
     CsePass,
     DcePass,
@@ -58,6 +61,7 @@ OPTIONAL: tuple[type[ModulePass], ...] = (
     CalibratePass,
     CorrectBiasPass,
     DecomposePass,
+    EqualizePass,
     GptqPass,
     OrderPass,
     QuantizeWeightsPass,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -23,19 +24,45 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import shape_of, tensor_text
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.histogram import METHODS, Histogram
+from dnnc.passes.analysis.samples import given_samples
 
 RANGE = "dnn.range"
 
 
 @dataclass(frozen=True)
 class CalibratePass(ModulePass):
-    """Min-max calibration: run the samples of an .npz file through the network and keep the extremes of every value."""
+    """Run samples through the network and note the range of every value: those of the file `data`, or those of the run.
+
+    `method` min-max keeps the extremes; the others read a histogram: percentile leaves (100 - `percentile`) / 2 percent out at
+    either end, mse takes the range with the least squared error at `bits`, aciq the best one of a Laplace distribution.
+    """
 
     name = "calibrate"
-    data: str
+    data: str = ""
+    method: Literal["min-max", "percentile", "mse", "aciq"] = "min-max"
+    percentile: float = 99.99
+    bits: int = 8
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        calibrate(op, store_of(ctx), load_samples(Path(self.data), main_function(op)))
+        samples = load_samples(Path(self.data), main_function(op)) if self.data else given_samples(self.name)
+        calibrate(op, store_of(ctx), samples)
+        if self.method != "min-max":
+            self._narrow(op, store_of(ctx), samples)
+
+    def _narrow(self, module: ModuleOp, store: WeightStore, samples: Iterable[Sequence[np.ndarray]]) -> None:
+        """Ranges of values that are computed, from histograms; those of inputs are theirs."""
+        seen: dict[Operation, Histogram] = {}
+
+        def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
+            if RANGE in op.attributes:
+                seen.setdefault(op, Histogram()).add(results[0])
+
+        for sample in samples:
+            evaluate(module, sample, store, observe)
+        for op, histogram in seen.items():
+            if histogram.high > histogram.low:
+                op.attributes[RANGE] = Reals(METHODS[self.method](histogram, self.bits, self.percentile))
 
 
 def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sequence[np.ndarray]]) -> int:

@@ -23,7 +23,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import F32, shape_of, tensor
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.contractions import Contraction, channel_axis, channel_values
+from dnnc.passes.analysis.contractions import Contraction, bias_values, channel_axis
 from dnnc.passes.analysis.integer_weights import FLOAT
 from dnnc.passes.analysis.samples import given_samples
 from dnnc.passes.analysis.walk import Walk
@@ -93,7 +93,7 @@ def _set_bias(op: Contraction, shift: np.ndarray, store: WeightStore) -> None:
     assert op.bias is not None
     old = op.bias.owner
     assert isinstance(old, ConstOp)
-    values = channel_values(op.bias, op, store)
+    values = bias_values(op, store)
     if values is None:
         return
     hint = old.key.data if old.key is not None else "bias"

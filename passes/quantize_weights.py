@@ -25,7 +25,7 @@ class QuantizeWeightsPass(ModulePass):
     """Each weight to the nearest integer of `bits`; the scale of a channel by its largest weight, or by the least error."""
 
     name = "quantize-weights"
-    bits: int = 8
+    bits: int
     scale: Literal["largest", "least-error"] = "least-error"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

@@ -43,3 +43,11 @@ def channel_values(c: SSAValue, op: Contraction, store: WeightStore) -> np.ndarr
         return None
     assert isinstance(c.owner, ConstOp)
     return np.broadcast_to(c.owner.array(store).reshape(-1), (shape[axis],))
+
+
+def bias_values(op: Contraction, store: WeightStore) -> np.ndarray | None:
+    """The constant bias of a contraction as one value a channel, or None when it is none or varies along another dimension."""
+    if op.bias is None or not isinstance(op.bias.owner, ConstOp) or not per_channel_bias(op):
+        return None
+    channels = shape_of(op.result.type)[channel_axis(op)]
+    return np.broadcast_to(op.bias.owner.array(store).reshape(-1), (channels,))

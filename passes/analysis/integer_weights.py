@@ -104,7 +104,7 @@ def second_moments(op: Rows, x: np.ndarray) -> np.ndarray:
         return (columns.swapaxes(1, 2) @ columns).astype(np.float64)
     rank, groups = op.window.data.rank, op.groups.data
     view = patches(padded(x, op.window.data, 0), op.window.data)
-    n, c = view.shape[:2]
+    c = view.shape[1]
     order = (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))
     columns = np.ascontiguousarray(view.transpose(order)).reshape(
         groups, c // groups * int(np.prod(op.shape(1)[2:])), -1

@@ -26,7 +26,11 @@ def test_names_and_options():
             "pass 'fuse-groups': expected no option max-op. Did you mean max-ops? Options: max-ops (int). [E0503]",
         ),
         ("fuse-groups{max-ops=many}", "pass 'fuse-groups': expected values of the options' types, not max-ops=many."),
-        ("calibrate", "pass 'calibrate': expected the option data, not none. Options: data (str). [E0503]"),
+        (
+            "quantize-weights",
+            "pass 'quantize-weights': expected the option bits, not none. "
+            "Options: bits (int), scale (Literal['largest', 'least-error']). [E0503]",
+        ),
     ],
 )
 def test_errors(text: str, message: str):

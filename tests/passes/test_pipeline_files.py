@@ -42,7 +42,7 @@ def test_every_mistake_at_its_place(tmp_path: Path):
     path = written(
         tmp_path,
         "simplfy,\ncse{x=1},\n  fuse-groups{max-ops=many max_op=3 max-ops=2},\nint8{slack=2},\nsimplify{sweeps=a},\n"
-        "two = (cse), two = (dce),\ncse = (dce),\ncalibrate,\n./no.py:f,\nmixed = (tile, simplify),\nmixed{slck=1},",
+        "two = (cse), two = (dce),\ncse = (dce),\nquantize-weights,\n./no.py:f,\nmixed = (tile, simplify),\nmixed{slck=1},",
     )
     with pytest.raises(DnncError) as e:
         read(path)
@@ -57,7 +57,7 @@ def test_every_mistake_at_its_place(tmp_path: Path):
         ("p.dnnp:5:10", "pass 'canonicalize': expected values of the options' types, not sweeps=a", "E0503"),
         ("p.dnnp:6:14", "expected a new name, not 'two', which is taken", "E0503"),
         ("p.dnnp:7:1", "expected a new name, not 'cse', which is taken", "E0503"),
-        ("p.dnnp:8:1", "pass 'calibrate': expected the option data, not none", "E0503"),
+        ("p.dnnp:8:1", "pass 'quantize-weights': expected the option bits, not none", "E0503"),
         ("p.dnnp:9:1", "expected a Python file at ", "E0506"),
         ("p.dnnp:11:7", "pipeline 'mixed': expected an option of one of its passes, not slck", "E0503"),
     ]
