@@ -50,8 +50,9 @@ class Quantizer:
 
 
 def largest_scale(rows: np.ndarray, bits: int) -> Quantizer:
-    """S = max|w| / (2^(bits-1) - 1) for each row."""
+    """S = max|w| / (2^(bits-1) - 1) for each row, none below 2^-12 of the layer's largest: biases are integers at this scale."""
     largest = np.abs(rows).max(-1, initial=0) / (2 ** (bits - 1) - 1)
+    largest = np.maximum(largest, largest.max(initial=0) * 2.0**-12)
     scale = np.where(largest > np.finfo(np.float32).tiny, largest, 1.0)
     return Quantizer(scale.astype(np.float32).astype(np.float64), IntegerType(bits))
 
