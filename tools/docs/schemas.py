@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 from dnnc.backends.report.column import Column
@@ -113,7 +113,7 @@ def targets() -> str:
 
 
 def hardware(kind: type) -> Schema:
-    """An object of a dataclass of `ir/arch.py`; memories stand in a table by their names."""
+    """An object of a dataclass of `ir/arch.py`, without what has its default; memories stand in a table by their names."""
     hints = get_type_hints(kind)
     properties: Schema = {}
     for f in fields(kind):
@@ -125,7 +125,8 @@ def hardware(kind: type) -> Schema:
             properties[f.name] = hardware(inner)  # pyright: ignore[reportArgumentType]
         elif not (kind is Memory and f.name == "name"):
             properties[f.name] = value(hints[f.name], f)
-    return record(sentence(kind), properties)
+    left_out = {f.name for f in fields(kind) if f.default is not MISSING}
+    return record(sentence(kind), properties, [name for name in properties if name not in left_out])
 
 
 def value(kind: Any, field: Field[Any]) -> Schema:

@@ -24,7 +24,7 @@ CASES = {
     "options": ("dnnc compile net.dnn --em", {"--emit"}),
     "choices": ("dnnc compile net.dnn --emit ", {"npu", "c", "ir", "report"}),
     "samples": ("dnnc run net.dnn -i d", {"digits.npz"}),
-    "targets": ("dnnc compile net.dnn -t e", {"edge"}),
+    "targets": ("dnnc compile net.dnn -t ed", {"edge"}),
     "target files": ("dnnc compile net.dnn --target m", {"my.toml"}),
     "passes": ("dnnc report net.dnn -p simpl", {"simplify"}),
     "pass after a comma": ("dnnc report net.dnn -p simplify,fuse-", {"simplify,fuse-groups"}),
