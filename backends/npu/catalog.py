@@ -58,6 +58,8 @@ def load_target(name_or_path: str = DEFAULT) -> Accelerator:
             f"Did you mean {' or '.join(near)}?",
             "E0601",
         )
+    if Path(name_or_path).is_dir():
+        raise DnncError(f"target: a TOML file was expected, not the folder {name_or_path!r}. Name the file.", "E0602")
     if not Path(name_or_path).is_file():
         raise DnncError(
             f"target: a TOML file was expected, not {name_or_path!r}, which does not exist. Check the path.", "E0602"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +66,27 @@ PLACES = {
 @pytest.mark.parametrize("name", PLACES)
 def test_a_path(name: str, refused):
     refused(f"path, {name}", *PLACES[name])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC], ids=["permission", "space"])
+def test_an_output_the_system_refuses(number: int, refused, monkeypatch):
+    """What the operating system says of the last step, when the whole file gets its name."""
+
+    def refuse(source: str, destination: Path) -> None:
+        raise OSError(number, os.strerror(number), source)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    refused(
+        f"path, refused by the system, {errno.errorcode[number]}", "dnnc report net.dnn -o net.txt", {"net.dnn": NET}
+    )
+
+
+def test_a_process_prints_no_traceback(tmp_path):
+    """The installed command in a process of its own."""
+    (tmp_path / "net.onnx").write_bytes(b"\xff" * 9)
+    line = [sys.executable, "-m", "dnnc", "check", "net.onnx"]
+    ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 1 and "[E0201]" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def ones(*shape: int, dtype: str = "f4") -> np.ndarray:
