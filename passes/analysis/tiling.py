@@ -240,8 +240,8 @@ class Model:
         return np.where(c.copies == 2, busiest + (total - busiest) // (runs * n_k), total)
 
     def _window(self) -> timing.Window:
-        window = self.layer.window
-        return timing.Window(window.kernel, window.stride, self.sum_rows)
+        (kernel_h, kernel_w), (stride_h, stride_w) = self.layer.window.kernel, self.layer.window.stride
+        return timing.Window((kernel_h, kernel_w), (stride_h, stride_w), self.sum_rows)
 
     def _product_cycles(self, pixels: Int) -> Int:
         """Cycles of one dense MM: the array's alone, or those of a row-stationary one, whose weights come in between."""

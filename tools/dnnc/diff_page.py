@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dnnc.backends.html import Head, table
 from dnnc.metrics import STEPS
-
-if TYPE_CHECKING:
-    from dnnc.differences import Diff
 
 _STYLE = """body { font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; } }"""
@@ -24,14 +21,31 @@ def shortened(name: str) -> str:
     return name if len(name) < LONG else f"{name[: LONG // 2]}…{name[-LONG // 2 :]}"
 
 
-def page(diff: Diff) -> str:
+class Compared(Protocol):
+    """What a page shows: `dnnc.differences.Diff`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def executors(self) -> tuple[str, ...]: ...
+    @property
+    def layers(self) -> tuple[Any, ...]: ...
+    def verdict(self) -> str: ...
+    def table(self) -> tuple[Any, Any]: ...
+
+
+def page(diff: Compared) -> str:
     """The whole page."""
     title = f"{diff.name} on {diff.target}, layer by layer"
     head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
     return f"{head}<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{body(diff)}</body></html>\n"
 
 
-def body(diff: Diff) -> str:
+def body(diff: Compared) -> str:
     """What stands in it."""
     layers = [layer.to_dict(diff.executors) for layer in diff.layers]
     told = f"<p>{diff.samples} sample{'s' if diff.samples != 1 else ''}; {escape(diff.verdict())}.</p>"
@@ -43,7 +57,7 @@ def body(diff: Diff) -> str:
     )
 
 
-def _figures(diff: Diff) -> str:
+def _figures(diff: Compared) -> str:
     heads, rows = diff.table()
     cells = [["-" if c is None else f"{c:,}" if isinstance(c, int) else str(c) for c in row] for row in rows]
     return table([Head(h, number=i > 0) for i, h in enumerate(heads)], cells)
