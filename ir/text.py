@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -65,8 +66,21 @@ class LocatingParser(Parser):
         return op
 
 
+# A comment, or a string as xDSL reads it; possessive, since xDSL's own pattern takes exponential time on one left open.
+_QUOTED = re.compile(r'//[^\n]*|"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+("?)')
+
+
+def _check_strings(text: str, name: str) -> None:
+    for found in _QUOTED.finditer(text):
+        if found[0].startswith('"') and not found[1]:
+            todo = r"Close it on its line; its escapes are \n, \t, \\ and two hex digits."
+            fact = f"expected a string with a closing quote, not {found[0][:40]}. {todo}"
+            raise DnncError(Finding(_place(name, text, found.start()), fact, "E0401"))
+
+
 def parse(ctx: Context, text: str, name: str = "module") -> ModuleOp:
     """Parse and verify a module; every failure is a located DnncError."""
+    _check_strings(text, name)
     try:
         module = LocatingParser(ctx, text, name).parse_module()
     except ParseError as e:

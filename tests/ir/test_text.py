@@ -163,3 +163,13 @@ def test_every_operation_parses_without_a_property_it_may_lack():
     for op in parse(make_context(), OPS.read_text()).walk():
         if isinstance(op, DnnOp):
             assert op.clone().verify() is None
+
+
+@pytest.mark.parametrize("end", ["", "\\q", "\v", '\n"'])
+def test_a_string_left_open_is_told_at_once(end: str):
+    text = (
+        'func.func private @f() -> () loc("a // b")\nfunc.func private @g() -> () loc("' + "energy problem " * 40 + end
+    )
+    with pytest.raises(DnncError, match=r'^open:2:34: expected a string with a closing quote, not "energy') as e:
+        parse(make_context(), text, "open")
+    assert e.value.findings[0].code == "E0401"
