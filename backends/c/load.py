@@ -50,7 +50,6 @@ class Compiled:
             raise InternalError(Finding(f"{self.program.name}_run", f"expected status 0, not {status}.", "E0999"))
         return outputs
 
-
     def watched(self, watch: Watch, *inputs: np.ndarray) -> list[np.ndarray]:
         """Outputs of one run of a debug build (`Options.probe`); `watch` sees what each layer writes, as it is written."""
 

@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from dnnc.passes.pipeline import Bytes, Pipeline, pattern
 
 __version__ = "0.1.0"
-__all__ = ["Bytes", "DnncError", "Network", "Pipeline", "Program", "UnsupportedError", "compile", "diff", "load", "pattern"]
+__all__ = [
+    "Bytes",
+    "DnncError",
+    "Network",
+    "Pipeline",
+    "Program",
+    "UnsupportedError",
+    "compile",
+    "diff",
+    "load",
+    "pattern",
+]
 
 _HOME = {
     "Bytes": "dnnc.passes.pipeline",

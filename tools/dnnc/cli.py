@@ -71,7 +71,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `dnnc` command."""
-    gc.set_threshold(100_000)  # imports and IR make many objects and little garbage: by default 30 ms of start-up go there
+    # Imports and IR make many objects and little garbage: by default 30 ms of start-up go there
+    gc.set_threshold(100_000)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -108,5 +108,6 @@ def run(arguments: Sequence[str], stdin: TextIO | None = None, out: TextIO | Non
 
 def main() -> None:
     """Entry point of the `dnnc-opt` command."""
-    gc.set_threshold(100_000)  # as in `dnnc`
+    # As in `dnnc`
+    gc.set_threshold(100_000)
     sys.exit(run(sys.argv[1:]))

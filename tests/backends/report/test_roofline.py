@@ -88,5 +88,7 @@ def test_picture_is_well_formed_and_has_a_dot_for_each_layer(reported, toy):
 
 
 def test_picture_needs_a_target(reported):
-    with pytest.raises(DnncError, match=r"^roofline: a target was expected, not none\. Give one with -t NAME\. \[E0108\]$"):
+    with pytest.raises(
+        DnncError, match=r"^roofline: a target was expected, not none\. Give one with -t NAME\. \[E0108\]$"
+    ):
         dense(reported, None, 2, 2, 2).roofline_svg()
