@@ -28,7 +28,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.types import dtype, is_float, shape_of
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.contractions import Contraction, channel_axis, channel_values, per_channel_bias
+from dnnc.passes.analysis.contractions import Contraction, channel_axis, multiplied, normalized, per_channel_bias
 from dnnc.passes.laws import quantized_scales, thresholds
 
 
@@ -65,11 +65,10 @@ class BatchNormIntoContraction(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: BatchNormOp, rewriter: PatternRewriter, /):
-        before = foldable(op.x)
-        stats = (op.scale, op.shift, op.mean, op.var)
-        if before is None or channel_axis(before) != 1 or not all(isinstance(v.owner, ConstOp) for v in stats):
+        found = normalized(op, foldable, self.store)
+        if found is None:
             return
-        scale, shift, mean, var = (v.owner.array(self.store) for v in stats)  # pyright: ignore
+        before, (scale, shift, mean, var) = found
         factor = scale / np.sqrt(var + np.float32(op.epsilon.data))
         rewriter.replace(op, scaled(before, factor, shift, self.store, mean))
 
@@ -82,14 +81,9 @@ class ScaleIntoContraction(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: MulOp, rewriter: PatternRewriter, /):
-        for x, c in ((op.a, op.b), (op.b, op.a)):
-            before = foldable(x)
-            if before is None or not isinstance(c.owner, ConstOp) or shape_of(x.type) != shape_of(op.result.type):
-                continue
-            factor = channel_values(c, before, self.store)
-            if factor is not None:
-                rewriter.replace(op, scaled(before, factor, np.zeros_like(factor), self.store))
-                return
+        for before, factor in multiplied(op, foldable, self.store):
+            rewriter.replace(op, scaled(before, factor, np.zeros_like(factor), self.store))
+            return
 
 
 @dataclass

@@ -169,7 +169,7 @@ def _check_op(found: Collector, op: DnnOp) -> None:
     if emitter(op) is None:
         types = ", ".join(_type_of(v) for v in op.operands)
         found.refuse(
-            place, f"expected an operation the C backend writes, not '{op.name}' on ({types}). {_TODO}", "E0901"
+            place, f"expected an operation the C backend writes, not '{op.name}' on ({types}). {_REMEDY}", "E0901"
         )
         return
     values = {_type_of(v): v for v in (*op.operands, *op.results)}
@@ -179,7 +179,7 @@ def _check_op(found: Collector, op: DnnOp) -> None:
         _check_body(found, op)
 
 
-_TODO = "Decompose it before the C backend, or run it on the interpreter."
+_REMEDY = "Decompose it before the C backend, or run it on the interpreter."
 
 
 def _type_of(value: SSAValue) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from xdsl.ir import SSAValue
 
+from dnnc.ir.dnn.composite import BatchNormOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
+from dnnc.ir.dnn.elementwise import MulOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import shape_of
 from dnnc.ir.weights import WeightStore
 
 Contraction = ConvOp | ConvTransposeOp | MatmulOp
+Foldable = Callable[[SSAValue], Contraction | None]  # the contraction that makes a value and may take up what follows
 
 
 def per_channel_bias(op: Contraction) -> bool:
@@ -51,3 +56,23 @@ def bias_values(op: Contraction, store: WeightStore) -> np.ndarray | None:
         return None
     channels = shape_of(op.result.type)[channel_axis(op)]
     return np.broadcast_to(op.bias.owner.array(store).reshape(-1), (channels,))
+
+
+def normalized(op: BatchNormOp, foldable: Foldable, store: WeightStore) -> tuple[Contraction, list[np.ndarray]] | None:
+    """The contraction before a batch norm by channel, with scale, shift, mean and variance, when these are constants."""
+    before = foldable(op.x)
+    stats = [v.owner for v in (op.scale, op.shift, op.mean, op.var)]
+    constants = [c for c in stats if isinstance(c, ConstOp)]
+    if before is None or channel_axis(before) != 1 or len(constants) < len(stats):
+        return None
+    return before, [c.array(store) for c in constants]
+
+
+def multiplied(op: MulOp, foldable: Foldable, store: WeightStore) -> Iterator[tuple[Contraction, np.ndarray]]:
+    """Each way to read a product as a contraction times constant factors, one a channel."""
+    for x, c in ((op.a, op.b), (op.b, op.a)):
+        before = foldable(x)
+        if before is not None and isinstance(c.owner, ConstOp) and shape_of(x.type) == shape_of(op.result.type):
+            factor = channel_values(c, before, store)
+            if factor is not None:
+                yield before, factor

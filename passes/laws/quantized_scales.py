@@ -22,7 +22,7 @@ from dnnc.ir.dnn.quantize import DequantizeOp, along
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import QuantType, dtype, integer_range, shape_of, tensor
 from dnnc.ir.weights import WeightStore
-from dnnc.passes.analysis.contractions import Contraction, channel_axis, channel_values, weight_axis
+from dnnc.passes.analysis.contractions import Contraction, channel_axis, multiplied, normalized, weight_axis
 from dnnc.passes.laws.quantized_constants import dequantized_constant, quant_type
 
 LARGEST_BIAS = 2.0**30  # of a bias in int32, in units of the sums it is added to
@@ -41,13 +41,12 @@ class BatchNormIntoScales(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: BatchNormOp, rewriter: PatternRewriter, /):
-        before = foldable(op.x)
-        stats = (op.scale, op.shift, op.mean, op.var)
-        if before is None or channel_axis(before) != 1 or not all(isinstance(v.owner, ConstOp) for v in stats):
+        found = normalized(op, foldable, self.store)
+        if found is None:
             return
-        scale, shift, mean, var = (v.owner.array(self.store).astype(np.float64) for v in stats)  # pyright: ignore
+        before, (scale, shift, mean, var) = found[0], (v.astype(np.float64) for v in found[1])
         factor = scale / np.sqrt(var + op.epsilon.data)
-        new = rescaled(before, factor, (bias_values(before, self.store) - mean) * factor + shift, self.store)
+        new = rescaled(before, factor, (real_bias(before, self.store) - mean) * factor + shift, self.store)
         if new is not None:
             rewriter.replace(op, new)
 
@@ -60,13 +59,9 @@ class FactorIntoScales(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: MulOp, rewriter: PatternRewriter, /):
-        for x, c in ((op.a, op.b), (op.b, op.a)):
-            before = foldable(x)
-            if before is None or not isinstance(c.owner, ConstOp) or shape_of(x.type) != shape_of(op.result.type):
-                continue
-            factor = channel_values(c, before, self.store)
-            bias = bias_values(before, self.store)
-            new = None if factor is None else rescaled(before, factor.astype(np.float64), bias * factor, self.store)
+        for before, factor in multiplied(op, foldable, self.store):
+            bias = real_bias(before, self.store)
+            new = rescaled(before, factor.astype(np.float64), bias * factor, self.store)
             if new is not None:
                 rewriter.replace(op, new)
                 return
@@ -86,7 +81,7 @@ def _flat_constant(bias: SSAValue) -> bool:
     return known and all(d == 1 for d in shape_of(bias.type)[:-1])
 
 
-def bias_values(op: Contraction, store: WeightStore) -> np.ndarray:
+def real_bias(op: Contraction, store: WeightStore) -> np.ndarray:
     """The bias of a contraction as real numbers, 0 without one."""
     channels = shape_of(op.result.type)[channel_axis(op)]
     if op.bias is None:
