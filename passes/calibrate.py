@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ from xdsl.passes import ModulePass
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.dnn.base import DnnOp
-from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.interpret import evaluate, input_names, main_function
 from dnnc.ir.types import shape_of, tensor_text
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.histogram import METHODS, Histogram
@@ -132,14 +133,33 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise DnncError(Finding(str(path), message, "E0110")) from e
 
 
+def chosen(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The arrays of a file for these inputs: by name, else in order where no array has a name or there is one of each.
+
+    Nothing when neither holds. `arr_0`, `arr_1`, .. are the names numpy.savez gives to arrays without one.
+    """
+    if set(names) <= set(arrays):
+        return [arrays[n] for n in names]
+    unnamed = all(re.fullmatch(r"arr_\d+", n) for n in arrays)
+    return list(arrays.values()) if unnamed or len(names) == len(arrays) == 1 else []
+
+
+def inputs_of(names: Sequence[str], arrays: Mapping[str, np.ndarray], source: str) -> list[np.ndarray]:
+    """The array of each input, as `chosen`; DnncError where one has none."""
+    found = chosen(names, arrays)
+    if len(found) < len(names):
+        message = f"expected arrays for the inputs {', '.join(names)}, not {', '.join(arrays) or 'none'}."
+        raise DnncError(Finding(source, message, "E0115"))
+    return found[: len(names)]
+
+
 def load_samples(path: Path, function: FuncOp) -> list[list[np.ndarray]]:
-    """Samples of an .npz or .npy file, one array an input in order: [N, ...] is cut into N batches of the input's shape."""
-    arrays = list(read_arrays(path).values())
-    args = function.body.block.args
-    if len(arrays) < len(args):
-        message = f"expected {len(args)} arrays, one for each input of the network, not {len(arrays)}."
-        raise DnncError(Finding(str(path), message, "E0115"))
-    return cut_samples(arrays[: len(args)], function.function_type.inputs.data, str(path))
+    """Samples of an .npz or .npy file, its arrays taken as `chosen` says: [N, ...] is cut into N of the input's shape."""
+    names, arrays = input_names(function), read_arrays(path)
+    if "labels" not in names:
+        arrays.pop("labels", None)
+    inputs = inputs_of(names, arrays, str(path))
+    return cut_samples(inputs, function.function_type.inputs.data, str(path))
 
 
 def cut_samples(arrays: Sequence[np.ndarray], types: Sequence[Attribute], where: str) -> list[list[np.ndarray]]:

@@ -91,7 +91,11 @@ def split(module: ModuleOp) -> Parts:
     problems.raise_if_any()
     if not parts.device:
         raise UnsupportedError(
-            Finding("main", "quantized groups were expected, there are none. Quantize the network first.", "E0802")
+            Finding(
+                "main",
+                "quantized groups were expected, there are none. Quantize the network first.",
+                "E0802",
+            )
         )
     return parts
 

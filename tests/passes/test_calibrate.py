@@ -9,7 +9,7 @@ import pytest
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.interpret import main_function
 from dnnc.ir.weights import store_of
-from dnnc.passes.calibrate import calibrate, cut_samples, load_samples, range_of
+from dnnc.passes.calibrate import calibrate, chosen, cut_samples, load_samples, range_of
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_what_is_no_sample_file_is_refused(relu, tmp_path: Path):
     )
     empty = tmp_path / "empty.npz"
     np.savez(empty)
-    assert refused(relu, empty) == "empty.npz: expected 1 arrays, one for each input of the network, not 0. [E0115]"
+    assert refused(relu, empty) == "empty.npz: expected arrays for the inputs input0, not none. [E0115]"
     objects = tmp_path / "objects.npz"
     np.savez(objects, x=np.array([{}], object))
     assert refused(relu, objects).startswith(
@@ -99,3 +99,11 @@ def test_integer_inputs_have_no_range(main_program):
     block = main_function(module).body.block
     assert range_of(block.args[0]) is None
     assert range_of(block.first_op.results[0]) == (3.0, 5.0)
+
+
+def test_arrays_are_taken_by_the_names_of_the_inputs():
+    a, b = np.zeros((1, 4)), np.ones((1, 4))
+    assert [x[0, 0] for x in chosen(["a", "b"], {"b": b, "other": b, "a": a})] == [0, 1]
+    assert [x[0, 0] for x in chosen(["a", "b"], {"arr_0": b, "arr_1": a})] == [1, 0]
+    assert len(chosen(["a"], {"image": a})) == 1
+    assert not chosen(["a", "b"], {"x": a, "y": b})

@@ -135,7 +135,8 @@ def load(source: str | Path | onnx.ModelProto, dims: Mapping[str, int] | None = 
             module, name = read_dnn(path, ctx)
             return Network(module, ctx, name)
         if path.suffix != ".onnx":
-            message = f"expected a model as .onnx, .dnn or .mlir, not '{path.suffix}'.{EXPORT.get(path.suffix, '')}"
+            ending = f"'{path.suffix}'" if path.suffix else "a name without an ending"
+            message = f"expected a model as .onnx, .dnn or .mlir, not {ending}.{EXPORT.get(path.suffix, '')}"
             raise DnncError(Finding(str(path), message, "E0102"))
     from dnnc.frontend.onnx.importer import import_onnx
 

@@ -14,7 +14,7 @@ from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import dtype
 from dnnc.ir.weights import atomic_file
-from dnnc.passes.calibrate import cut_samples, read_arrays
+from dnnc.passes.calibrate import cut_samples, inputs_of, read_arrays
 from dnnc.progress import each
 
 TOP = 3  # classes shown
@@ -127,16 +127,12 @@ class _Executor:
     def samples(self, arrays: Mapping[str, np.ndarray], source: str) -> list[list[np.ndarray]]:
         """The arrays of a file, by input name or in order, cut into samples."""
         names = self.inputs
-        chosen = given.chosen(names, arrays)
-        if len(chosen) < len(names):
-            found = ", ".join(arrays) or "none"
-            message = f"expected arrays for the inputs {', '.join(names)}, not {found}."
-            raise DnncError(Finding(source, message, "E0115"))
+        chosen = inputs_of(names, arrays, source)
         for n, a, t in zip(names, chosen, self.types):
             if a.dtype != (wanted := dtype(t.element_type)):
                 message = f"expected '{n}' as {wanted}, not {a.dtype}. Convert it with .astype()."
                 raise DnncError(Finding(source, message, "E0114"))
-        return cut_samples(chosen[: len(names)], self.types, source)
+        return cut_samples(chosen, self.types, source)
 
     def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
         """Outputs for one sample."""

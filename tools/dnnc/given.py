@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from dnnc import api
 from dnnc.frontend.onnx import load
 from dnnc.frontend.onnx.signature import real_inputs, symbols
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
+from dnnc.passes.calibrate import chosen
 from dnnc.passes.pipeline import Pipeline, read
 
 
@@ -41,17 +41,6 @@ def parse_dims(texts: Sequence[str]) -> dict[str, int]:
 def pipeline(args: Namespace) -> str | Pipeline | None:
     """The passes asked for, if any were."""
     return Pipeline(read(args.pipeline_file)) if args.pipeline_file else args.passes
-
-
-def chosen(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The arrays of a file for these inputs: by name, else in order where no array has a name or there is one of each.
-
-    Nothing when neither holds. `arr_0`, `arr_1`, .. are the names numpy.savez gives to arrays without one.
-    """
-    if set(names) <= set(arrays):
-        return [arrays[n] for n in names]
-    unnamed = all(re.fullmatch(r"arr_\d+", n) for n in arrays)
-    return list(arrays.values()) if unnamed or len(names) == len(arrays) == 1 else []
 
 
 def sizes(path: str, arrays: Mapping[str, np.ndarray], given: Mapping[str, int]) -> dict[str, int]:
