@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 from dnnc.ir import arch
 from dnnc.ir.arch import Accelerator
@@ -39,29 +40,42 @@ PLUGINS = Group("dnnc.targets", _accepted, bundled)
 
 def known() -> list[tuple[Accelerator, Origin | None]]:
     """All targets, those of packages last, with the package each comes from."""
-    added = [(load_target(name), PLUGINS.origin(name)) for name in PLUGINS.all()]
-    return [*((load_target(name), None) for name in bundled()), *added]
+    return [with_origin(name) for name in (*bundled(), *PLUGINS.all())]
+
+
+def with_origin(name_or_path: str) -> tuple[Accelerator, Origin | None]:
+    """A target, with the package it comes from when it is one's."""
+    return load_target(name_or_path), PLUGINS.origin(name_or_path) if name_or_path in PLUGINS.all() else None
 
 
 @cache
 def load_target(name_or_path: str = DEFAULT) -> Accelerator:
     """The accelerator of a name, or of a path ending in `.toml`; DnncError names the nearest ones."""
+    return arch.read(file_of(name_or_path))
+
+
+def file_of(name_or_path: str) -> Path:
+    """The TOML file of a name, or the one at a path ending in `.toml`; DnncError names the nearest ones."""
     if name_or_path in bundled():
-        return arch.read(FOLDER / f"{name_or_path}.toml")
+        return FOLDER / f"{name_or_path}.toml"
     if not name_or_path.endswith(".toml"):
-        if (added := PLUGINS.get(name_or_path)) is not None:
-            return arch.read(added)
-        known = [*bundled(), *PLUGINS.names()]
-        near = get_close_matches(name_or_path, known, 3) or known
-        raise DnncError(
-            f"target: the name of a target or a path to a .toml file was expected, not {name_or_path!r}. "
-            f"Did you mean {' or '.join(near)}?",
-            "E0601",
-        )
-    if Path(name_or_path).is_dir():
+        return PLUGINS.get(name_or_path) or _unknown(name_or_path)
+    path = Path(name_or_path)
+    if path.is_dir():
         raise DnncError(f"target: a TOML file was expected, not the folder {name_or_path!r}. Name the file.", "E0602")
-    if not Path(name_or_path).is_file():
+    if not path.is_file():
         raise DnncError(
             f"target: a TOML file was expected, not {name_or_path!r}, which does not exist. Check the path.", "E0602"
         )
-    return arch.read(name_or_path)
+    return path
+
+
+def _unknown(name: str) -> NoReturn:
+    """Refuse a name no target has, with the nearest ones."""
+    names = [*bundled(), *PLUGINS.names()]
+    near = get_close_matches(name, names, 3) or names
+    raise DnncError(
+        f"target: the name of a target or a path to a .toml file was expected, not {name!r}. "
+        f"Did you mean {' or '.join(near)}?",
+        "E0601",
+    )

@@ -77,7 +77,7 @@ class Importer:
         """Import the main graph."""
         graph = self.model.graph
         versions = self.versions()
-        signature = Signature.of(graph, dims, self.findings)
+        signature = Signature.of(graph, dims, self.findings, self.place)
         self.guessed = bool(self.findings.errors)
         for name, type_ in signature.inputs:
             value = self.scope[name] = self.program.argument(type_)
@@ -260,7 +260,8 @@ class Importer:
             )
         if not node.op:
             return "expected the name of an operator, not none. Export the model again."
-        return "the operator is not supported."
+        hint = "" if onnx.defs.has(node.op) else nearest(node.op, self.rules(""))
+        return f"the operator is not supported.{hint}"
 
     def refuse(self, node: Node, reason: str, code: str) -> None:
         """Note that a node is not supported, and go on with the types its outputs would have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,10 @@ class Signature:
     inputs: tuple[tuple[str, TensorType], ...]
 
     @staticmethod
-    def of(graph: GraphProto, dims: Mapping[str, int], findings: Collector) -> Signature:
-        """The inputs of a graph; dimensions without a value, and types without a counterpart, are noted."""
+    def of(
+        graph: GraphProto, dims: Mapping[str, int], findings: Collector, place: Callable[[str], str] = str
+    ) -> Signature:
+        """The inputs of a graph; what has no value or no counterpart is noted, where `place` says it is."""
         inputs: list[tuple[str, TensorType]] = []
         unbound: dict[str, str] = {}
         names: set[str] = set()
@@ -44,14 +46,14 @@ class Signature:
                 kind, shape = value_type(i.type)
             except UnsupportedType as e:
                 findings.refuse(
-                    f"input '{i.name}'",
+                    place(f"input '{i.name}'"),
                     f"expected a tensor of a numeric element type, not {e}. Convert it in the model.",
                     "E0216",
                 )
                 continue
             if not i.type.tensor_type.HasField("shape"):
                 message = "expected a shape, not none. Export it with the shape of its samples."
-                findings.error(f"input '{i.name}'", message, "E0232")
+                findings.error(place(f"input '{i.name}'"), message, "E0232")
             keys = [d if isinstance(d, str) else f"{i.name}.{k}" for k, d in enumerate(shape) if not isinstance(d, int)]
             names.update(keys)
             unbound.update((k, i.name) for k in keys if k not in dims)
@@ -60,13 +62,13 @@ class Signature:
             inputs.append((i.name, tensor(element_type(kind), tuple(known))))
         for name in sorted(set(dims) - names):
             have = f"has {', '.join(sorted(names))}" if names else "has none without a value"
-            findings.error("model", f"expected the name of a dimension, not '{name}'. The model {have}.", "E0215")
+            findings.error(place("model"), f"expected the name of a dimension, not '{name}'. The model {have}.", "E0215")
         for name, value in dims.items():
             if value < 0:
-                findings.error("model", f"expected a value of at least 0 for dimension '{name}', not {value}.", "E0215")
+                findings.error(place("model"), f"expected a value of at least 0 for dimension '{name}', not {value}.", "E0215")
         for key, where in unbound.items():
             message = f"expected a value for dimension '{key}', not none. Give it with --dim {key}=VALUE."
-            findings.error(f"input '{where}'", message, "E0214")
+            findings.error(place(f"input '{where}'"), message, "E0214")
         return Signature(tuple(inputs))
 
 

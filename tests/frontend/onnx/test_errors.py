@@ -101,7 +101,7 @@ def test_everything_is_reported_at_once(models):
         "input 't': expected a tensor of a numeric element type, not STRING. Convert it in the model. [E0216]\n"
         "node 'h': LSTM (opset 14): the operator is not supported. [E0205]\n"
         "node 'second': LSTM (opset 14): the operator is not supported. [E0205]\n"
-        "node 'b': Cosine (opset 14): the operator is not supported. [E0205]\n"
+        "node 'b': Cosine (opset 14): the operator is not supported. Did you mean 'Cos'? [E0205]\n"
         "node 'c': Reshape (opset 14): expected a constant as input 'shape', not 's', which is computed at run time. [E0212]\n"
         "node 'z': Relu (opset 14): expected no attribute 'mood', which dnnc does not know here. Export without it. [E0206]"
     )
@@ -115,7 +115,7 @@ def test_mistakes_come_before_what_is_unsupported(models):
         "node 'y': Add: expected operands of shapes that broadcast, not 2 f32 and 3 f32. [E0426]\n"
         "model: 1 of 2 nodes are not supported: Sine (1)."
         " Export the model without them; docs/reference/onnx.md lists what is. [E0200]\n"
-        "node 'a': Sine (opset 14): the operator is not supported. [E0205]"
+        "node 'a': Sine (opset 14): the operator is not supported. Did you mean 'Sin'? [E0205]"
     )
 
 

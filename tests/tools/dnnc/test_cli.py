@@ -207,6 +207,13 @@ def test_lists_have_a_json_form(command, capsys):
     assert json.loads(run(capsys, command, "--json")[1])
 
 
+def test_the_file_of_a_target_is_a_target_again(tmp_path, capsys):
+    _, text, _ = run(capsys, "targets", "edge")
+    (tmp_path / "mine.toml").write_text(text)
+    ours, theirs = (json.loads(run(capsys, "targets", t, "--json")[1]) for t in ("edge", str(tmp_path / "mine.toml")))
+    assert ours == theirs and [t["name"] for t in ours] == ["edge"]
+
+
 def test_wrong_command_line_is_exit_code_2(capsys):
     assert run(capsys)[0] == 2
     assert run(capsys, "compile")[0] == 2

@@ -53,6 +53,7 @@ LINES = {
     "eval": "eval {lenet} --data {folder}/labels.npz",
     "eval against float": "eval {lenet} --data {folder}/labels.npz --on reference,npu --calibrate {samples} --against float",
     "targets": "targets",
+    "a target": "targets tiny",
     "passes": "passes",
     "ops": "ops",
     "explain a code": "explain E0101",
