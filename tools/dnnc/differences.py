@@ -295,7 +295,7 @@ def _compare(
         for name, run in executors.items():
             seen = run(sample)
             for i, layer in enumerate(layers):
-                n = _differing(integers[layer.value], seen.get(layer.key(name)))
+                n = differing(integers[layer.value], seen.get(layer.key(name)))
                 if n is None:
                     continue
                 layer.differs[name] = layer.differs.get(name, 0) + n
@@ -316,7 +316,7 @@ def _interpreted(network: api.Network, wanted: Sequence[SSAValue], sample: Seque
     return values
 
 
-def _differing(a: np.ndarray, b: np.ndarray | None) -> int | None:
+def differing(a: np.ndarray, b: np.ndarray | None) -> int | None:
     """How many elements have other bits; None when there is no such tensor."""
     if b is None or b.shape != a.shape or b.dtype != a.dtype:
         return None
