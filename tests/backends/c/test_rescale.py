@@ -72,34 +72,14 @@ def check(library, mode, acc, q, shift, zero=3):
             assert (got == want)[small].all()
 
 
-def scales(rng, n):
-    """Multipliers of layers, as float32 scales have them, and any others."""
-    q, shift = fixed.multiplier((2.0 ** rng.uniform(-16, 4, n)).astype(np.float32))
-    wild = rng.integers(1 << 30, 1 << 31, n // 4)
-    q[: n // 4], shift[: n // 4] = wild, rng.integers(0, 64, n // 4)
-    q[n // 2], shift[n // 2] = 0, 31
-    return q, shift
-
-
 @pytest.mark.parametrize("mode", Rounding)
 @pytest.mark.parametrize("bits", [14, pytest.param(20, marks=pytest.mark.full)])
-def test_random_sums(library, mode, bits):
-    rng = np.random.default_rng(bits)
-    rows = 1 << (bits // 2)
-    q, shift = scales(rng, rows)
-    reach = 2.0 ** rng.uniform(3, 31, (rows, 1))
-    acc = np.clip(rng.uniform(-1, 1, (rows, 1 << (bits - bits // 2))) * reach, -(2**31), 2**31 - 1).astype(np.int32)
-    acc[:, :3] = -(2**31), 2**31 - 1, 0
-    check(library, mode, acc, q, shift, int(rng.integers(-128, 128)))
+def test_random_sums(library, vectors, mode, bits):
+    v = vectors.random(bits)
+    check(library, mode, v.acc, v.q, v.shift, v.zero)
 
 
 @pytest.mark.parametrize("mode", Rounding)
-def test_every_tie(library, mode):
-    """acc * M = k + 1/2 exactly: M = 2^-n and 3 * 2^-n, acc an odd multiple of half of 2^n."""
-    shift = np.arange(1, 24)
-    odd = np.arange(-1001, 1002, 2)
-    for factor in (1, 3, 5):
-        acc = odd[None, :] * (1 << (shift - 1))[:, None]
-        acc = np.clip(acc, -(2**31) + 1, 2**31 - 1).astype(np.int32)
-        q, s = fixed.multiplier((factor * 2.0**-shift).astype(np.float32))
-        check(library, mode, acc, q, s)
+def test_every_tie(library, vectors, mode):
+    for v in vectors.ties():
+        check(library, mode, v.acc, v.q, v.shift, v.zero)
