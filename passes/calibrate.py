@@ -36,12 +36,13 @@ class CalibratePass(ModulePass):
     """Run samples through the network and note the range of every value: those of the file `data`, or those of the run.
 
     `method` min-max keeps the extremes; the others read a histogram: percentile leaves (100 - `percentile`) / 2 percent out at
-    either end, mse takes the range with the least squared error at `bits`, aciq the best one of a Laplace distribution.
+    either end, mse takes the range with the least squared error at `bits`, entropy the one that keeps the distribution best
+    (KL), aciq the best one of a Laplace distribution.
     """
 
     name = "calibrate"
     data: str = ""
-    method: Literal["min-max", "percentile", "mse", "aciq"] = "min-max"
+    method: Literal["min-max", "percentile", "mse", "entropy", "aciq"] = "min-max"
     percentile: float = 99.99
     bits: int = 8
 

@@ -10,6 +10,7 @@ import numpy as np
 BINS = 4096
 _SHRINK = np.arange(1.0, 0.195, -0.01)
 _LAPLACE = {2: 2.83, 3: 3.89, 4: 5.03, 5: 6.20, 6: 7.41, 7: 8.64, 8: 9.90}  # best clipping / mean |x - mean|, by bits
+_ABSENT = 1e-4  # values that a bin without any counts as
 
 Range = tuple[float, float]
 
@@ -75,6 +76,39 @@ def laplace(h: Histogram, bits: int, part: float) -> Range:
     return max(h.low, mean - alpha), min(h.high, mean + alpha)
 
 
+def entropy(h: Histogram, bits: int, part: float) -> Range:
+    """The range within -+T whose 2^(bits-1) levels of |x| leave the least divergence KL(P || Q) (TensorRT).
+
+    P is the histogram of |x| up to T with all beyond in its last bin; Q the same without what is beyond, its bins in groups of
+    equal width, one a level, each group spread evenly over its bins that hold something. A bin counts no more than the larger
+    of its neighbours: the zeros that a relu leaves and the background of pictures are single values, and say nothing of T.
+    """
+    counts = (h.counts[BINS // 2 :] + h.counts[: BINS // 2][::-1]).astype(np.float64)
+    counts = np.minimum(counts, np.maximum(np.r_[0, counts[:-1]], np.r_[counts[1:], 0]))
+    if not counts.any():
+        return h.low, h.high
+    levels, last = 2 ** (bits - 1), int(np.flatnonzero(counts)[-1]) + 1
+    tried = np.arange(min(levels, last), last + 1)
+    losses = [_divergence(counts, int(bins), levels) for bins in tried]
+    t = float(tried[int(np.argmin(losses))] * 2 * h.reach / BINS)
+    return max(h.low, -t), min(h.high, t)
+
+
+def _divergence(counts: np.ndarray, bins: int, levels: int) -> float:
+    """KL(P || Q) of a range of so many bins; a bin that P alone has counts as 1e-4 of a value in Q. Infinite for an empty Q."""
+    q, p = counts[:bins], counts[:bins].copy()
+    if not q.any():
+        return np.inf
+    p[-1] += counts[bins:].sum()
+    group = np.arange(bins) * levels // bins
+    held = np.bincount(group, q > 0, levels)
+    spread = np.where(q > 0, (np.bincount(group, q, levels) / np.maximum(held, 1))[group], 0)
+    spread = np.where((p > 0) & (spread == 0), _ABSENT, spread)
+    some = p > 0
+    p, spread = p[some] / p.sum(), spread[some] / spread.sum()
+    return float((p * np.log(p / spread)).sum())
+
+
 def _quantized(x: np.ndarray, low: float, high: float, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Index of the level, and its value, of each x, for levels of [min(low, 0), max(high, 0)]."""
     low, high = min(low, 0.0), max(high, 0.0)
@@ -93,5 +127,6 @@ def _best(h: Histogram, loss: Callable[[float, float], float]) -> Range:
 METHODS: dict[str, Callable[[Histogram, int, float], Range]] = {
     "percentile": percentile,
     "mse": least_squares,
+    "entropy": entropy,
     "aciq": laplace,
 }
