@@ -18,7 +18,7 @@ from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp
-from dnnc.ir.types import QuantType, is_float
+from dnnc.ir.types import Quantized, is_float
 
 Rule = Callable[[Operation], str | None]  # what is wrong with an operation, or None
 
@@ -51,7 +51,7 @@ def _integer(op: Operation) -> str | None:
 def _is_float(type_: object) -> bool:
     if not isinstance(type_, TensorType):
         return False
-    return not isinstance(type_.element_type, QuantType) and is_float(type_.element_type)
+    return not isinstance(type_.element_type, Quantized) and is_float(type_.element_type)
 
 
 def _grouped(op: Operation) -> str | None:

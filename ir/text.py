@@ -16,11 +16,12 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
 from xdsl.utils.lexer import Span
 
+from dnnc.ir.codes import Code
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, rule_code, where
 from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.dnn.domains import dialect
-from dnnc.ir.types import QuantType
+from dnnc.ir.types import Quantized, QuantType
 from dnnc.ir.weights import WeightStore, atomic_file, is_device, store_of
 
 
@@ -159,24 +160,24 @@ def _check_order(module: Operation) -> None:
 def text_of(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:
     """The module as text; with `locations`, node names and file positions are written behind each operation.
 
-    Quantized types with a scale for each channel are long: each is written once, as an alias before the module.
+    Quantized types with many scales or values are long: each is written once, as an alias before the module.
     """
     out = StringIO()
     Printer(out, print_generic_format=generic, print_debuginfo=locations).print_op(module)
     body, aliases = out.getvalue(), []
-    for i, type_ in enumerate(_per_channel_types(module)):
+    for i, type_ in enumerate(_long_types(module)):
         aliases.append(f"!q{i} = {type_}\n")
         body = body.replace(str(type_), f"!q{i}")
     return "".join(aliases) + body + "\n"
 
 
-def _per_channel_types(module: ModuleOp) -> list[QuantType]:
-    found: dict[QuantType, None] = {}
+def _long_types(module: ModuleOp) -> list[Quantized]:
+    found: dict[Quantized, None] = {}
     for op in module.walk():
         values = [*op.results, *(a for r in op.regions for b in r.blocks for a in b.args)]
         for v in values:
             element = v.type.element_type if isinstance(v.type, TensorType | MemRefType) else None
-            if isinstance(element, QuantType) and element.axis is not None:
+            if isinstance(element, Code) or (isinstance(element, QuantType) and element.axis is not None):
                 found[element] = None
     return list(found)
 

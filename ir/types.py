@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 from xdsl.dialects.builtin import (
     BFloat16Type,
     Float8E4M3FNType,
+    Float8E4M3FNUZType,
+    Float8E5M2FNUZType,
     Float8E5M2Type,
     Float16Type,
     Float32Type,
@@ -36,6 +39,8 @@ _ELEMENTS: tuple[tuple[TypeAttribute, np.dtype, str], ...] = (
     (BFloat16Type(), np.dtype(ml_dtypes.bfloat16), "bf16"),
     (Float8E4M3FNType(), np.dtype(ml_dtypes.float8_e4m3fn), "f8E4M3FN"),
     (Float8E5M2Type(), np.dtype(ml_dtypes.float8_e5m2), "f8E5M2"),
+    (Float8E4M3FNUZType(), np.dtype(ml_dtypes.float8_e4m3fnuz), "f8E4M3FNUZ"),
+    (Float8E5M2FNUZType(), np.dtype(ml_dtypes.float8_e5m2fnuz), "f8E5M2FNUZ"),
     (IntegerType(1), np.dtype(np.bool_), "i1"),
     (IntegerType(8), np.dtype(np.int8), "i8"),
     (IntegerType(16), np.dtype(np.int16), "i16"),
@@ -47,6 +52,8 @@ _ELEMENTS: tuple[tuple[TypeAttribute, np.dtype, str], ...] = (
     (IntegerType(64, UNSIGNED), np.dtype(np.uint64), "ui64"),
     (IntegerType(4), np.dtype(ml_dtypes.int4), "i4"),
     (IntegerType(4, UNSIGNED), np.dtype(ml_dtypes.uint4), "ui4"),
+    (IntegerType(2), np.dtype(ml_dtypes.int2), "i2"),
+    (IntegerType(2, UNSIGNED), np.dtype(ml_dtypes.uint2), "ui2"),
 )
 _DTYPE = {t: d for t, d, _ in _ELEMENTS}
 _TYPE = {d: t for t, d, _ in _ELEMENTS}
@@ -56,8 +63,18 @@ _BY_NAME = {n: t for t, _, n in _ELEMENTS}
 F32 = _BY_NAME["f32"]
 I1 = _BY_NAME["i1"]
 I8 = _BY_NAME["i8"]
+I16 = _BY_NAME["i16"]
 I32 = _BY_NAME["i32"]
 I64 = _BY_NAME["i64"]
+
+
+class Quantized(Data[Any], TypeAttribute):
+    """An element that is a stored code for a real number."""
+
+    @property
+    def storage(self) -> TypeAttribute:
+        """The type the codes are kept in."""
+        return self.data.storage
 
 
 @dataclass(frozen=True)
@@ -71,13 +88,14 @@ class Uniform:
 
 
 @irdl_attr_definition
-class QuantType(Data[Uniform], TypeAttribute):
+class QuantType(Quantized):
     """Uniformly quantized element: `!dnn.q<i8, 0.1, 3>` or, per channel, `!dnn.q<i8, axis 0, [0.1, 0.2], [0, 0]>`.
 
     Scales are float32 values printed with enough digits to give the same bits back.
     """
 
     name = "dnn.q"
+    data: Uniform
 
     @staticmethod
     def per_tensor(storage: TypeAttribute, scale: float, zero: int = 0) -> QuantType:
@@ -91,11 +109,6 @@ class QuantType(Data[Uniform], TypeAttribute):
         """One scale (and zero point, 0 unless given) per index of `axis`."""
         exact = tuple(float(np.float32(s)) for s in scales)
         return QuantType(Uniform(storage, exact, tuple(zeros) if zeros is not None else (0,) * len(exact), axis))
-
-    @property
-    def storage(self) -> TypeAttribute:
-        """The integer type the values are kept in."""
-        return self.data.storage
 
     @property
     def axis(self) -> int | None:
@@ -157,6 +170,11 @@ class QuantType(Data[Uniform], TypeAttribute):
                 printer.print_string(f", [{', '.join(map(str, q.zeros))}]")
 
 
+def along(values: np.ndarray, axis: int | None, rank: int) -> np.ndarray:
+    """Per-channel values shaped to broadcast along their axis of a tensor of `rank` dimensions."""
+    return values if axis is None else values.reshape(*(-1 if i == axis else 1 for i in range(rank)))
+
+
 def scale_text(x: float) -> str:
     """Shortest decimal text of a float32 that parses back to the same bits."""
     return real_text(np.float32(x))
@@ -172,8 +190,8 @@ def real_text(x: float | np.floating) -> str:
 
 
 def storage_type(element: Attribute) -> Attribute:
-    """The type whose bits hold an element: the integer under a quantized type, else the type itself."""
-    return element.storage if isinstance(element, QuantType) else element
+    """The type whose bits hold an element: that of the codes of a quantized type, else the type itself."""
+    return element.storage if isinstance(element, Quantized) else element
 
 
 def dtype(element: Attribute) -> np.dtype:
@@ -217,8 +235,8 @@ def storable(element: Attribute) -> bool:
 @lru_cache(4096)  # verifiers name types in messages they seldom raise
 def type_name(element: Attribute) -> str:
     """Short name for messages: f32, i8, ui8, or q<i8>."""
-    if isinstance(element, QuantType):
-        return f"q<{type_name(element.storage)}>"
+    if isinstance(element, Quantized):
+        return f"{element.name.removeprefix('dnn.')}<{type_name(element.storage)}>"
     return _NAME[element] if element in _NAME else str(element)  # pyright: ignore[reportArgumentType]
 
 
@@ -246,6 +264,12 @@ def float_range(element: Attribute) -> tuple[float, float]:
     """Smallest and largest finite value of a floating-point type."""
     info = ml_dtypes.finfo(dtype(element))
     return float(info.min), float(info.max)
+
+
+def saturated(x: np.ndarray, element: Attribute) -> np.ndarray:
+    """Floats in a narrower type, what lies beyond its range at the end of it; NaN stays."""
+    low, high = float_range(element)
+    return np.clip(x.astype(np.float32), low, high).astype(dtype(element))
 
 
 @cache

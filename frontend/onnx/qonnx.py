@@ -11,8 +11,8 @@ from dnnc.frontend.onnx.site import Mistake, Refused, Site
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, DivOp, MaxOp, MinOp, MulOp, SubOp, WhereOp
 from dnnc.ir.dnn.function import AbsOp, CeilOp, FloorOp, RoundOp, SignOp
 from dnnc.ir.dnn.logic import GreaterEqualOp
-from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, along
-from dnnc.ir.types import QuantType, element_type, integer_range
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
+from dnnc.ir.types import QuantType, along, element_type, integer_range
 
 Rounding = Callable[[Site, SSAValue], SSAValue]
 

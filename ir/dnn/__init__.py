@@ -3,6 +3,7 @@
 from xdsl.ir import Attribute
 from xdsl.irdl import IRDLOperation
 
+from dnnc.ir import blocks, codes
 from dnnc.ir.dnn import (
     activation,
     attributes,
@@ -55,6 +56,11 @@ def _defined(cls: type, module: object) -> bool:
 OPS: list[type[IRDLOperation]] = [op for family in FAMILIES for op in _concrete(family)]
 ATTRIBUTES: list[type[Attribute]] = [
     QuantType,
+    blocks.BlockType,
+    codes.Pow2Type,
+    codes.CodebookType,
+    codes.ScaledType,
+    codes.FixedType,
     attributes.Int,
     attributes.Ints,
     attributes.Real,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from xdsl.dialects.builtin import DenseArrayBase, LocationAttr, TensorType, UnitAttr, i32
@@ -16,9 +16,10 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
 
+from dnnc.ir.codes import Code, FixedType
 from dnnc.ir.diagnostics import BrokenRule, DnncError, Finding, expect, rule_code, where
 from dnnc.ir.dnn.attributes import Param
-from dnnc.ir.types import QuantType, shape_of, storable, tensor_text
+from dnnc.ir.types import QuantType, shape_of, storable, tensor_text, type_name
 
 SEGMENTS = "operandSegmentSizes"
 
@@ -42,6 +43,7 @@ class DnnOp(IRDLOperation):
     pure data movement, `work`.
     """
 
+    CODES: ClassVar[bool] = False  # whether it takes values of a code (`dnnc.ir.codes`) as they are
     traits = traits_def(Pure())
 
     def __init__(
@@ -143,11 +145,20 @@ class DnnOp(IRDLOperation):
     def verify_(self) -> None:
         for value in (*self.operands, *self.results):
             check_tensor(value.type)
+            self._check_code(value)
         inferred = self.result_types_inferred()
         actual = tuple(r.type for r in self.results)
         if inferred != actual:
             want, got = (", ".join(_type_text(t) for t in ts) for ts in (inferred, actual))
             raise BrokenRule(f"expected result {want}, not {got}.", "E0405")
+
+    def _check_code(self, value: SSAValue) -> None:
+        element = value.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(element, Code) and not self.CODES:
+            raise BrokenRule(f"expected real numbers, not {type_name(element)}. Dequantize first.", "E0428")
+        if isinstance(element, FixedType) and value.owner is self:
+            todo = "Choose a zero point that is a whole number."
+            raise BrokenRule(f"expected a real zero point at graph inputs only, not {element} here. {todo}", "E0430")
 
     def emit_error(self, message: str, underlying_error: Exception) -> NoReturn:
         """Raise a located DnncError in place of xDSL's dump of the whole module."""
@@ -235,6 +246,8 @@ def check_tensor(type_: Attribute) -> None:
         size, shape = element.scale.size, type_.get_shape()
         fits = -1 < element.axis < len(shape) and shape[element.axis] == size
         expect(fits, f"dimension {element.axis} of size {size}, one scale each", tensor_text(type_), code="E0408")
+    if isinstance(element, Code):
+        element.check(type_.get_shape())
 
 
 def _needs_segments(cls: type[DnnOp]) -> bool:

@@ -14,8 +14,7 @@ from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int, Ints, Window, WindowAttr
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import broadcast
-from dnnc.ir.dnn.quantize import along
-from dnnc.ir.types import I32, QuantType, dtype, shape_of, tensor, tensor_text, type_name
+from dnnc.ir.types import I32, QuantType, along, dtype, shape_of, tensor, tensor_text, type_name
 
 _BLOCK = 1 << 23  # elements of a matrix built at a time
 

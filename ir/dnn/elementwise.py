@@ -13,7 +13,19 @@ from dnnc.ir import scalar as S
 from dnnc.ir.diagnostics import expect, support
 from dnnc.ir.dnn.attributes import Real
 from dnnc.ir.dnn.base import DnnOp, Work
-from dnnc.ir.types import I1, QuantType, bits, dtype, integer_range, is_float, shape_of, tensor, tensor_text, type_name
+from dnnc.ir.types import (
+    I1,
+    QuantType,
+    bits,
+    dtype,
+    integer_range,
+    is_float,
+    saturated,
+    shape_of,
+    tensor,
+    tensor_text,
+    type_name,
+)
 
 
 def broadcast(*types: Attribute) -> tuple[int, ...]:
@@ -306,11 +318,8 @@ class CastOp(Elementwise):
             if target == np.bool_:
                 return v != 0
             if is_float(self.to) and target.itemsize == 1:
-                v = np.clip(v.astype(np.float32), -_FP8_MAX[target.name], _FP8_MAX[target.name])
+                return saturated(v, self.to)
             return v.astype(target)
 
     def work(self) -> Work:
         return Work(ops=self.elements(), elements=self.elements())
-
-
-_FP8_MAX = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
@@ -15,7 +16,7 @@ from dnnc.ir.dnn.attributes import Int, Ints, Real, Word, normal_axis
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import broadcast
 from dnnc.ir.dnn.quantize import stored_value
-from dnnc.ir.types import I64, QuantType, dtype, shape_of, storage_type, tensor, tensor_text, type_name
+from dnnc.ir.types import I64, Quantized, QuantType, dtype, shape_of, storage_type, tensor, tensor_text, type_name
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def _not_per_channel(op: DnnOp) -> None:
 class StorageCastOp(View):
     """y = the integers that x is stored as, or the quantized values `to` that the integers x are; no bit changes."""
 
+    CODES: ClassVar[bool] = True
     name = "dnn.storage_cast"
     to = prop_def(Attribute)
 
@@ -124,7 +126,7 @@ class StorageCastOp(View):
 
     def infer(self) -> TensorType:
         x, to = self.element(), self.to
-        one = isinstance(x, QuantType) != isinstance(to, QuantType) and storage_type(x) == storage_type(to)
+        one = isinstance(x, Quantized) != isinstance(to, Quantized) and storage_type(x) == storage_type(to)
         expect(one, f"a quantized type stored as {type_name(storage_type(x))}, or that", f"{to}", code="E0431")
         return tensor(to, self.shape())
 

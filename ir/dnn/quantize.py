@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
 
 from dnnc.ir import fixed
+from dnnc.ir.codes import Code, WeightCode
 from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int, Ints, Word
 from dnnc.ir.dnn.base import DnnOp, Work
-from dnnc.ir.types import F32, QuantType, bits, dtype, integer_range, tensor, type_name
-
-
-def along(values: np.ndarray, axis: int | None, rank: int) -> np.ndarray:
-    """Per-channel values shaped to broadcast along their axis of a tensor of `rank` dimensions."""
-    return values if axis is None else values.reshape(*(-1 if i == axis else 1 for i in range(rank)))
+from dnnc.ir.types import F32, Quantized, QuantType, along, bits, dtype, integer_range, tensor, type_name
 
 
 def quantized(x: np.ndarray, type_: QuantType) -> np.ndarray:
@@ -34,6 +32,23 @@ def quantized(x: np.ndarray, type_: QuantType) -> np.ndarray:
     np.clip(steps, first, last, out=steps)
     steps += zero
     return steps.astype(dtype(type_))
+
+
+def encoded(x: np.ndarray, type_: Attribute) -> np.ndarray:
+    """The stored form of real numbers in a quantized type."""
+    if isinstance(type_, WeightCode):
+        return type_.codes(x)
+    assert isinstance(type_, QuantType)
+    return quantized(x, type_)
+
+
+def decoded(q: np.ndarray, type_: Attribute) -> np.ndarray:
+    """The real numbers of stored values of a quantized type, float32."""
+    if isinstance(type_, Code):
+        return type_.real(q)
+    assert isinstance(type_, QuantType)
+    centered = q.astype(np.int64) - along(type_.zero, type_.axis, q.ndim)
+    return centered.astype(np.float32) * along(type_.scale, type_.axis, q.ndim)
 
 
 def stored_value(value: float, element: Attribute) -> float:
@@ -79,11 +94,12 @@ class Conversion(DnnOp):
 
 @irdl_op_definition
 class QuantizeOp(Conversion):
-    """q = clamp(round_half_even(x / s) + z), s and z of the type `to`.
+    """q = clamp(round_half_even(x / s) + z), s and z of the type `to`; of a code the one of the nearest real number.
 
     `rounding` is the mode of the integer form that this becomes, where the model says which (`dnnc.ir.fixed.Rounding`).
     """
 
+    CODES: ClassVar[bool] = True
     name = "dnn.quantize"
     x = operand_def(TensorType)
     to = prop_def(Attribute)
@@ -94,31 +110,28 @@ class QuantizeOp(Conversion):
         if self.rounding is not None:
             check_rounding(self.rounding)
         expect(self.element() == F32, "an f32 operand", type_name(self.element()), code="E0431")
-        expect(isinstance(self.to, QuantType), "a quantized type", f"{self.to}", code="E0431")
+        expect(isinstance(self.to, Quantized), "a quantized type", f"{self.to}", code="E0431")
         return tensor(self.to, self.shape())
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        assert isinstance(self.to, QuantType)
-        return quantized(x, self.to)
+        return encoded(x, self.to)
 
 
 @irdl_op_definition
 class DequantizeOp(Conversion):
-    """x = s * (q - z), s and z of the operand's type."""
+    """x = s * (q - z), s and z of the operand's type; of a code the real number it stands for (`dnnc.ir.codes`)."""
 
+    CODES: ClassVar[bool] = True
     name = "dnn.dequantize"
     x = operand_def(TensorType)
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
-        expect(isinstance(self.element(), QuantType), "a quantized operand", type_name(self.element()), code="E0431")
+        expect(isinstance(self.element(), Quantized), "a quantized operand", type_name(self.element()), code="E0431")
         return tensor(F32, self.shape())
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        q = self.element()
-        assert isinstance(q, QuantType)
-        centered = x.astype(np.int64) - along(q.zero, q.axis, x.ndim)
-        return centered.astype(np.float32) * along(q.scale, q.axis, x.ndim)
+        return decoded(x, self.element())
 
 
 @irdl_op_definition

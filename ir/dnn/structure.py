@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, TensorType
@@ -35,6 +35,7 @@ _INLINE = 16  # constants of up to this many elements are written in the text
 class ConstOp(DnnOp):
     """y = a constant: an entry of the weight store by key, or a few values written out."""
 
+    CODES: ClassVar[bool] = True
     name = "dnn.const"
     key = opt_prop_def(Key)
     value = opt_prop_def(DenseIntOrFPElementsAttr)

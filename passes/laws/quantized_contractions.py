@@ -15,9 +15,9 @@ from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn.base import SEGMENTS
 from dnnc.ir.dnn.contraction import MatmulOp, centered
 from dnnc.ir.dnn.integer import WIDEST, reach
-from dnnc.ir.dnn.quantize import DequantizeOp, along, quantized
+from dnnc.ir.dnn.quantize import DequantizeOp, quantized
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import I32, QuantType, bits, shape_of, tensor
+from dnnc.ir.types import I32, QuantType, along, bits, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 from dnnc.passes.analysis.contractions import Contraction, channel_axis, weight_axis
 from dnnc.passes.analysis.dequantized import source, type_of

@@ -18,9 +18,9 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from dnnc.ir.dnn.composite import BatchNormOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import MulOp
-from dnnc.ir.dnn.quantize import DequantizeOp, along
+from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import QuantType, dtype, integer_range, shape_of, tensor
+from dnnc.ir.types import QuantType, along, dtype, integer_range, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 from dnnc.passes.analysis.contractions import Contraction, channel_axis, multiplied, normalized, weight_axis
 from dnnc.passes.laws.quantized_constants import dequantized_constant, quant_type

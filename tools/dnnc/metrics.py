@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dnnc.ir.dnn.quantize import along
-from dnnc.ir.types import QuantType, integer_range
+from dnnc.ir.types import QuantType, along, integer_range
 
 STEPS, BINS = 4.0, 33  # an error histogram reaches from -4 to 4 quantization steps
 
