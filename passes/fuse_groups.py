@@ -24,6 +24,7 @@ from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, Sum, TableOp
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.reduction import AvgPoolOp, LpPoolOp, MaxPoolOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
@@ -55,7 +56,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage(_is(ConvOp, ConvTransposeOp, MatmulOp)),
     Stage(_is(QAvgPoolOp, QReduction)),
-    Stage(_is(RequantizeOp)),
+    Stage(_is(RequantizeOp, ThresholdOp)),
     Stage(_is(Unary, TableOp, RequantizeOp), repeats=True),
     Stage(_is(AddOp, Sum, QMulOp)),
     Stage(_bound, repeats=True),
@@ -114,6 +115,7 @@ def _residual(after: DnnOp, before: DnnOp) -> bool:
 def computes(op: DnnOp) -> bool:
     """Whether an operation belongs in a group: not a constant, a view, the boundary or a float island."""
     free = isinstance(op, (ConstOp, GroupOp, QuantizeOp, DequantizeOp)) or ISLAND in op.attributes
+    free = free or (isinstance(op, ThresholdOp) and not _quantized(op))
     return not free and not (isinstance(op, Movement) and op.is_view())
 
 

@@ -34,7 +34,7 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import QuantType, integer_range, shape_of
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.group import UI8, Group, group_of
+from dnnc.passes.analysis.group import UI8, Group, Levels, group_of
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.strides import blocks, reshaped
 from dnnc.passes.analysis.tiling import SLACK_PERCENT, search
@@ -170,6 +170,8 @@ class _Builder:
             dram["second"] = self._operand(op.inputs[group.second.argument], layer, "second", name)
         if layer.records:
             dram["parameter"] = self._stored(f"{name}.post", self._records(op, group))
+        elif layer.wide:
+            self._bias(op, group)  # for the bound of the sums
         if layer.table:
             dram["table"] = self._stored(f"{name}.table", group.table(lambda i: self._array(op, i)))
         if group.vector is not None:
@@ -252,7 +254,9 @@ class _Builder:
         return buffer.result
 
     def _records(self, op: GroupOp, group: Group) -> np.ndarray:
-        """Bias, multiplier and shift of every channel as bytes; the input's zero point is folded into the bias."""
+        """Bias, multiplier and shift, or thresholds, of every channel as bytes; the input's zero point is folded in."""
+        if group.levels is not None:
+            return self._thresholds(op, group, group.levels)
         assert group.scale is not None
         records = np.zeros(group.layer.records, RECORD)
         if group.weights is not None:
@@ -260,11 +264,18 @@ class _Builder:
         records["multiplier"], records["shift"] = group.scale.multiplier, group.scale.shift
         return records.view(np.uint8).reshape(-1, RECORD.itemsize)
 
+    def _thresholds(self, op: GroupOp, group: Group, levels: Levels) -> np.ndarray:
+        """Thresholds less the bias: sums + bias >= t where sums >= t - bias."""
+        t = self._array(op, levels.argument).astype(np.int64) - self._bias(op, group)[:, None]
+        bounds = np.iinfo(np.int32)
+        return np.clip(t, bounds.min, bounds.max).astype("<i4").view(np.uint8)
+
     def _bias(self, op: GroupOp, group: Group) -> np.ndarray:
         """B[m] - z_x * sum of (w[m] - z_w); computed weights leave z_x to the matrix unit, which subtracts it."""
         assert group.weights is not None
         layer, x = group.layer, group.source
-        bias = np.zeros(layer.records, np.int64)
+        channels = layer.groups * layer.M
+        bias = np.zeros(channels, np.int64)
         if group.bias is not None:
             bias = np.broadcast_to(self._array(op, group.bias).reshape(-1), bias.shape).astype(np.int64)
         low, high = integer_range(x.storage)
@@ -274,7 +285,7 @@ class _Builder:
             return bias
         stored, zero = self._array(op, group.weights), int(np.max(_element(op.inputs[group.weights]).zero))
         weights = stored.astype(np.int16 if stored.dtype.itemsize == 1 else np.int64) - zero
-        by_channel = (weights.swapaxes(-1, -2) if layer.in_major else weights).reshape(layer.records, -1)
+        by_channel = (weights.swapaxes(-1, -2) if layer.in_major else weights).reshape(channels, -1)
         _check_sums(op, group, fixed.accumulator_bound(by_channel, low, high, int(x.zero), bias))
         return (bias - int(x.zero) * by_channel.sum(axis=1, dtype=np.int64)).astype(np.int32)
 

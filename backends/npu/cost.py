@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dnnc.backends.npu.encoding import Column, Decoded
-from dnnc.backends.npu.footprint import RECORD_BYTES, affine_bytes
+from dnnc.backends.npu.footprint import affine_bytes, record_bytes
 from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape, runs_of
 from dnnc.ir.arch import ROLES, Accelerator
@@ -79,9 +79,10 @@ def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str,
     # a pool straight from memory has no element stage before it
     staged = ~pool | (t["from_accumulator"] == 1) | ((t["pool"] == 1) & ((t["scale"] | t["table"] | t["second"]) == 1))
     elements = np.where(staged, source, np.where(t["pool"] == 2, out, 0))
+    elements = elements * np.where(t["scale"] == 1, timing.passes(t["scale.levels"]), 1)
     sums = t["from_accumulator"] == 1
     second = np.where(t["second"] == 1, channels * np.where(t["pool"] == 2, out, source), 0)
-    records = np.where(t["scale"] == 1, RECORD_BYTES * np.where(t["scale.per_channel"] == 1, channels, 1), 0)
+    records = np.where(t["scale"] == 1, record_bytes(t) * np.where(t["scale.per_channel"] == 1, channels, 1), 0)
     read = {
         "accumulator": np.where(sums, 4 * channels * source, 0),
         "input": np.where(sums, 0, channels * source) + second,

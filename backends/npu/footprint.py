@@ -149,7 +149,7 @@ def _post(g: _Gather, t: Operands, m: Memories) -> None:
     pitches = (t["destination.channel_pitch"], t["destination.row_pitch"])
     written = _extent((t["channels"], rows), pitches, columns)
     g.add("ppu.destination", t.index, role["output"], t["destination"], written, True)
-    records = RECORD_BYTES * np.where(t["scale.per_channel"] == 1, t["channels"], 1)
+    records = record_bytes(t) * np.where(t["scale.per_channel"] == 1, t["channels"], 1)
     g.add("ppu.parameters", t.index, role["parameter"], t["parameters"], records, False, t["scale"] == 1)
     size = np.full(len(t), TABLE_BYTES)
     g.add("set.table.address", t.index, role["parameter"], t["table.address"], size, False, t["table"] == 1)
@@ -175,3 +175,8 @@ def _vector(g: _Gather, name: str, t: Operands, m: Memories) -> None:
 def affine_bytes(t: Operands) -> Column:
     """Bytes of the records each NORMALIZE reads."""
     return AFFINE.itemsize * np.where(t["norm.per_element"] == 1, t["rows"] * t["source.columns"], 1)
+def record_bytes(t: Operands) -> Column:
+    """Bytes of a channel's record: requantize constants, or thresholds."""
+    return np.where(t["scale.levels"] > 0, 4 * t["scale.levels"], RECORD_BYTES)
+
+

@@ -169,7 +169,8 @@ PPU = Instruction(
     4,
     (Engine.PPU,),
     "v = source[c, y, x]; pool sum: v = sum over the window of (v - source zero); scale: v = clip(round((v + bias[c]) "
-    "* multiplier[c] * 2**-shift[c]) + zero, low, high), a byte that was not pooled less the source zero before; "
+    "* multiplier[c] * 2**-shift[c]) + zero, low, high), or with levels v = zero + step * (number of k < levels with v >= "
+    "threshold[c, k]), a byte that was not pooled less the source zero before; "
     "table: v = table[v & 255]; second, b = b[c, y, x]: v = clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + "
     "zero, low, high), or with mode multiply clip(round((v - zero_a)*(b - zero_b)*Ma * 2**-shift) + zero, low, high), or "
     "clip(max(v, b), low, high), or clip(min(v, b), low, high); pool max: v = max over the window; destination[c, y, x] = "
@@ -177,7 +178,11 @@ PPU = Instruction(
     (
         _address("source", 25, "byte address of source[0, 0, 0]"),
         _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
-        _address("parameters", 16, "byte address of the first channel's record: bias i32, multiplier i32, shift u8"),
+        _address(
+            "parameters",
+            16,
+            "byte address of the first channel's record: bias i32, multiplier i32, shift u8; or i32[levels]",
+        ),
         Field("channels", 12, "channels c", base=1),
         Field("rows", 10, "rows of the source", base=1),
         _flag("from_accumulator", "source is int32 accumulators, else bytes of the input memory"),
@@ -292,6 +297,8 @@ PPU_SCALE = _state(
     _zero("zero", "output zero point"),
     _zero("low", "lower clip bound"),
     _zero("high", "upper clip bound"),
+    Field("levels", 8, "thresholds of a record; 0: a record is bias, multiplier and shift"),
+    Field("step", 9, "what each threshold reached adds", signed=True),
 )
 PPU_POOL = _state(
     "set.pool",

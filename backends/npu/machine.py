@@ -262,6 +262,9 @@ class Machine:
             return np.clip(np.maximum(v, b) if mode == "maximum" else np.minimum(v, b), low, high), 0
         v, b, shift = v - c["sum.zero_a"][j], b - c["second.zero"][j], c["add.shift"][j]
         if mode == "multiply":
+        if levels := c["scale.levels"][j]:
+            t = np.ndarray((count, levels), "<i4", self.memory("parameter"), c["parameters"][j])
+            return c["scale.zero"][j] + c["scale.step"][j] * _reached(v, t), 0
             v = fixed.rescale(v * b, c["add.multiplier_a"][j], shift, ROUNDINGS[c["add.rounding"][j]])
         else:
             v = fixed.half_even(v * c["add.multiplier_a"][j] + b * c["add.multiplier_b"][j], shift)
@@ -272,3 +275,11 @@ def _clip(v: NDArray[np.int64], low: int, high: int, zero: int) -> tuple[NDArray
     """Values within the bounds, and how many saturated; a lower bound at the zero point is a ReLU, not a saturation."""
     saturated = np.count_nonzero(v > high) + (np.count_nonzero(v < low) if low < zero else 0)
     return np.clip(v, low, high), int(saturated)
+def _reached(v: NDArray[np.int64], t: NDArray[np.int32]) -> NDArray[np.int64]:
+    """How many of its channel's thresholds [channels or 1, levels] each value of [channels, y, x] reaches."""
+    count = np.zeros(v.shape, np.int64)
+    for k in range(t.shape[1]):  # passes over the whole operand
+        count += v >= t[:, k, None, None]
+    return count
+
+

@@ -13,7 +13,6 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import BlockArgument, Operation
 
 from dnnc.backends.npu import isa
-from dnnc.backends.npu.footprint import RECORD_BYTES
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tiles import (
@@ -34,7 +33,7 @@ from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp, buffer_of, layout_of
-from dnnc.ir.types import integer_range
+from dnnc.ir.types import bits, integer_range
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
 from dnnc.passes.analysis.layer import reach
 
@@ -209,7 +208,7 @@ class _Selector:
 
     def _check(self, op: CopyOp, env: Env, box: Box) -> None:
         """The transfer moves exactly the slices of the copy; the report counts those."""
-        n = prod(count for _, count in _slices(op, env))
+        n = prod(count for _, count in _slices(op, env)) * bits(op.source.type.element_type) // 8  # pyright: ignore
         if n != box.bytes:
             raise InternalError(
                 Finding(where(op.location, op.name), f"expected a transfer of {n} bytes, not {box}.", "E0999")
@@ -222,15 +221,15 @@ class _Selector:
         self._enter(layer, p)
         if layer.shape.kind != "none":
             if p.first:
-                self._next(layer.buffer("accumulator"))
+                self._next(layer.sums)
             self._product(layer, p)
-        if p.last:
+        if p.last and not layer.shape.wide:
             self._next(layer.buffer("output"))
             (self._vector if layer.shape.vector else self._post)(layer, p)
 
     def _product(self, layer: LayerTiles, p: Place) -> None:
         shape, rows = layer.shape, layer.rows(p)
-        x, w, acc = (layer.buffer(r) for r in ("input", "weight", "accumulator"))
+        x, w, acc = layer.buffer("input"), layer.buffer("weight"), layer.sums
         width = shape.W + sum(layer.pads)
         height = rows.input[1] + sum(rows.pad)
         window, depthwise = shape.window, shape.kind == "depthwise"
@@ -245,7 +244,7 @@ class _Selector:
             channel_pitch=layout[0],
             row_pitch=layout[1],
             type=signed(source),
-            zero=int(source.zero) if layer.computed else 0,
+            zero=int(source.zero) if layer.computed or shape.wide else 0,
         )
         self.set(
             isa.MM_WINDOW,
@@ -322,15 +321,19 @@ class _Selector:
         self.add(isa.PPU, Engine.PPU, fields, tuple(reads), (self._chip(y),))
 
     def _scale(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
-        shape, scale = layer.shape, layer.group.scale
-        if scale is None:
+        shape, scale, levels = layer.shape, layer.group.scale, layer.group.levels
+        if scale is None and levels is None:
             return {}, []
         records, summed = layer.buffer("parameter"), shape.kind != "none"
-        at = RECORD_BYTES * (p.g * shape.M + p.z[0]) if summed and whole_records(records, shape) else 0
-        rounding = isa.ROUNDINGS.index(scale.rounding)  # pyright: ignore[reportArgumentType]
-        bounds = {"zero": scale.zero, "low": scale.low, "high": scale.high}
-        self.set(isa.PPU_SCALE, Engine.PPU, rounding=rounding, per_channel=int(summed), **bounds)
-        address = self._address(records) + at + RECORD_BYTES * zone.record
+        at = shape.record * (p.g * shape.M + p.z[0]) if summed and whole_records(records, shape) else 0
+        if levels is not None:
+            state = {"levels": shape.levels, "zero": levels.first, "step": levels.step}
+        else:
+            assert scale is not None
+            state = {"zero": scale.zero, "low": scale.low, "high": scale.high}
+            state["rounding"] = isa.ROUNDINGS.index(scale.rounding)  # pyright: ignore[reportArgumentType]
+        self.set(isa.PPU_SCALE, Engine.PPU, per_channel=int(summed), **state)
+        address = self._address(records) + at + shape.record * zone.record
         return {"parameters": address, "scale": 1}, [self._chip(records)]
 
     def _table(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import BlockArgument
 
-from dnnc.backends.npu.footprint import RECORD_BYTES
 from dnnc.ir.dnn.movement import Strided, row_strides
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, layout_of
@@ -48,6 +47,11 @@ class LayerTiles:
         found = self.op.tile(role)
         assert found is not None
         return found
+
+    @property
+    def sums(self) -> BufferOp:
+        """The buffer the matrix unit sums in."""
+        return self.buffer("output" if self.shape.wide else "accumulator")
 
     @property
     def weight_type(self) -> QuantType:
@@ -96,10 +100,11 @@ def _tensor_box(layer: LayerTiles, role: str, at: dict[str, tuple[int, int]], la
     strides = layer.shape.strides(role, layout)
     assert strides is not None
     offset = layout.offset + sum(first * strides[letter] for letter, (first, _) in at.items())
+    each = layer.shape.result_bytes if role == "output" else 1
     if layer.shape.matrix:
-        return Box(offset, at["y"][1], at["c"][1], dram=(strides["y"], 0, 0))
+        return Box(each * offset, at["y"][1], each * at["c"][1], dram=(each * strides["y"], 0, 0))
     (_, c), (_, y), (_, x) = (at[letter] for letter in "cyx")
-    return Box(offset, y, x, c, dram=(strides["y"], strides["c"], 0))
+    return Box(each * offset, y, each * x, c, dram=(each * strides["y"], each * strides["c"], 0))
 
 
 def _input_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
@@ -155,8 +160,8 @@ def _record_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) 
         return Box(0, 1, TABLE_BYTES)
     shape = layer.shape
     if whole_records(inside, shape):
-        return Box(0, shape.records, RECORD_BYTES)
-    return Box(RECORD_BYTES * (p.g * shape.M + p.z[0]), p.z[1], RECORD_BYTES)
+        return Box(0, shape.records, shape.record)
+    return Box(shape.record * (p.g * shape.M + p.z[0]), p.z[1], shape.record)
 
 
 BOXES: dict[str, Callable[[LayerTiles, Place, BufferOp, Strided], Box]] = {
@@ -186,7 +191,7 @@ def move_box(op: CopyOp, counts: Sequence[int], firsts: Sequence[int]) -> Box:
 
 def whole_records(records: BufferOp, shape: Layer) -> bool:
     """Whether a buffer holds the records of all channels."""
-    return tile_bytes(records) == RECORD_BYTES * shape.records
+    return tile_bytes(records) == shape.record * shape.records
 
 
 def _resident(weights: BufferOp, shape: Layer) -> bool:

@@ -24,11 +24,13 @@ from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QNormalizeOp, QReduction, QS
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.fixed import AFFINE
-from dnnc.ir.types import I8, QuantType, element_type, integer_range, shape_of, type_name
+from dnnc.ir.types import I8, I32, QuantType, element_type, integer_range, shape_of, type_name
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.shapes import (
     MAX_EPSILON,
+    MAX_LEVELS,
     Refusal,
     beside,
     block,
@@ -70,6 +72,15 @@ class Scale:
     zero: int
     low: int
     high: int
+
+
+@dataclass(frozen=True)
+class Levels:
+    """first + step * (number of k with v >= thresholds[c][k]), the thresholds an argument of the body."""
+
+    argument: int
+    first: int
+    step: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,7 @@ class Group:
     source: QuantType
     result: QuantType
     scale: Scale | None = None
+    levels: Levels | None = None
     steps: tuple[Int | int, ...] = ()
     kinds: tuple[QuantType, ...] = ()
     second: Second | None = None
@@ -201,6 +213,7 @@ class _Unit:
     weights: int | None = None
     bias: int | None = None
     scale: Scale | None = None
+    levels: Levels | None = None
     steps: list[Int | int] = field(default_factory=list)
     kinds: list[QuantType] = field(default_factory=list)
     second: Second | None = None
@@ -223,18 +236,19 @@ class _Unit:
     def group(self, body: Block, result: SSAValue) -> Group:
         """The group, once all operations are read."""
         assert self.layer is not None
-        if self.stage in (Stage.SUMS, Stage.POOL_SUM):
-            raise Refusal("sums that are not requantized to 8 bits")
+        wide = self.stage == Stage.SUMS
+        if wide and self.bias is not None:
+            raise Refusal("sums with a bias that are not requantized to 8 bits")
         if _behind_views(result) is not self.value:
             raise Refusal("a result from before its last operation")
         constants = 0 if self.scale is None or self.layer.kind != "none" else np.size(self.scale.multiplier)
-        layer = replace(self.layer, table=bool(self.steps), constants=constants)
+        layer = replace(self.layer, table=bool(self.steps), constants=constants, wide=wide)
         if self.weights is not None:
             check_weights(body.args[self.weights])
         source = _quantized(body.args[self.x])
         return Group(
-            layer, self.x, self.weights, self.bias, source, _quantized(result), self.scale, tuple(self.steps),
-            tuple(self.kinds), self.second, self.counts, self.entries,
+            layer, self.x, self.weights, self.bias, source, _quantized(result, wide), self.scale, self.levels,
+            tuple(self.steps), tuple(self.kinds), self.second, self.counts, self.entries,
             self.vector,
         )  # fmt: skip
 
@@ -258,6 +272,22 @@ def _requantize(unit: _Unit, op: RequantizeOp) -> None:
 def _scale(unit: _Unit, op: DnnOp, multipliers: tuple[Int, Int], rounding: str) -> None:
     to = _quantized(op.results[0])
     unit.scale = Scale(*multipliers, rounding, int(to.zero), *integer_range(to.storage))
+
+
+def _threshold(unit: _Unit, op: ThresholdOp) -> None:
+    if unit.stage != Stage.SUMS or op.axis.data % len(op.shape()) != channel_axis(op):
+        raise Refusal(f"'{op.name}' of what is not the sums of its channels")
+    layer = unit.enter(op, Stage.SCALE, lambda: flat(op, unit.name))
+    levels = op.shape(1)[1]
+    if not 0 < levels <= MAX_LEVELS:
+        raise Refusal(f"'{op.name}' of {levels} levels, not of 1 to {MAX_LEVELS}")
+    unit.layer = replace(layer, levels=levels, record=4 * levels)
+    unit.levels = Levels(_argument(op.thresholds), op.first.data, op.step.data)
+
+
+def channel_axis(op: ThresholdOp) -> int:
+    """The dimension of the output channels of the convolution or matrix product before it."""
+    return len(op.shape()) - 1 if isinstance(op.x.owner, MatmulOp) else 1
 
 
 def _unary(unit: _Unit, op: Unary) -> None:
@@ -400,6 +430,7 @@ FORMS: dict[type[DnnOp], Callable[[_Unit, Any], None]] = {
     ConvOp: _contraction,
     MatmulOp: _contraction,
     RequantizeOp: _requantize,
+    ThresholdOp: _threshold,
     TableOp: _table,
     Unary: _unary,
     Sum: _sum,
@@ -436,8 +467,10 @@ def check_weights(value: SSAValue) -> QuantType:
     return element
 
 
-def _quantized(value: SSAValue) -> QuantType:
+def _quantized(value: SSAValue, wide: bool = False) -> QuantType:
     element = value.type.element_type if isinstance(value.type, TensorType) else None
+    if wide and isinstance(element, QuantType) and element.storage == I32:
+        return element
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:
         raise Refusal(f"a value of type {type_name(element) if element else value.type}, not an 8-bit quantized one")
     return element

@@ -12,6 +12,7 @@ from math import prod
 
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.movement import Strided
+from dnnc.ir.fixed import RECORD
 from dnnc.passes.analysis.strides import reshaped
 
 UNIT = Window.of((1, 1))
@@ -39,7 +40,8 @@ class Layer:
     its batch as groups and `matrix` set; in memory it is [H, C] -> [H, M] where a convolution is [C, H, W] -> [M, E, F].
     `second` has the letters of `AXES` along which a second operand varies. `constants` counts the requantize records of
     a layer that sums nothing. `vector` names a softmax or normalization over the rows and columns of each channel, with
-    `affine` records.
+    `affine` records. A requantize record has `record` bytes, those of all thresholds of a channel where `levels` of them
+    stand in for the requantize. A `wide` layer gives its int32 sums as they are.
     """
 
     name: str
@@ -60,6 +62,9 @@ class Layer:
     constants: int = 0
     vector: str = ""
     affine: int = 0
+    record: int = RECORD.itemsize
+    levels: int = 0
+    wide: bool = False
 
     @property
     def pooled(self) -> bool:
@@ -69,6 +74,8 @@ class Layer:
     @property
     def records(self) -> int:
         """Requantize records of the whole layer."""
+        if self.wide:
+            return 0
         return self.constants if self.kind == "none" else self.groups * self.M
 
     @property
@@ -87,6 +94,11 @@ class Layer:
     def summed_first(self) -> bool:
         """Whether the pool sums, and so comes before the requantize and the second operand."""
         return self.pooled and self.pooling == "sum"
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of an element of the output."""
+        return 4 if self.wide else 1
 
     @property
     def taps(self) -> int:

@@ -10,7 +10,7 @@ from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.layer import Layer
 
-MAX_KERNEL, MAX_STRIDE, MAX_EPSILON = 256, 64, 1 << 48
+MAX_KERNEL, MAX_STRIDE, MAX_EPSILON, MAX_LEVELS = 256, 64, 1 << 48, 255
 """Reach of a window in one instruction; a test compares them with the field widths of the instruction set."""
 
 LONGEST = 4095

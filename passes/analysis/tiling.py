@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Finding, UnsupportedError
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
 from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.candidates import Candidates, buffered, candidates, forms, smallest, splits
 from dnnc.passes.analysis.layer import Layer
 
 Int = NDArray[np.int64]
-
-RECORD_BYTES = RECORD.itemsize
 
 ALIGN = 16
 """Every buffer starts at a multiple of this many bytes."""
@@ -100,12 +98,12 @@ class Model:
         )
         if layer.kind != "dense":
             self.trips = (*self.trips[:2], np.ones_like(self.trips[0]))
-        self.records = RECORD_BYTES * layer.records
+        self.records = layer.record * layer.records
         self.depth = np.where(self.c.whole == 1, layer.C, self.c.reduction)
         self.table = TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax")
         self.affine = AFFINE.itemsize * layer.affine
         room = arch.holding("parameter").bytes
-        self.records_resident = layer.kind == "none" or _aligned(self.records) + self.table <= room
+        self.records_resident = layer.kind == "none" or layer.wide or _aligned(self.records) + self.table <= room
         self._rows()
 
     def only(self, chosen: Int) -> Model:
@@ -145,7 +143,7 @@ class Model:
         weight_count = np.where(self.c.resident == 1, 1, layer.groups * n_z * n_k * reload)
         fresh = np.where(row_outer & (n_z > 1), n_s, 1) * np.where((n_z > 1) | (layer.groups > 1), layer.N, 1)
         records = self.records * (np.ones_like(fresh) if self.records_resident else fresh)
-        out = np.full_like(n_s, parts * layer.M * layer.out[0] * layer.out[1])
+        out = np.full_like(n_s, layer.result_bytes * parts * layer.M * layer.out[0] * layer.out[1])
         second, second_count = self.second_copies()
         return {
             "input": (inputs, input_count),
@@ -195,11 +193,11 @@ class Model:
         tile = {
             "input": self.depth * self.box_rows * (layer.W + left + right),
             "weight": np.where(c.resident == 1, whole, weights) * (layer.kind != "none"),
-            "output": c.channels * c.rows * layer.out[1],
+            "output": c.channels * c.rows * layer.out[1] * (not layer.wide),
             "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
             "second": self.second_bytes(),
         }
-        count = {role: c.copies for role in tile} | {"accumulator": c.sums_copies}
+        count = {role: c.copies for role in tile} | {"accumulator": c.copies if layer.wide else c.sums_copies}
         count["weight"] = np.where(c.resident == 1, 1, c.copies)
         need = {role: count[role] * _aligned(size) for role, size in tile.items()} | {"parameter": self.parameters()}
         need["input"] = need["input"] + need.pop("second")
@@ -217,7 +215,7 @@ class Model:
 
     def parameters(self) -> Int:
         """Bytes of the parameter memory in use."""
-        tile = _aligned(RECORD_BYTES * self.c.channels) * self.c.copies
+        tile = _aligned(self.layer.record * self.c.channels) * self.c.copies
         whole = np.full_like(tile, _aligned(self.records))
         return self.table + (whole if self.records_resident else tile)
 
@@ -234,7 +232,9 @@ class Model:
             mm = np.zeros_like(n_s)
         windows = c.rows * layer.out[1] * int(np.prod(layer.pool.kernel)) if layer.pooled else 0
         elements = pixels * (timing.VECTOR_PASSES if layer.vector else 1) + windows
+        elements = elements * timing.passes(layer.levels)
         post = runs * (self.arch.ppu.setup_cycles + timing.ceil_div(c.channels, self.arch.ppu.lanes) * elements)
+        post = post * (not layer.wide)
         dma = self.dma_cycles()
         total, busiest = dma + mm + post, np.maximum(np.maximum(dma, mm), post)
         return np.where(c.copies == 2, busiest + (total - busiest) // (runs * n_k), total)
@@ -263,17 +263,17 @@ class Model:
         layer, c = self.layer, self.c
         dense, resident = layer.kind == "dense", self.c.resident == 1
         rows = np.minimum(self.box_rows, layer.H)
-        line = (layer.C if dense else 1) * layer.taps
+        line, width = (layer.C if dense else 1) * layer.taps, layer.result_bytes
         if layer.matrix:
-            inputs, out = _run(self.depth, rows, layer.C), _run(c.channels, c.rows, layer.M)
+            inputs, out = _run(self.depth, rows, layer.C), _run(width * c.channels, c.rows, width * layer.M)
         else:
             inputs = _run(rows * layer.W, self.depth, layer.H * layer.W)
-            out = _run(c.rows * layer.out[1], c.channels, layer.out[0] * layer.out[1])
+            out = _run(width * c.rows * layer.out[1], c.channels, width * layer.out[0] * layer.out[1])
         weights = _run(c.reduction * layer.taps if dense else c.reduction * 0 + layer.taps, c.channels, line)
         if layer.in_major:
             weights = _run(c.channels, c.reduction, layer.M)
         whole = (np.where(resident, layer.groups * layer.M * line, weights[0]), np.where(resident, 1, weights[1]))
-        records = np.full_like(rows, self.records) if self.records_resident else RECORD_BYTES * c.channels
+        records = np.full_like(rows, self.records) if self.records_resident else layer.record * c.channels
         second = (self.second_bytes(), np.ones_like(rows))
         one = np.ones_like(rows)
         return {"input": inputs, "output": out, "weight": whole, "parameter": (records, one), "second": second}
@@ -289,7 +289,11 @@ class Model:
         run = np.where(c.resident == 1, whole[0] if layer.kind == "dense" else layer.taps, run)
         lines = np.where(c.resident == 1, whole[1], lines)
         ok = (c.channels < MAX_CHANNELS) & (self.sum_rows < MAX_ROWS) & (self.box_rows < MAX_ROWS)
-        ok &= (self.depth < MAX_RUN) & (max(layer.W, layer.sums[1], layer.out[1]) < MAX_COLUMNS)
+        ok &= (
+            (self.depth < MAX_RUN)
+            & (layer.result_bytes * layer.out[1] * (c.channels if layer.matrix else 1) < MAX_RUN)
+            & (max(layer.W, layer.sums[1], layer.out[1]) < MAX_COLUMNS)
+        )
         return ok & ((layer.kind == "none") | ((run < MAX_RUN) & (lines < MAX_RUNS)))
 
     def fits(self) -> NDArray[np.bool_]:
@@ -388,7 +392,7 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
     held: dict[str, object] = {}
     total = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps * tile.weights_resident
     total += TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax") + AFFINE.itemsize * layer.affine
-    total += RECORD_BYTES * layer.records * tile.parameters_resident
+    total += layer.record * layer.records * tile.parameters_resident
     for n, g, *at in product(*ranges):
         i = dict(zip(order, at))
         count = {d: min(spans[d][1], spans[d][0] - i[d]) for d in order}
@@ -398,19 +402,19 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
         wanted = {
             "x": ((n, g, i["s"], at_depth), depth * layer.W * layer.rows(i["s"], count["s"]).input[1]),
             "w": ((g, i["z"], i["k"]), count["z"] * (1 if tied else k) * layer.taps),
-            "p": ((g, i["z"]), RECORD_BYTES * count["z"]),
+            "p": ((g, i["z"]), layer.record * count["z"]),
         }
         if layer.second is not None:
             wanted["b"] = _second_tile(layer, {"n": n, "g": g, "y": i["s"], "c": i["z"]}, count)
         if layer.kind == "none" or tile.weights_resident:
             del wanted["w"]
-        if layer.kind == "none" or tile.parameters_resident:
+        if layer.kind == "none" or layer.wide or tile.parameters_resident:
             del wanted["p"]
         for name, (key, size) in wanted.items():
             total += size * (held.get(name) != key)
             held[name] = key
         if i["k"] + count["k"] >= spans["k"][0]:
-            total += count["z"] * count["s"] * layer.out[1]
+            total += layer.result_bytes * count["z"] * count["s"] * layer.out[1]
     return total
 
 

@@ -21,6 +21,10 @@ VECTOR_PASSES = 3
 """Times a softmax or a normalization reads its elements: for the maximum or mean, for the sum, for the result."""
 
 
+LEVELS_A_PASS = 16
+"""Thresholds a lane of the post-processing unit compares an element with in a cycle."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What an MM takes: cycles, MACs, and bytes read and written on chip by role of memory."""
@@ -49,6 +53,11 @@ ONE_ROW = Window((1, 1), (1, 1), 1)
 def ceil_div(a: ArrayLike, b: ArrayLike) -> Int:
     """ceil(a / b) of integers."""
     return -(-np.asarray(a, np.int64) // np.asarray(b, np.int64))
+
+
+def passes(levels: ArrayLike) -> Int:
+    """Times an element goes through a lane: max(1, ceil(levels / 16)) for so many thresholds."""
+    return np.maximum(1, ceil_div(levels, LEVELS_A_PASS))
 
 
 def bursts(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:

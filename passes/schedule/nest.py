@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Block, SSAValue
 
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
 from dnnc.passes.analysis.group import UI8, Group
 from dnnc.passes.analysis.tiling import ORDERS, Tile
@@ -49,9 +49,10 @@ class Nest:
             if tile.weights_resident:
                 weights = (layer.groups * layer.M, layer.C if layer.kind == "dense" else 1, layer.taps)
             shapes["weight"] = (IntegerType(8), weights, 1 if tile.weights_resident else tile.copies)
-            shapes["accumulator"] = (IntegerType(32), (tile.channels, rows, layer.sums[1]), tile.sums_copies)
+            if not layer.wide:  # else the output is the sums
+                shapes["accumulator"] = (IntegerType(32), (tile.channels, rows, layer.sums[1]), tile.sums_copies)
         if layer.records:
-            records = (layer.records if tile.parameters_resident else tile.channels, RECORD.itemsize)
+            records = (layer.records if tile.parameters_resident else tile.channels, layer.record)
             shapes["parameter"] = (UI8, records, 1 if tile.parameters_resident else tile.copies)
         if layer.table:
             shapes["table"] = (UI8, (TABLE_BYTES,), 1)
@@ -60,6 +61,7 @@ class Nest:
         if layer.affine:
             shapes["affine"] = (UI8, (layer.affine, AFFINE.itemsize), 1)
         roles = {"table": "parameter", "exp": "parameter", "affine": "weight", "second": "input"}
+        roles |= {"output": "accumulator"} if layer.wide else {}
         return {
             role: BufferOp(f"{layer.name}.{role}", roles.get(role, role), element, shape, copies)
             for role, (element, shape, copies) in shapes.items()
@@ -132,9 +134,9 @@ class Nest:
         resident = tile.weights_resident if role == "weight" else tile.parameters_resident
         outer = [whole(layer.groups), whole(layer.M)] if resident else [g, z]
         if role == "parameter" and layer.kind == "none":
-            return [whole(layer.records), whole(RECORD.itemsize)]
+            return [whole(layer.records), whole(layer.record)]
         if role == "parameter":
-            return [*outer, whole(RECORD.itemsize)]
+            return [*outer, whole(layer.record)]
         inner = whole(1) if layer.kind != "dense" else whole(layer.C) if resident else k
         return [*outer, inner, whole(layer.taps)]
 

@@ -9,7 +9,7 @@ from dnnc.backends.npu.target import Executable, assemble
 from dnnc.ir import text
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
 from dnnc.ir.dnn.attributes import Window
-from dnnc.ir.dnn.contraction import MatmulOp
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.elementwise import MaxOp, MinOp
 from dnnc.ir.dnn.function import AbsOp
 from dnnc.ir.dnn.integer import (
@@ -36,6 +36,7 @@ from dnnc.ir.dnn.movement import (
 )
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import exp_table
 from dnnc.ir.interpret import evaluate, main_function
@@ -190,6 +191,12 @@ FORMS = {
     "layer norm": lambda n: normalize(n((7, 48)), (1,), center=UnitAttr()),
     "layer norm of planes": lambda n: normalize(n((2, 3, 5, 6)), (1, 2, 3), center=UnitAttr()),
     "root mean square norm": lambda n: normalize(n((2, 7, 48)), (2,), offset=False),
+    "sums as they are": lambda n: thresholds(n((2, 4, 9, 8)), 0),
+    "sums of a matrix product": lambda n: thresholds(n((7, 20)), 0),
+    "thresholds of a convolution": lambda n: thresholds(n((2, 4, 9, 8)), 5),
+    "thresholds for all channels": lambda n: thresholds(n((1, 4, 9, 8)), 20, shared=True).pool((2, 2), (2, 2)),
+    "thresholds of a matrix product": lambda n: thresholds(n((7, 20)), 5, step=-3).fc(10),
+    "thresholds of a depthwise convolution": lambda n: thresholds(n((1, 6, 9, 8)), 15, groups=6).conv(4, 3),
     "unit length over channels": lambda n: normalize(n((2, 12, 5, 6)), (1,), offset=False, one=True),
 }
 
@@ -209,6 +216,22 @@ def normalize(net, axes, offset=True, one=False, **options):
     constants.append(net.const(offsets, tensor(I64, shape)) if offset else None)
     options |= {"axes": axes, "epsilon": 900, "shift": 42}
     return net.apply(lambda v: QNormalizeOp(v, *constants, to=net.quant(), **options))
+
+
+def thresholds(net, levels, shared=False, step=2, groups=1):
+    """Sums of 6 channels, as they are or counted against thresholds in no order."""
+    shape, wide = shape_of(net.v.type), net.quant(0.01)
+    if len(shape) == 2:
+        acc = net.add(MatmulOp(net.v, net.values((shape[1], 6)), None))
+    else:
+        w = net.values((6, shape[1] // groups, 3, 3))
+        acc = net.add(ConvOp(net.v, w, None, window=Window.of((3, 3), pad=(1, 1, 0, 0)), groups=groups))
+    net.v = acc
+    if levels:
+        t = net.rng.integers(-60000, 60000, (1 if shared else 6, levels)).astype(np.int32)
+        options = {"to": wide, "first": -levels, "step": step, "axis": 1}
+        net.v = net.add(ThresholdOp(acc, net.const(t, tensor(I32, t.shape)), **options))
+    return net
 
 
 def gate(n):

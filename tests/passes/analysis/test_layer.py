@@ -12,8 +12,9 @@ from dnnc.ir.dnn.function import AbsOp
 from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.dnn.structure import YieldOp
-from dnnc.ir.types import F32, I8, I32, QuantType, tensor
+from dnnc.ir.types import F32, I8, I32, QuantType, element_type, tensor
 from dnnc.passes.analysis.group import group_of
 
 Q = QuantType.per_tensor(I8, 0.1, 3)
@@ -98,8 +99,28 @@ def test_views_in_front_are_looked_through():
     assert (group.x, group.layer.matrix, group.layer.M, group.layer.C) == (0, True, 5, 16)
 
 
-def test_sums_that_stay_sums_are_refused():
-    assert "not sums that are not requantized to 8 bits" in refusal(conv().conv())
+def test_sums_stay_sums_without_a_bias():
+    assert "not sums with a bias that are not requantized to 8 bits" in refusal(conv().conv())
+    group = Body(tensor(Q, (1, 4, 9, 9)), tensor(W, (2, 4, 3, 3))).conv().group()
+    assert (group.layer.wide, group.layer.records, group.layer.result_bytes) == (True, 0, 4)
+
+
+def test_thresholds_are_the_records_of_sums():
+    body = Body(tensor(Q, (1, 4, 9, 9)), tensor(W, (2, 4, 3, 3)), tensor(I32, (2,)), tensor(I32, (2, 5)))
+    body.conv()
+    group = body.add(ThresholdOp(body.v, body.block.args[3], to=Q, axis=-3, first=-4, step=2)).group()
+    assert (group.layer.levels, group.layer.record, group.layer.records) == (5, 20, 2)
+    assert (group.levels.argument, group.levels.first, group.levels.step, group.scale) == (3, -4, 2, None)
+
+
+@pytest.mark.parametrize(
+    ("levels", "axis", "reason"),
+    [(5, 2, "not the sums of its channels"), (256, 1, "of 256 levels, not of 1 to 255"), (0, 1, "of 0 levels")],
+)
+def test_thresholds_that_no_record_holds_are_refused(levels, axis, reason):
+    body = Body(tensor(Q, (1, 4, 9, 9)), tensor(W, (2, 4, 3, 3)), tensor(I32, (2,)), tensor(I32, (1, levels)))
+    wide = QuantType.per_tensor(element_type(np.uint16), 1.0)
+    assert reason in refusal(body.conv().add(ThresholdOp(body.v, body.block.args[3], to=wide, axis=axis)))
 
 
 def test_floats_are_refused():
