@@ -172,11 +172,11 @@ def _vector(g: _Gather, name: str, t: Operands, m: Memories) -> None:
         g.add("set.norm.address", t.index, role["weight"], t["norm.address"], affine_bytes(t), False)
 
 
-def affine_bytes(t: Operands) -> Column:
-    """Bytes of the records each NORMALIZE reads."""
-    return AFFINE.itemsize * np.where(t["norm.per_element"] == 1, t["rows"] * t["source.columns"], 1)
 def record_bytes(t: Operands) -> Column:
     """Bytes of a channel's record: requantize constants, or thresholds."""
     return np.where(t["scale.levels"] > 0, 4 * t["scale.levels"], RECORD_BYTES)
 
 
+def affine_bytes(t: Operands) -> Column:
+    """Bytes of the records each NORMALIZE reads."""
+    return AFFINE.itemsize * np.where(t["norm.per_element"] == 1, t["rows"] * t["source.columns"], 1)

@@ -245,6 +245,9 @@ class Machine:
 
     def _scale(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
         count = c["channels"][j] if c["scale.per_channel"][j] else 1
+        if levels := c["scale.levels"][j]:
+            t = np.ndarray((count, levels), "<i4", self.memory("parameter"), c["parameters"][j])
+            return c["scale.zero"][j] + c["scale.step"][j] * _reached(v, t), 0
         records = np.frombuffer(self.memory("parameter"), RECORD, count, c["parameters"][j])
         bias, q, shift = (records[name].astype(np.int64)[:, None, None] for name in ("bias", "multiplier", "shift"))
         # the adder in front of the multiplier is 32 bits wide
@@ -262,19 +265,12 @@ class Machine:
             return np.clip(np.maximum(v, b) if mode == "maximum" else np.minimum(v, b), low, high), 0
         v, b, shift = v - c["sum.zero_a"][j], b - c["second.zero"][j], c["add.shift"][j]
         if mode == "multiply":
-        if levels := c["scale.levels"][j]:
-            t = np.ndarray((count, levels), "<i4", self.memory("parameter"), c["parameters"][j])
-            return c["scale.zero"][j] + c["scale.step"][j] * _reached(v, t), 0
             v = fixed.rescale(v * b, c["add.multiplier_a"][j], shift, ROUNDINGS[c["add.rounding"][j]])
         else:
             v = fixed.half_even(v * c["add.multiplier_a"][j] + b * c["add.multiplier_b"][j], shift)
         return _clip(v + zero, low, high, zero)
 
 
-def _clip(v: NDArray[np.int64], low: int, high: int, zero: int) -> tuple[NDArray[np.int64], int]:
-    """Values within the bounds, and how many saturated; a lower bound at the zero point is a ReLU, not a saturation."""
-    saturated = np.count_nonzero(v > high) + (np.count_nonzero(v < low) if low < zero else 0)
-    return np.clip(v, low, high), int(saturated)
 def _reached(v: NDArray[np.int64], t: NDArray[np.int32]) -> NDArray[np.int64]:
     """How many of its channel's thresholds [channels or 1, levels] each value of [channels, y, x] reaches."""
     count = np.zeros(v.shape, np.int64)
@@ -283,3 +279,7 @@ def _reached(v: NDArray[np.int64], t: NDArray[np.int32]) -> NDArray[np.int64]:
     return count
 
 
+def _clip(v: NDArray[np.int64], low: int, high: int, zero: int) -> tuple[NDArray[np.int64], int]:
+    """Values within the bounds, and how many saturated; a lower bound at the zero point is a ReLU, not a saturation."""
+    saturated = np.count_nonzero(v > high) + (np.count_nonzero(v < low) if low < zero else 0)
+    return np.clip(v, low, high), int(saturated)
