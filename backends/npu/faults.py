@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dnnc.backends.npu.encoding import Decoded, Words, reserved_bits, unknown
 from dnnc.backends.npu.footprint import Memories, accesses
 from dnnc.backends.npu.isa import INSTRUCTIONS, POOLS, ROUNDINGS, Engine
-from dnnc.backends.npu.operands import Operands, operands, pooled
+from dnnc.backends.npu.operands import Operands, operands, pooled, product_shape
 from dnnc.backends.npu.program import REGIONS
 from dnnc.ir.arch import DECODERS, ROLES
 
@@ -68,8 +68,19 @@ def _units(found: Faults, decoded: Mapping[str, Decoded]) -> None:
         _note(
             found, t.index, t["accumulator"] % 4 != 0, lambda r: "an accumulator address of 4-byte steps was expected"
         )
+        _frames(found, t)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
         _post(found, t)
+
+
+def _frames(found: Faults, t: Operands) -> None:
+    s, framed = product_shape(t), t["frame.height"] > 0
+    for side, extent, size in (("top", "height", s.heights), ("left", "width", s.widths)):
+        outside = framed & (t[f"frame.{side}"] + t[f"frame.{extent}"] > size)
+        _note(found, t.index, outside, lambda r: "a frame within the input tile was expected")
+    period, first, height = t["frame.period"], t["frame.first"], t["frame.height"]
+    wraps = framed & ((first >= period) | (height > period) | (t["frame.width"] < 1))
+    _note(found, t.index, wraps, lambda r: "a frame of at most the rows of its buffer was expected")
 
 
 def _post(found: Faults, t: Operands) -> None:

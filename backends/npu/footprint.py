@@ -118,11 +118,12 @@ def _transfer(g: _Gather, name: str, t: Operands, m: Memories) -> None:
 
 def _product(g: _Gather, t: Operands, m: Memories) -> None:
     s = product_shape(t)
-    reach = {}
-    for axis, count in (("h", s.rows), ("w", s.columns)):
-        taps = (t[f"window.kernel_{axis}"] - 1) * t[f"window.dilation_{axis}"]
-        reach[axis] = (count - 1) * t[f"window.stride_{axis}"] + taps
-    inputs = (s.inputs - 1) * t["input.channel_pitch"] + reach["h"] * t["input.row_pitch"] + reach["w"] + 1
+    row = t["input.row_pitch"]
+    frame = t["frame.height"] > 0
+    # a rolling buffer is read from a row to its end, and from its start
+    rows, first = np.where(frame, t["frame.height"], s.heights), np.where(frame, t["frame.first"], 0)
+    before = np.where(frame, np.minimum(rows, t["frame.period"] - first), rows)
+    line = (s.inputs - 1) * t["input.channel_pitch"] + np.where(frame, t["frame.width"], s.widths)
     outer = t["weight.order"] == 0
     weights = np.where(
         outer,
@@ -131,7 +132,9 @@ def _product(g: _Gather, t: Operands, m: Memories) -> None:
     )
     pitches = (t["sums.channel_pitch"], t["sums.row_pitch"])
     sums = 4 * _extent((s.channels, s.rows), pitches, s.columns)
-    g.add("mm.input", t.index, m.of_role(ROLES.index("input")), t["input"], inputs, False)
+    memory = m.of_role(ROLES.index("input"))
+    g.add("mm.input", t.index, memory, t["input"] + first * row, (before - 1) * row + line, False)
+    g.add("mm.input", t.index, memory, t["input"], (rows - before - 1) * row + line, False, rows > before)
     g.add("mm.weight", t.index, m.of_role(ROLES.index("weight")), t["weight"], weights, False)
     acc = m.of_role(ROLES.index("accumulator"))
     g.add("mm.accumulator", t.index, acc, t["accumulator"], sums, True)

@@ -367,6 +367,20 @@ PPU_NORM = _state(
     _flag("center", "subtract the mean"),
     _flag("per_element", "a record per element, else one record for all"),
 )
+MM_FRAME = _state(
+    "set.frame",
+    17,
+    (Engine.MM,),
+    "The part of the input tile that exists, when height is not 0: row y, column x of the tile is row y - top, column x - "
+    "left of it, stored at row (first + y - top) mod period of a rolling buffer; outside of height x width, value is read.",
+    Field("top", 8, "rows before the first that exists"),
+    Field("left", 8, "columns before the first that exists"),
+    Field("height", 12, "rows that exist; 0 when all do"),
+    Field("width", 12, "columns that exist"),
+    Field("first", 12, "row of the buffer that holds the first"),
+    Field("period", 12, "rows of the buffer", base=1),
+    _zero("value", "what is read outside"),
+)
 SOFTMAX = Instruction(
     "softmax",
     13,
@@ -434,7 +448,7 @@ STEP = Instruction(
 INSTRUCTIONS: tuple[Instruction, ...] = (
     *(NOP, LD, ST, MM, PPU),
     *(DMA_COUNT, DMA_DRAM, DMA_LOCAL, DMA_PAD),
-    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT),
+    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT, MM_FRAME),
     *(PPU_SOURCE, PPU_DESTINATION, PPU_SCALE, PPU_POOL, PPU_TABLE, PPU_SECOND, PPU_ADD, PPU_SUM),
     *(PPU_NORM, SOFTMAX, NORMALIZE),
     *(FENCE, MARK, IRQ, HALT, LOOP, ENDLOOP, STEP),

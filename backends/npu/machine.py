@@ -54,7 +54,8 @@ def _boxes(t: Operands) -> Columns:
 
 def _shapes(t: Operands) -> Columns:
     s = product_shape(t)
-    return {"K": s.reduction, "C": s.inputs, "F": s.columns, "depthwise": s.depthwise}
+    sizes = {"tile_h": s.heights, "tile_w": s.widths}
+    return {"K": s.reduction, "C": s.inputs, "F": s.columns, "depthwise": s.depthwise} | sizes
 
 
 def _pools(t: Operands) -> Columns:
@@ -143,19 +144,35 @@ class Machine:
 
     def _windows(self, c: Rows, j: int) -> NDArray[np.float32]:
         """The im2col matrix: [reduction, pixels], or [channel, taps, pixels] when depthwise."""
-        row, column = c["input.row_pitch"][j], 1
+        kind = _TYPES[c["input.type"][j]]
+        memory, start = self.memory("input"), c["input"][j]
+        pitch, row = c["input.channel_pitch"][j], c["input.row_pitch"][j]
+        if c["frame.height"][j]:
+            memory, start = self._framed(c, j, kind), 0
+            pitch, row = memory.shape[1] * memory.shape[2], memory.shape[2]
         shape = (c["C"][j], c["window.kernel_h"][j], c["window.kernel_w"][j], c["rows"][j], c["F"][j])
         strides = (
-            c["input.channel_pitch"][j],
+            pitch,
             c["window.dilation_h"][j] * row,
-            c["window.dilation_w"][j] * column,
+            c["window.dilation_w"][j],
             c["window.stride_h"][j] * row,
-            c["window.stride_w"][j] * column,
+            c["window.stride_w"][j],
         )
-        view = np.ndarray(shape, _TYPES[c["input.type"][j]], self.memory("input"), c["input"][j], strides)
+        view = np.ndarray(shape, kind, memory, start, strides)
         pixels = shape[3] * shape[4]
         x = view.astype(np.float32).reshape((shape[0], -1, pixels) if c["depthwise"][j] else (-1, pixels))
         return x - np.float32(c["input.zero"][j]) if c["input.zero"][j] else x
+
+    def _framed(self, c: Rows, j: int, kind: np.dtype[Any]) -> NDArray[Any]:
+        """The input tile with what lies outside of its frame filled in, as [channels, rows, columns]."""
+        height, width, period = c["frame.height"][j], c["frame.width"][j], c["frame.period"][j]
+        strides = (c["input.channel_pitch"][j], c["input.row_pitch"][j], 1)
+        stored = np.ndarray((c["C"][j], period, width), kind, self.memory("input"), c["input"][j], strides)
+        tile = np.full((c["C"][j], c["tile_h"][j], c["tile_w"][j]), c["frame.value"][j], kind)
+        top, left = c["frame.top"][j], c["frame.left"][j]
+        rows = (c["frame.first"][j] + np.arange(height)) % period
+        tile[:, top : top + height, left : left + width] = stored[:, rows]
+        return tile
 
     def _weights(self, c: Rows, j: int) -> NDArray[np.float32]:
         """The weight matrix [channels, reduction], less its zero point."""

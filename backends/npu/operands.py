@@ -96,7 +96,7 @@ def runs_of(t: Operands, b: Box, strides: tuple[Column, Column, Column]) -> tupl
 
 @dataclass(frozen=True)
 class Shape:
-    """Extents of an MM: reduction K per output, output channels, rows and columns, and input channels."""
+    """Extents of an MM: reduction K per output, output channels, rows and columns, input channels, size of its input tile."""
 
     taps: Column
     reduction: Column
@@ -104,6 +104,8 @@ class Shape:
     rows: Column
     columns: Column
     inputs: Column
+    heights: Column
+    widths: Column
     depthwise: NDArray[np.bool_]
 
 
@@ -113,7 +115,11 @@ def product_shape(t: Operands) -> Shape:
     taps = t["window.kernel_h"] * t["window.kernel_w"]
     inputs = np.where(depthwise, -(-t["channels"] // t["weight.multiplier"]), t["input.channels"])
     reduction = np.where(depthwise, taps, taps * inputs)
-    return Shape(taps, reduction, t["channels"], t["rows"], t["window.columns"], inputs, depthwise)
+    heights, widths = (
+        (count - 1) * t[f"window.stride_{axis}"] + (t[f"window.kernel_{axis}"] - 1) * t[f"window.dilation_{axis}"] + 1
+        for axis, count in (("h", t["rows"]), ("w", t["window.columns"]))
+    )
+    return Shape(taps, reduction, t["channels"], t["rows"], t["window.columns"], inputs, heights, widths, depthwise)
 
 
 def pooled(t: Operands) -> tuple[Column, Column]:

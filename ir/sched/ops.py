@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
@@ -164,7 +164,8 @@ class LoopOp(IRDLOperation):
 class CopyOp(IRDLOperation):
     """Moves the tile `slices` of the tensor off chip to or from the buffer on chip, through `decoder`.
 
-    The slice per dimension is clipped at the tensor's border; what padding adds around it is not moved.
+    The slice per dimension is clipped at the tensor's border; what padding adds around it is not moved. With `holding`,
+    rows and columns, the buffer holds that part of the tensor, row y in its place (y - first) mod rows of the buffer.
     """
 
     name = "sched.copy"
@@ -173,13 +174,22 @@ class CopyOp(IRDLOperation):
     indices = var_operand_def(IndexType)
     slices = prop_def(SlicesAttr)
     decoder = opt_prop_def(Word, default_value=Word("dense"))
+    holding = opt_prop_def(SlicesAttr)
     assembly_format = (
-        "$source `to` $target `at` `(` $indices `)` $slices (`decoder` $decoder^)? attr-dict "
+        "$source `to` $target `at` `(` $indices `)` $slices (`decoder` $decoder^)? (`holding` $holding^)? attr-dict "
         "`:` type($source) `to` type($target)"
     )
 
-    def __init__(self, source: SSAValue, target: SSAValue, indices: Sequence[SSAValue], slices: SlicesAttr) -> None:
-        super().__init__(operands=[source, target, list(indices)], properties={"slices": slices})
+    def __init__(
+        self,
+        source: SSAValue,
+        target: SSAValue,
+        indices: Sequence[SSAValue],
+        slices: SlicesAttr,
+        holding: SlicesAttr | None = None,
+    ) -> None:
+        properties: dict[str, Attribute] = {"slices": slices} | ({"holding": holding} if holding else {})
+        super().__init__(operands=[source, target, list(indices)], properties=properties)
 
     @property
     def loads(self) -> bool:
@@ -190,6 +200,7 @@ class CopyOp(IRDLOperation):
         if buffer_of(self.source).on_chip == buffer_of(self.target).on_chip:
             raise BrokenRule("expected one side on chip and one off chip, not both alike.", "E0446")
         check_slices(self.slices, len(self.indices))
+        check_holding((self.holding,) if self.holding else (), len(self.indices))
 
 
 @irdl_op_definition
@@ -198,6 +209,9 @@ class ComputeOp(IRDLOperation):
 
     One slice for each of `DIMS`: image, group of channels, output channel within it, output row, and the input channels
     summed by this step. The first step of a sum starts the accumulators, the last one finishes the body.
+
+    With `holding` there is a part for each tile: empty, or the rows and columns of the tensor that the tile's buffer
+    holds for several computes, row y in its place (y - first) mod rows of the buffer. The output's columns are made.
     """
 
     name = "sched.compute"
@@ -206,10 +220,12 @@ class ComputeOp(IRDLOperation):
     label = prop_def(StringAttr)
     roles = prop_def(ArrayAttr[StringAttr])
     slices = prop_def(SlicesAttr)
+    holding = opt_prop_def(ArrayAttr[SlicesAttr])
     body = region_def("single_block")
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     assembly_format = (
-        "$label `on` $tiles `as` $roles `at` `(` $indices `)` $slices attr-dict-with-keyword $body `:` type($tiles)"
+        "$label `on` $tiles `as` $roles `at` `(` $indices `)` $slices (`holding` $holding^)? attr-dict-with-keyword "
+        "$body `:` type($tiles)"
     )
 
     def __init__(
@@ -219,16 +235,16 @@ class ComputeOp(IRDLOperation):
         indices: Sequence[SSAValue],
         slices: SlicesAttr,
         body: Region,
+        holding: Mapping[str, SlicesAttr] | None = None,
     ) -> None:
-        super().__init__(
-            operands=[list(tiles.values()), list(indices)],
-            properties={
-                "label": StringAttr(label),
-                "roles": ArrayAttr([StringAttr(r) for r in tiles]),
-                "slices": slices,
-            },
-            regions=[body],
-        )
+        properties: dict[str, Attribute] = {
+            "label": StringAttr(label),
+            "roles": ArrayAttr([StringAttr(r) for r in tiles]),
+            "slices": slices,
+        }
+        if holding:
+            properties["holding"] = ArrayAttr([holding.get(r, SlicesAttr(())) for r in tiles])
+        super().__init__(operands=[list(tiles.values()), list(indices)], properties=properties, regions=[body])
 
     def tile(self, role: str) -> BufferOp | None:
         """The buffer that plays a role, None when the body needs none."""
@@ -237,12 +253,22 @@ class ComputeOp(IRDLOperation):
                 return buffer_of(value)
         return None
 
+    def held(self, role: str) -> SlicesAttr | None:
+        """The rows and columns of a tensor that a role's buffer holds, None when the tile is this compute's own."""
+        for name, part in zip(self.roles, self.holding or ()):
+            if name.data == role and part.data:
+                return part
+        return None
+
     def verify_(self) -> None:
         if len(self.roles) != len(self.tiles):
             raise BrokenRule(f"expected a role for each of {len(self.tiles)} tiles, not {len(self.roles)}.", "E0447")
         if len(self.slices.data) != len(DIMS):
             raise BrokenRule(f"expected {len(DIMS)} slices, not {len(self.slices.data)}.", "E0447")
         check_slices(self.slices, len(self.indices))
+        if self.holding is not None and len(self.holding) != len(self.tiles):
+            raise BrokenRule(f"expected a part for each of {len(self.tiles)} tiles, not {len(self.holding)}.", "E0447")
+        check_holding([p for p in self.holding or () if p.data], len(self.indices))
 
 
 def check_slices(slices: SlicesAttr, indices: int) -> None:
@@ -250,6 +276,14 @@ def check_slices(slices: SlicesAttr, indices: int) -> None:
     for s in slices.data:
         if not -1 <= s.loop < indices or s.size < 1:
             raise BrokenRule(f"expected slices of at least 1 over {indices} indices, not {slices.text()}.", "E0447")
+
+
+def check_holding(parts: Iterable[SlicesAttr], indices: int) -> None:
+    """Verify that what buffers hold is said by rows and columns."""
+    for part in parts:
+        if len(part.data) != 2:
+            raise BrokenRule(f"expected rows and columns, not {part.text()}.", "E0447")
+        check_slices(part, indices)
 
 
 def buffer_of(value: SSAValue) -> BufferOp:

@@ -23,7 +23,7 @@ AXES = "ngcyx"
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one tile at every stage: pooled rows, rows of sums, input rows, and the padding around them."""
+    """The rows, or columns, of one tile at every stage: pooled ones, those of sums and of the input, padding around them."""
 
     out: tuple[int, int]
     sums: tuple[int, int]
@@ -112,9 +112,13 @@ class Layer:
 
     def rows(self, first: int, count: int) -> Rows:
         """Rows of the tile that makes output rows [first, first + count)."""
-        sums, pool_pad = reach((first, count), self.pool, self.sums[0])
-        rows, pad = reach(sums, self.window, self.H)
-        return Rows((first, count), sums, rows, pad, pool_pad)
+        return self.span(0, first, count)
+
+    def span(self, axis: int, first: int, count: int) -> Rows:
+        """Rows (axis 0) or columns (axis 1) of the tile that makes [first, first + count) of the output's."""
+        sums, pool_pad = reach((first, count), self.pool, self.sums[axis], axis)
+        inputs, pad = reach(sums, self.window, (self.H, self.W)[axis], axis)
+        return Rows((first, count), sums, inputs, pad, pool_pad)
 
     def columns(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """(left, right) padding of the input and of the pool, for the full width."""
