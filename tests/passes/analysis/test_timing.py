@@ -58,6 +58,39 @@ def test_folds_follow_each_other(folds):
     assert timing.array_cycles(8 * folds[0], 8 * folds[1], 5, array) == folds[0] * folds[1] * per - 1
 
 
+def output_stationary_fold(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, int]:
+    """One output-stationary fold on an R x C array, registers only; (sums [R, C], cycles).
+
+    Input k of pixel r enters row r from the left at cycle k + r, weight k of channel c enters column c from the top at
+    cycle k + c; both move on by an element a cycle, and each element adds their product to the sum it keeps.
+    """
+    (rows, depth), columns = x.shape, w.shape[1]
+    sums, inputs, weights = (np.zeros((rows, columns), np.int64) for _ in range(3))
+    seen = np.zeros((rows, columns), np.int64)
+    at = np.add.outer(np.arange(rows), np.arange(columns))
+    cycles = 0
+    while (seen < depth).any():
+        left = np.array([x[r, cycles - r] if 0 <= cycles - r < depth else 0 for r in range(rows)])
+        top = np.array([w[cycles - c, c] if 0 <= cycles - c < depth else 0 for c in range(columns)])
+        inputs = np.concatenate([left[:, None], inputs[:, :-1]], axis=1)
+        weights = np.concatenate([top[None], weights[:-1]])
+        sums += inputs * weights
+        seen += (at <= cycles) & (cycles < at + depth)
+        cycles += 1
+    return sums, cycles
+
+
+@pytest.mark.parametrize("depth", [1, 3, 8, 27])
+def test_output_stationary_fold_equals_the_registers(depth):
+    rng = np.random.default_rng(depth)
+    x, w = rng.integers(-128, 128, (8, depth)), rng.integers(-128, 128, (depth, 8))
+    out, cycles = output_stationary_fold(x, w)
+    np.testing.assert_array_equal(out, x @ w)
+    array = replace(EDGE.array, rows=8, columns=8, dataflow="output-stationary")
+    assert timing.array_cycles(depth, 8, 8, array) == cycles - 1
+    assert timing.array_cycles(depth, 16, 24, array) == 6 * cycles - 1
+
+
 @pytest.mark.parametrize(
     ("dataflow", "expected"),
     [("weight-stationary", lambda k, m, p: -(-k // 32) * -(-m // 32) * (2 * 32 + 32 + p - 2) - 1),
