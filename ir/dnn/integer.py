@@ -192,13 +192,17 @@ class QAvgPoolOp(Mean):
         n = np.unique(self.counts())
         return int(n[0]) if n.size == 1 else None
 
-    def evaluate(self, x: np.ndarray) -> np.ndarray:
+    def totals(self, x: np.ndarray) -> np.ndarray:
+        """The sums v."""
         win = self.window.data
         view = patches(padded(self.centered(0, x).astype(np.int32), win, 0), win)
         total = np.zeros(view.shape[: 2 + win.rank], np.int32)
         for tap in np.ndindex(*win.kernel):  # R * S steps over whole outputs: faster than a strided reduction
             total += view[(Ellipsis, *tap)]
-        return self.rescaled(total, *self.multiplier_of(self.counts()))
+        return total
+
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
+        return self.rescaled(self.totals(x), *self.multiplier_of(self.counts()))
 
     def work(self) -> Work:
         return Work(ops=self.elements() * (prod(self.window.data.kernel) + 3), elements=self.elements())
@@ -224,9 +228,12 @@ class QReduction(Mean):
         self.check_mean(self.reduced())
         return tensor(self.target(), kept_shape(self.shape(), axes, self.keepdims is not None))
 
+    def totals(self, x: np.ndarray) -> np.ndarray:
+        """The sums v."""
+        return self.centered(0, x).sum(self.axes.data, keepdims=self.keepdims is not None)
+
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        total = self.centered(0, x).sum(self.axes.data, keepdims=self.keepdims is not None)
-        return self.rescaled(total, *self.multiplier_of(self.divisor()))
+        return self.rescaled(self.totals(x), *self.multiplier_of(self.divisor()))
 
     def work(self) -> Work:
         return Work(ops=prod(self.shape()) + 3 * self.elements(), elements=self.elements())

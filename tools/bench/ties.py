@@ -1,0 +1,223 @@
+"""Layer by layer against ONNX Runtime on a network that comes quantized: which integers differ, and whether a tie is why.
+
+Each layer is fed with what ONNX Runtime gave it, so that errors do not add up. Before it rounds, a layer has the exact value
+v = sum * M; both sides round v to an integer, ONNX Runtime after float32 arithmetic of its own. A difference is explained
+when v lies so near the middle of two integers, |frac(v) - 1/2| < 2^-15, that one float32 rounding takes it across. Without
+fusion ONNX Runtime adds products in float32 too: then the bound is 2^-15 + 2^-24 * (n + 2) * sum |x - z| |w| * M, of n products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import ModelProto, NodeProto, helper
+from xdsl.ir import SSAValue
+
+from dnnc import api
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, QSoftmaxOp, Sum
+from dnnc.ir.dnn.movement import Movement
+from dnnc.ir.dnn.quantize import RequantizeOp, along
+from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.types import QuantType
+from dnnc.ir.weights import store_of
+
+NEAR = 2.0**-15
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class LayerTies:
+    """One layer over all samples: how many integers differ, by how much, how far the farthest is from a tie, how many too far."""
+
+    name: str
+    operator: str = "-"
+    elements: int = 0
+    differing: int = 0
+    largest: int = 0
+    farthest: float = 0.0
+    unexplained: int = 0
+
+
+def session(model: ModelProto, fused: bool) -> onnxruntime.InferenceSession:
+    """ONNX Runtime, with all its optimizations or with none."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if fused else level.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def quantized_tensors(model: ModelProto) -> list[str]:
+    """What a layer ends in: results of QuantizeLinear and of the QLinear operators."""
+    weights = {i.name for i in model.graph.initializer}
+    ends = [n for n in model.graph.node if n.op_type == "QuantizeLinear" or n.op_type.startswith(("QLinear", "QGemm"))]
+    return [n.output[0] for n in ends if n.input[0] not in weights]
+
+
+def layer_of(model: ModelProto, end: str, known: Arrays) -> tuple[ModelProto, list[str]]:
+    """The nodes between known tensors and one more, as a model; and which known tensors it reads."""
+    made = {o: n for n in model.graph.node for o in n.output}
+    weights = {i.name: i for i in model.graph.initializer}
+    nodes: dict[str, NodeProto] = {}
+    read: dict[str, None] = {}
+    todo = [end]
+    while todo:
+        name = todo.pop()
+        if name in known and name != end:
+            read[name] = None
+        elif name in made and made[name].output[0] not in nodes:
+            nodes[made[name].output[0]] = made[name]
+            todo += [i for i in made[name].input if i]
+    ordered = [n for n in model.graph.node if n.output[0] in nodes]
+    used = {i for n in ordered for i in n.input}
+    inputs = [_info(n, known[n]) for n in read]
+    graph = helper.make_graph(
+        ordered, "layer", inputs, [_info(end, known[end])], [w for n, w in weights.items() if n in used]
+    )
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version), list(read)
+
+
+def _info(name: str, x: np.ndarray) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+
+
+class Walk:
+    """The layers of a model that comes quantized; `add` takes one sample in."""
+
+    def __init__(self, model: ModelProto, fused: bool = True, rounding: str = "q31_half_even") -> None:
+        """With `fused` ONNX Runtime optimizes, so that contractions sum integers; `rounding` is that of the integer forms."""
+        self.model, self.fused = model, fused
+        self.names = quantized_tensors(model)
+        self.session = session(_showing(model, self.names), fused)
+        self.passes = f"simplify,quantize-lower{{rounding={rounding} islands=true}},canonicalize,dce"
+        self.networks: dict[str, tuple[api.Network, list[str]]] = {}
+        self.layers = {name: LayerTies(name) for name in self.names}
+
+    def add(self, feed: Mapping[str, np.ndarray]) -> None:
+        """Compare every layer on a sample, each fed with what ONNX Runtime gave the layers before."""
+        known = dict(feed) | dict(zip(self.names, self.session.run(self.names, dict(feed))))
+        for name, layer in self.layers.items():
+            if name not in self.networks:
+                self.networks[name] = self._network(name, known)
+            network, read = self.networks[name]
+            last, ours = _run(network, [known[n] for n in read])
+            _judge(layer, last, ours, known[name], self.fused)
+
+    def _network(self, name: str, known: Arrays) -> tuple[api.Network, list[str]]:
+        model, read = layer_of(self.model, name, known)
+        network = api.load(model)
+        api.run_passes(network, self.passes)
+        return network, read
+
+
+def _showing(model: ModelProto, names: Sequence[str]) -> ModelProto:
+    """A model with more of its tensors among its outputs."""
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    have = {o.name for o in shown.graph.output}
+    shown.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in have)
+    return shown
+
+
+@dataclass
+class _Last:
+    """The last operation that rounds: its exact values, and how far float sums may be from them."""
+
+    operator: str = "-"
+    exact: np.ndarray | None = None
+    loose: np.ndarray | float = 0.0
+
+
+def _run(network: api.Network, inputs: Sequence[np.ndarray]) -> tuple[_Last, np.ndarray]:
+    store, block = store_of(network.ctx), main_function(network.module).body.block
+    values: dict[SSAValue, np.ndarray] = dict(zip(block.args, inputs))
+    values |= {op.result: op.array(store) for op in block.ops if isinstance(op, ConstOp)}
+    last = _Last()
+
+    def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
+        operands = [values[v] for v in op.operands]
+        values.update(zip(op.results, results))
+        if isinstance(op, ConvOp | MatmulOp):
+            last.loose = looseness(op, operands)
+        elif (found := unrounded(op, operands)) is not None:
+            exact, factor = found
+            last.operator, last.exact, last.loose = op.name, exact, np.broadcast_to(last.loose * factor, exact.shape)
+        elif isinstance(op, Movement) and last.exact is not None and last.exact.shape == operands[0].shape:
+            last.exact, last.loose = op.evaluate(last.exact), op.evaluate(last.loose)
+
+    (ours,) = evaluate(network.module, inputs, store, observe)
+    return last, ours
+
+
+def looseness(op: ConvOp | MatmulOp, operands: Sequence[np.ndarray]) -> np.ndarray:
+    """2^-24 * (n + 2) * sum |x - z| |w|: how far float32 sums of n products may be from the exact ones, in their units."""
+    x, w, *bias = operands
+    sizes = [np.abs(centered(op, i, a)) + _zero(op, i, a) for i, a in enumerate((x, w))]
+    total = op.evaluate(*sizes, np.abs(bias[0]) if bias else None)
+    n = prod(op.shape(1)[1:]) if isinstance(op, ConvOp) else op.shape(0)[-1]
+    return 2.0**-24 * (n + 2) * total
+
+
+def centered(op: DnnOp, i: int, x: np.ndarray) -> np.ndarray:
+    """Q - z of an operand."""
+    return x.astype(np.int64) - _zero(op, i, x)
+
+
+def _zero(op: DnnOp, i: int, x: np.ndarray) -> np.ndarray:
+    q = op.element(i)
+    assert isinstance(q, QuantType)
+    return along(q.zero, q.axis, x.ndim)
+
+
+def unrounded(op: DnnOp, operands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray | float] | None:
+    """(what an operation rounds, before its zero point is added, in float64; the factor of sums before it); None for others."""
+    if isinstance(op, RequantizeOp):
+        x, source = centered(op, 0, operands[0]), op.element()
+        assert isinstance(source, QuantType)
+        m = np.asarray(along(_factor(op.multipliers()), source.axis, x.ndim))
+        return x * m, m
+    if isinstance(op, Sum):
+        ma, mb, shift = op.multipliers()
+        total = centered(op, 0, operands[0]) * ma + centered(op, 1, operands[1]) * mb
+        return np.ldexp(total.astype(np.float64), -shift), 1.0
+    if isinstance(op, QMulOp):
+        return centered(op, 0, operands[0]) * centered(op, 1, operands[1]) * _factor(op.multipliers()), 1.0
+    if isinstance(op, QAvgPoolOp | QReduction):
+        n = op.counts() if isinstance(op, QAvgPoolOp) else np.array(op.divisor())
+        return op.totals(operands[0]) * _factor(op.multiplier_of(n)), 1.0
+    if isinstance(op, QSoftmaxOp):
+        wide, axis = operands[0].astype(np.int64), op.axis.data
+        e = operands[1].astype(np.int64)[wide.max(axis, keepdims=True) - wide]
+        return e / e.sum(axis, keepdims=True) / float(op.target().scale), 1.0
+    return None
+
+
+def _factor(multiplier: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    q, shift = multiplier
+    return np.ldexp(np.asarray(q, np.float64), -np.asarray(shift, np.int64))
+
+
+def _judge(layer: LayerTies, last: _Last, ours: np.ndarray, theirs: np.ndarray, fused: bool) -> None:
+    difference = np.abs(ours.astype(np.int64) - theirs.astype(np.int64))
+    wrong = difference > 0
+    layer.operator = last.operator
+    layer.elements += ours.size
+    layer.differing += (n := int(wrong.sum()))
+    layer.largest = max(layer.largest, int(difference.max(initial=0)))
+    if not n:
+        return
+    if last.exact is None or last.exact.size != ours.size:
+        layer.farthest, layer.unexplained = np.inf, layer.unexplained + n
+        return
+    v, loose = (a.reshape(ours.shape)[wrong] for a in (last.exact, np.broadcast_to(last.loose, last.exact.shape)))
+    far = np.abs(v - np.floor(v) - 0.5)
+    layer.farthest = max(layer.farthest, float(far.max()))
+    layer.unexplained += int(np.count_nonzero(far >= NEAR + (0.0 if fused else loose)))
