@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -56,12 +56,14 @@ def allowed(law: str, op: Operation) -> bool:
 class _FirstMatch(RewritePattern):
     """Tries laws in order and counts which fired."""
 
-    def __init__(self, laws: Sequence[RewritePattern]):
-        self.laws = laws
+    def __init__(self, laws: Sequence[RewritePattern], spared: Callable[[Operation], bool] | None):
+        self.laws, self.spared = laws, spared
         self.fired: Counter[str] = Counter()
         self.gate = _GATE.get()
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
+        if self.spared is not None and self.spared(op):
+            return
         for law in self.laws:
             if self.gate is not None and not self.gate.opens(type(law).__name__, op):
                 return
@@ -81,13 +83,18 @@ class _FirstMatch(RewritePattern):
             self.gate.passed(law)
 
 
-def apply_laws(module: ModuleOp, laws: Sequence[RewritePattern], sweeps: int = SWEEPS) -> Counter[str]:
-    """Sweep over the module until no law applies; how often each fired.
+def apply_laws(
+    module: ModuleOp,
+    laws: Sequence[RewritePattern],
+    sweeps: int = SWEEPS,
+    spared: Callable[[Operation], bool] | None = None,
+) -> Counter[str]:
+    """Sweep over the module until no law applies to an operation that is not `spared`; how often each fired.
 
     Raises InternalError naming the laws that still fire after the bound: two of them undo each other.
     """
     total: Counter[str] = Counter()
-    pattern = _FirstMatch(laws)
+    pattern = _FirstMatch(laws, spared)
     for _ in range(sweeps):
         pattern.fired.clear()
         walker = PatternRewriteWalker(pattern, apply_recursively=False, listener=note_keeper())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xdsl.passes import ModulePass
 
+from dnnc.passes.apply_scheme import ApplySchemePass
 from dnnc.passes.calibrate import CalibratePass
 from dnnc.passes.canonicalize import CanonicalizePass
 from dnnc.passes.compose_norms import ComposeNormsPass
@@ -58,6 +59,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
 
 # Passes no pipeline runs by default.
 OPTIONAL: tuple[type[ModulePass], ...] = (
+    ApplySchemePass,
     CalibratePass,
     CorrectBiasPass,
     DecomposePass,

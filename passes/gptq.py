@@ -8,7 +8,7 @@ falling H_ii. The IR is that of `quantize-weights`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.context import Context
@@ -19,12 +19,13 @@ from dnnc.ir.weights import store_of
 from dnnc.passes.analysis.integer_weights import (
     Quantizer,
     Rows,
-    is_layer,
     largest_scale,
     rows_of,
     second_moments,
     set_weights,
-    width_of,
+    shared_scale,
+    taken_by,
+    widths_of,
 )
 from dnnc.passes.analysis.samples import given_samples
 from dnnc.passes.analysis.walk import Walk
@@ -43,15 +44,16 @@ class GptqPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
-        walk = Walk(op, store, given_samples(self.name))
+        walk = Walk(op, store, given_samples(self.name), self.name)
         for layer in walk:
-            if not is_layer(layer):
+            if not taken_by(self.name, layer):
                 continue
             assert isinstance(layer, Rows)
             rows = rows_of(layer, layer.operands[1].owner.array(store))  # pyright: ignore
             h = hessian(layer, walk.column(layer.operands[0]))
-            best = least_error(rows, h, width_of(layer, self.bits), self.damping)
-            set_weights(layer, best.q, best.quantizer.scale, best.quantizer.storage, store)
+            full = largest_scale(rows, widths_of(layer, rows, self.bits), shared_scale(layer))
+            best = least_error(rows, h, full, self.damping)
+            set_weights(layer, best.q, best.quantizer, store)
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,11 @@ class Rounding:
     error: np.ndarray
 
 
-def least_error(rows: np.ndarray, h: np.ndarray, bits: int, damping: float) -> Rounding:
-    """For each row the scale p * max|w| / (2^(bits-1) - 1), p of `SHRINK`, whose integers leave the least error."""
-    full, best = largest_scale(rows, bits), None
+def least_error(rows: np.ndarray, h: np.ndarray, full: Quantizer, damping: float) -> Rounding:
+    """For each row the scale p times that of `full`, p of `SHRINK`, whose integers leave the least error."""
+    best = None
     for p in SHRINK:
-        scale = (full.scale * p).astype(np.float32).astype(np.float64)
-        tried = _rounding(rows, h, Quantizer(scale, full.storage), damping)
+        tried = _rounding(rows, h, full.times(p), damping)
         best = tried if best is None else _lesser(best, tried)
     assert best is not None
     return best
@@ -77,7 +78,7 @@ def least_error(rows: np.ndarray, h: np.ndarray, bits: int, damping: float) -> R
 def _rounding(rows: np.ndarray, h: np.ndarray, quantizer: Quantizer, damping: float) -> Rounding:
     q = rounded(rows, h, quantizer, damping)
     e = q * quantizer.scale[..., None] - rows
-    return Rounding(q, quantizer, ((e @ h) * e).sum(-1))
+    return Rounding(q, quantizer, quantizer.totals(((e @ h) * e).sum(-1)))
 
 
 def _lesser(a: Rounding, b: Rounding) -> Rounding:
@@ -85,7 +86,7 @@ def _lesser(a: Rounding, b: Rounding) -> Rounding:
     better = b.error < a.error
     scale = np.where(better, b.quantizer.scale, a.quantizer.scale)
     q = np.where(better[..., None], b.q, a.q)
-    return Rounding(q, Quantizer(scale, a.quantizer.storage), np.minimum(a.error, b.error))
+    return Rounding(q, replace(a.quantizer, scale=scale), np.minimum(a.error, b.error))
 
 
 def hessian(layer: Rows, column: Sequence[np.ndarray]) -> np.ndarray:

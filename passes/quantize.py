@@ -14,27 +14,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.dialects.builtin import IntegerType, ModuleOp, UnitAttr
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir.diagnostics import Collector, where
-from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.composite import SoftmaxOp
 from dnnc.ir.dnn.contraction import MatmulOp
-from dnnc.ir.dnn.elementwise import ClipOp
 from dnnc.ir.dnn.integer import softmax_type
-from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, quantized
+from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, along, quantized
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import I8, I32, QuantType, shape_of, tensor
+from dnnc.ir.types import I8, I32, QuantType, bits, dtype, integer_range, shape_of, tensor
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.choices import FLOAT as IN_FLOAT
+from dnnc.passes.analysis.choices import SCHEME, Choice, choice_of, set_input_choices
 from dnnc.passes.analysis.contractions import Contraction, weight_axis
 from dnnc.passes.analysis.integer_forms import (
     Tables,
+    bounds,
     comes_quantized,
     constant,
     constant_norm,
@@ -44,7 +45,7 @@ from dnnc.passes.analysis.integer_forms import (
     real,
     single,
 )
-from dnnc.passes.analysis.integer_weights import BITS, FLOAT
+from dnnc.passes.analysis.integer_weights import FLOAT, with_outliers
 from dnnc.passes.calibrate import RANGE, range_of
 from dnnc.passes.fuse_groups import only_user
 from dnnc.passes.quantize_lower import REMEDY
@@ -63,7 +64,7 @@ class QuantizePass(ModulePass):
     type for all it reads and makes. Operations after the last contraction that have no integer form stay in float as
     islands, marked `dnn.island`, and with `float-softmax` a softmax there too; one before it is refused, unless
     `islands` allows it. `symmetric` gives activations zero point 0, `per-tensor` weights one scale. A network with
-    quantized values keeps all types it has, one with weights alone quantized those.
+    quantized values keeps all types it has, one with weights alone quantized those. What a scheme says of a layer goes first.
     """
 
     name = "quantize"
@@ -79,20 +80,22 @@ class QuantizePass(ModulePass):
             typing.check()
             typing.run()
         for inner in block.ops:
-            for noted in (RANGE, BITS, FLOAT):
+            for noted in (RANGE, SCHEME, FLOAT):
                 inner.attributes.pop(noted, None)
+        set_input_choices(main_function(op), {})
 
 
-def activation_type(extremes: Range, symmetric: bool = False) -> QuantType:
+def activation_type(extremes: Range, symmetric: bool = False, storage: IntegerType | None = None) -> QuantType:
     """S = (max(0, hi) - min(0, lo)) / 255, z = RNE(-128 - lo / s): the int8 type that holds the range and zero exactly.
 
-    Symmetric: s = max(|lo|, |hi|) / 127, z = 0.
+    Symmetric: s = max(|lo|, |hi|) / 127, z = 0. Of another storage the smallest integer is -128's place, and the span 255's.
     """
+    first, last = integer_range(storage or I8)
     low, high = min(0.0, extremes[0]), max(0.0, extremes[1])
-    span = max(-low, high) / 127 if symmetric else (high - low) / 255
+    span = max(-low, high) / last if symmetric else (high - low) / (last - first)
     scale = max(np.float32(span), TINY) if high > low else np.float32(1)
-    zero = 0 if symmetric else int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
-    return QuantType.per_tensor(I8, float(scale), zero)
+    zero = 0 if symmetric else int(np.clip(np.rint(first - low / float(scale)), first, last))
+    return QuantType.per_tensor(storage or I8, float(scale), zero)
 
 
 LARGEST_BIAS = 2.0**30  # in units of a sum: half of int32 is left to the products
@@ -100,16 +103,21 @@ LARGEST_BIAS = 2.0**30  # in units of a sum: half of int32 is left to the produc
 
 def weight_type(w: np.ndarray, axis: int | None, least: np.ndarray | float = 0.0) -> QuantType:
     """s[m] = max(max|w[m]| / 127, least[m]) for each output channel m along `axis`, one for all without; zero point 0."""
-    others = tuple(i for i in range(w.ndim) if i != axis)
-    largest = np.abs(w).max(others if axis is not None else None, initial=0).astype(np.float32)
-    scales = np.maximum(largest / np.float32(127), np.asarray(least, np.float32))
+    return narrow_type(w, axis, axis, least, 8)
+
+
+def narrow_type(
+    w: np.ndarray, axis: int | None, channels: int | None, least: np.ndarray | float, widths: int | np.ndarray
+) -> QuantType:
+    """The same for integers of other widths, of all or of each channel along `channels`; without `axis` the largest scale."""
+    others = tuple(i for i in range(w.ndim) if i != channels)
+    largest = np.abs(w).max(others if channels is not None else None, initial=0).astype(np.float32)
+    scales = np.maximum(largest / np.float32(2 ** (np.asarray(widths) - 1) - 1), np.asarray(least, np.float32))
     scales = np.where(scales > 0, np.maximum(scales, TINY), np.float32(1))
-    return QuantType.per_tensor(I8, float(scales)) if axis is None else QuantType.per_channel(I8, scales, axis)
-
-
-def bounds(op: Operation | object) -> bool:
-    """Whether an operation only bounds values: a relu or a clip."""
-    return isinstance(op, (ReluOp, ClipOp))
+    storage = IntegerType(int(np.max(widths)))
+    if axis is None:
+        return QuantType.per_tensor(storage, float(scales.max()))
+    return QuantType.per_channel(storage, scales, axis)
 
 
 @dataclass
@@ -144,7 +152,7 @@ class _Typing:
             return True
         after = i > self.last
         softmax = isinstance(op, SoftmaxOp) and self.options.float_softmax
-        return after and (softmax or any(v.owner in self.islands for v in op.operands))
+        return choice_of(op).island or (after and (softmax or any(v.owner in self.islands for v in op.operands)))
 
     def _one_type(self, op: DnnOp) -> bool:
         inner = op.results[0] in self.tables.roots
@@ -176,7 +184,9 @@ class _Typing:
         return {root: list(values) for root, values in found.items()}
 
     def range(self, value: SSAValue) -> Range | None:
-        """The range of a source: that of the bound that alone reads it, or its own."""
+        """The range of a source: the one stated of it, that of the bound that alone reads it, or its own."""
+        if (stated := choice_of(value).range) is not None:
+            return stated
         if isinstance(value.owner, ConstOp):
             array = value.owner.array(self.store)
             return float(array.min(initial=0)), float(array.max(initial=0))
@@ -187,10 +197,12 @@ class _Typing:
     def type(self, value: SSAValue) -> QuantType:
         """The quantized type of a value: the range of all that set it; that of probabilities is known."""
         sources = self.sources[self.root(value)]
+        choice = next((c for c in map(choice_of, sources) if c.stated()), Choice())
         if all(isinstance(v.owner, SoftmaxOp) for v in sources):
-            return softmax_type(I8)
+            return softmax_type(choice.storage or I8)
         ranges = [r for r in map(self.range, sources) if r is not None]
-        return activation_type((min(r[0] for r in ranges), max(r[1] for r in ranges)), self.options.symmetric)
+        symmetric = self.options.symmetric if choice.symmetric is None else choice.symmetric
+        return activation_type((min(r[0] for r in ranges), max(r[1] for r in ranges)), symmetric, choice.storage)
 
     def check(self) -> None:
         """Refuse, all at once, what has no integer form and what was not calibrated."""
@@ -200,12 +212,13 @@ class _Typing:
         for i, op in enumerate(self.ops):
             place = where(op.location, op.name)
             if op in self.islands:
-                if i < self.last and not self.options.islands:
+                if i < self.last and not self.options.islands and not choice_of(op).island:
                     kinds = ", ".join(str(v.type.element_type) for v in op.operands)  # pyright: ignore
                     report.refuse(place, f"'{op.name}' on ({kinds}) has no integer form. {REMEDY}", "E0703")
             elif op in self.integer and not none:
                 self._check_ranges([v for v in self.typed(op) if v not in seen], place, report)
                 seen.update(self.typed(op))
+                self._check_choices(op, place, report)
         report.raise_if_any()
 
     def _uncalibrated(self) -> bool:
@@ -223,6 +236,20 @@ class _Typing:
         elif not np.isfinite([r for r in ranges if r]).all():
             report.error(place, f"expected finite operands and results on the samples, not {ranges}.", "E0702")
 
+    def _check_choices(self, op: DnnOp, place: str, report: Collector) -> None:
+        """Integers have integer weights, and values that share one type have one stated of them."""
+        if contraction(op) and choice_of(op).weights == IN_FLOAT:
+            message = "expected integer weights of a layer on integers, not float."
+            report.error(place, f'{message} State activations = "float" of it too.', "E0709")
+        if not self._one_type(op):
+            return
+        stated = [choice_of(v) for v in self.sources.get(self.root(op.results[0]), ())]
+        kinds = [f"{c.activations or 'int8'}{' symmetric' if c.symmetric else ''}" for c in stated]
+        if len(set(kinds)) > 1:
+            shown = " and ".join(dict.fromkeys(kinds))
+            message = f"expected one type for the values that '{op.name}' joins, not {shown}."
+            report.error(place, f"{message} State the same of each in the scheme.", "E0710")
+
     # Rewriting
 
     def run(self) -> None:
@@ -233,6 +260,9 @@ class _Typing:
         for op in self.integer:
             if contraction(op):
                 self._constants(op, types[op.operands[0]])  # pyright: ignore
+        for op in self.islands:
+            if contraction(op) and choice_of(op).bits is not None:
+                self._weights(op)  # pyright: ignore
         for value, type_ in types.items():
             self._wrap(value, type_)
 
@@ -265,25 +295,40 @@ class _Typing:
         return [ConstOp.of(values, self.store, f"{hint}.{suffix}", tensor(type_, values.shape))]
 
     def _constants(self, op: Contraction, x: QuantType) -> None:
-        w = constant(op.operands[1])
-        if w is None:
-            return
-        w_type = w.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
-        if not isinstance(w_type, QuantType):
-            array = w.array(self.store)
-            axis = None if self.options.per_tensor or array.ndim < 2 else weight_axis(op)
-            w_type = self._weight_type(op, array, axis, x)
-            self._feed(op, 1, self._constant(w, w_type, "i8", quantized(array, w_type)))
-        if op.bias is not None and isinstance(op.bias.owner, ConstOp):
+        w = self._weights(op, float(x.scale))
+        if w is not None and op.bias is not None and isinstance(op.bias.owner, ConstOp):
+            w_type = w.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
             self._bias(op, np.asarray(x.scale * w_type.scale, np.float32), w)
 
-    def _weight_type(self, op: Contraction, w: np.ndarray, axis: int | None, x: QuantType) -> QuantType:
-        """The type of weights, no finer than lets the bias of each channel stay within 2^30."""
+    def _weights(self, op: Contraction, scale: float | None = None) -> ConstOp | None:
+        """The integers of constant weights, made unless they are; `scale` is that of what they multiply."""
+        w = constant(op.operands[1])
+        if w is None or isinstance(w.result.type.element_type, QuantType):  # pyright: ignore
+            return w
+        type_, values = self._integers(op, w.array(self.store), scale)
+        self._feed(op, 1, self._constant(w, type_, f"i{bits(type_)}", values))
+        return constant(op.operands[1])
+
+    def _integers(self, op: Contraction, w: np.ndarray, scale: float | None) -> tuple[QuantType, np.ndarray]:
+        """Weights in the type that the scheme or the options say; outliers alone take all of its width."""
+        choice = choice_of(op)
+        shared = self.options.per_tensor if choice.by is None else choice.by == "tensor"
+        channels = weight_axis(op) if w.ndim > 1 else None
+        axis = None if shared else channels
+        widths = choice.bits or 8
+        if choice.outliers is not None and channels is not None:
+            widths = with_outliers(np.moveaxis(w, channels, 0).reshape(w.shape[channels], -1), widths, choice)
+        least = 0.0 if scale is None else self._largest_bias(op, w, axis) / (scale * LARGEST_BIAS)
+        type_ = narrow_type(w, axis, channels, least, widths)
+        half = 2 ** (along(np.asarray(widths), channels if np.ndim(widths) else None, w.ndim) - 1)
+        return type_, np.clip(quantized(w, type_), -half, half - 1).astype(dtype(type_))
+
+    def _largest_bias(self, op: Contraction, w: np.ndarray, axis: int | None) -> np.ndarray:
+        """|b|, of each channel along an axis: it must stay within 2^30 at the scale of the sums."""
         bias = np.zeros(1)
         if op.bias is not None and isinstance(op.bias.owner, ConstOp):
             bias = np.abs(op.bias.owner.array(self.store).reshape(-1).astype(np.float64))
-        bias = np.broadcast_to(bias, (w.shape[axis],)) if axis is not None else bias.max(initial=0)
-        return weight_type(w, axis, bias / (float(x.scale) * LARGEST_BIAS))
+        return np.broadcast_to(bias, (w.shape[axis],)) if axis is not None else bias.max(initial=0)
 
     def _bias(self, op: Contraction, scale: np.ndarray, w: ConstOp) -> None:
         assert op.bias is not None and isinstance(op.bias.owner, ConstOp)

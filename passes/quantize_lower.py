@@ -84,7 +84,7 @@ class QuantizeLowerPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         report = Collector()
-        apply_laws(op, laws(store_of(ctx), self.rounding, report))
+        apply_laws(op, laws(store_of(ctx), self.rounding, report), spared=in_island)
         region_dce(op.body)
         keep_islands(op, self.islands, report)
         report.raise_if_any()
@@ -136,6 +136,12 @@ REMEDY = (
 def mode(op: QuantizeOp, rounding: str) -> str:
     """The rounding of what a quantize becomes: that of the model where it says one."""
     return op.rounding.data if op.rounding is not None else rounding
+
+
+def in_island(op: Operation) -> bool:
+    """Whether an operation is to stay in float, or rounds what one that is gives."""
+    made = op.x.owner if isinstance(op, QuantizeOp) else op
+    return isinstance(made, Operation) and ISLAND in made.attributes
 
 
 def within_rules(make: Callable[[], DnnOp]) -> DnnOp | None:

@@ -17,12 +17,24 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dnnc.ir.weights import store_of
-from dnnc.passes.analysis.integer_weights import best_scale, largest_scale, layers, rows_of, set_weights, width_of
+from dnnc.passes.analysis.integer_weights import (
+    best_scale,
+    largest_scale,
+    layers,
+    rows_of,
+    set_weights,
+    shared_scale,
+    taken_by,
+    widths_of,
+)
 
 
 @dataclass(frozen=True)
 class QuantizeWeightsPass(ModulePass):
-    """Each weight to the nearest integer of `bits`; the scale of a channel by its largest weight, or by the least error."""
+    """Each weight to the nearest integer of `bits`; the scale of a channel by its largest weight, or by the least error.
+
+    A scheme may give layers widths of their own, one scale for all channels, or to another pass.
+    """
 
     name = "quantize-weights"
     bits: int
@@ -31,7 +43,7 @@ class QuantizeWeightsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
         choose = best_scale if self.scale == "least-error" else largest_scale
-        for layer in list(layers(op)):
+        for layer in [x for x in layers(op) if taken_by(self.name, x)]:
             rows = rows_of(layer, layer.operands[1].owner.array(store))  # pyright: ignore
-            quantizer = choose(rows, width_of(layer, self.bits))
-            set_weights(layer, quantizer.integers(rows), quantizer.scale, quantizer.storage, store)
+            quantizer = choose(rows, widths_of(layer, rows, self.bits), shared_scale(layer))
+            set_weights(layer, quantizer.integers(rows), quantizer, store)

@@ -38,6 +38,11 @@ def in_float(op: Operation) -> bool:
     return any(real(v) for v in (*op.operands, *op.results))
 
 
+def bounds(op: Operation | object) -> bool:
+    """Whether an operation only bounds values: a relu or a clip."""
+    return isinstance(op, (ReluOp, ClipOp))
+
+
 def comes_quantized(module: ModuleOp) -> bool:
     """Whether values that are computed, not only weights, are quantized already."""
     makers = (QuantizeOp, RequantizeOp, RequantShiftOp, ThresholdOp)

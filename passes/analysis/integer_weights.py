@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.dialects.builtin import IntegerType, ModuleOp
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir.diagnostics import DnncError, Finding, where
-from dnnc.ir.dnn.attributes import Int, Key
+from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, padded, patches
 from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import F32, QuantType, dtype, integer_range, shape_of, tensor
+from dnnc.ir.types import F32, QuantType, dtype, shape_of, tensor
 from dnnc.ir.weights import WeightStore
+from dnnc.passes.analysis.choices import FLOAT as IN_FLOAT
+from dnnc.passes.analysis.choices import Choice, choice_of, width
 from dnnc.passes.analysis.contractions import Contraction
 
-BITS = "dnn.bits"  # width of a contraction's weights, where it is not that of all
 FLOAT = "dnn.float"  # key of the weights that integers stand for
 WIDTHS = range(2, 9)
+OUTLIER = 3.0  # largest weight of an outlier, in medians over the channels
 
 Rows = ConvOp | MatmulOp
+Widths = int | np.ndarray  # bits of all rows [G, M], or of each
 
 _SHRINK = np.arange(1.0, 0.195, -0.01)
 _NORM = 2.4  # between squares, which neglect small weights, and the absolute error
@@ -31,41 +34,60 @@ _NORM = 2.4  # between squares, which neglect small weights, and the absolute er
 
 @dataclass(frozen=True)
 class Quantizer:
-    """Q = clamp(round(w / s[g, m]), lowest, highest) for weights [G, M, ...]."""
+    """Q = clamp(round(w / s[g, m]), -2^(b-1), 2^(b-1) - 1) for weights [G, M, ...], of b[g, m] bits; `shared`: all s are one."""
 
     scale: np.ndarray
-    storage: IntegerType
+    bits: Widths
+    shared: bool = False
+
+    @property
+    def storage(self) -> IntegerType:
+        """The integers that hold all of them."""
+        return IntegerType(int(np.max(self.bits)))
 
     def integers(self, w: np.ndarray) -> np.ndarray:
         """The nearest integers, as float64; `w` is [G, M] or [G, M, K]."""
-        low, high = integer_range(self.storage)
-        return np.clip(np.rint(w / self._along(w)), low, high)
+        half = 2.0 ** (np.asarray(self.bits) - 1)
+        half = self._along(w, half) if half.ndim else half
+        return np.clip(np.rint(w / self._along(w, self.scale)), -half, half - 1)
 
     def values(self, w: np.ndarray) -> np.ndarray:
         """The weights that the nearest integers stand for."""
-        return self.integers(w) * self._along(w)
+        return self.integers(w) * self._along(w, self.scale)
 
-    def _along(self, w: np.ndarray) -> np.ndarray:
-        return self.scale if w.ndim == self.scale.ndim else self.scale[..., None]
+    def times(self, p: float) -> Quantizer:
+        """The same with scales p times as large."""
+        return replace(self, scale=(self.scale * p).astype(np.float32).astype(np.float64))
+
+    def totals(self, error: np.ndarray) -> np.ndarray:
+        """The error of each row [G, M] that its scale answers for: of all of them when it is shared."""
+        return np.full(error.shape, error.sum()) if self.shared else error
+
+    def _along(self, w: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return values if w.ndim == values.ndim else values[..., None]
 
 
-def largest_scale(rows: np.ndarray, bits: int) -> Quantizer:
-    """S = max|w| / (2^(bits-1) - 1) for each row, none below 2^-12 of the layer's largest: biases are integers at this scale."""
-    largest = np.abs(rows).max(-1, initial=0) / (2 ** (bits - 1) - 1)
-    largest = np.maximum(largest, largest.max(initial=0) * 2.0**-12)
+def largest_scale(rows: np.ndarray, bits: Widths, shared: bool = False) -> Quantizer:
+    """S = max|w| / (2^(bits-1) - 1) for each row, none below 2^-12 of the layer's largest: biases are integers at this scale.
+
+    `shared`: the largest of them for all.
+    """
+    largest = np.abs(rows).max(-1, initial=0) / (2 ** (np.asarray(bits) - 1) - 1)
+    top = largest.max(initial=0)
+    largest = np.full(largest.shape, top) if shared else np.maximum(largest, top * 2.0**-12)
     scale = np.where(largest > np.finfo(np.float32).tiny, largest, 1.0)
-    return Quantizer(scale.astype(np.float32).astype(np.float64), IntegerType(bits))
+    return Quantizer(scale.astype(np.float32).astype(np.float64), bits, shared)
 
 
-def best_scale(rows: np.ndarray, bits: int) -> Quantizer:
+def best_scale(rows: np.ndarray, bits: Widths, shared: bool = False) -> Quantizer:
     """For each row the scale p * max|w| / (2^(bits-1) - 1), p of 1, 0.99 ... 0.2, with the least sum |w - s q|^2.4."""
-    full = largest_scale(rows, bits)
+    full = largest_scale(rows, bits, shared)
     best, least = full.scale.copy(), np.full(full.scale.shape, np.inf)
     for p in _SHRINK:
-        tried = Quantizer((full.scale * p).astype(np.float32).astype(np.float64), full.storage)
-        error = (np.abs(rows - tried.values(rows)) ** _NORM).sum(-1)
+        tried = full.times(p)
+        error = tried.totals((np.abs(rows - tried.values(rows)) ** _NORM).sum(-1))
         best, least = np.where(error < least, tried.scale, best), np.minimum(error, least)
-    return Quantizer(best, full.storage)
+    return replace(full, scale=best)
 
 
 def layers(module: ModuleOp) -> Iterator[Rows]:
@@ -113,22 +135,52 @@ def second_moments(op: Rows, x: np.ndarray) -> np.ndarray:
     return (columns @ columns.swapaxes(1, 2)).astype(np.float64)
 
 
+def taken_by(name: str, op: object) -> bool:
+    """Whether the weights of an operation are there for a pass to make integers of, and the scheme gives them to no other."""
+    if not is_layer(op):
+        return False
+    choice = choice_of(op)  # pyright: ignore[reportArgumentType]
+    return choice.weights != IN_FLOAT and choice.algorithm in (None, name)
+
+
 def width_of(op: Contraction, default: int) -> int:
     """The bits of a layer's weights: its own, or those of all."""
-    own = op.attributes.get(BITS)
-    bits = own.data if isinstance(own, Int) else default
+    bits = choice_of(op).bits or default
     if bits not in WIDTHS:
         message = f"expected weights of 2 to 8 bits, not {bits}."
         raise DnncError(Finding(where(op.location, op.name), message, "E0705"))
     return bits
 
 
-def set_weights(op: Rows, rows: np.ndarray, scale: np.ndarray, storage: IntegerType, store: WeightStore) -> None:
-    """Let an operation read the dequantized form of integers, [G, M, K] with scales [G, M]; the float weights are noted."""
+def widths_of(op: Contraction, rows: np.ndarray, default: int) -> Widths:
+    """The bits of the weights [G, M, K]: the layer's, and for its outliers theirs.
+
+    An outlier is a channel whose largest weight is more than `outlier_ratio` medians of that over the channels.
+    """
+    bits, choice = width_of(op, default), choice_of(op)
+    return bits if choice.outliers is None else with_outliers(rows, bits, choice)
+
+
+def with_outliers(rows: np.ndarray, bits: int, choice: Choice) -> np.ndarray:
+    """The bits of each row of the last axis: more for those with the largest weights."""
+    largest = np.abs(rows).max(-1, initial=0)
+    above = largest > (choice.outlier_ratio or OUTLIER) * np.median(largest)
+    return np.where(above, max(bits, width(choice.outliers)), bits)
+
+
+def shared_scale(op: Contraction) -> bool:
+    """Whether all weights of a layer have one scale."""
+    return choice_of(op).by == "tensor"
+
+
+def set_weights(op: Rows, rows: np.ndarray, quantizer: Quantizer, store: WeightStore) -> None:
+    """Let an operation read the dequantized form of integers, [G, M, K]; the float weights are noted."""
     const = op.operands[1].owner
     assert isinstance(const, ConstOp)
     axis = 0 if isinstance(op, ConvOp) or op.trans_b is not None else 1
-    type_ = QuantType.per_channel(storage, scale.reshape(-1), axis)
+    storage, scale = quantizer.storage, quantizer.scale.reshape(-1)
+    shared = QuantType.per_tensor(storage, float(scale[0])) if quantizer.shared else None
+    type_ = shared or QuantType.per_channel(storage, scale, axis)
     hint = const.key.data if const.key is not None else "weights"
     values = np.ascontiguousarray(weights_of(op, rows)).astype(np.int8).astype(dtype(type_))
     new = ConstOp.of(values, store, f"{hint}.i{storage.width.data}", tensor(type_, shape_of(const.result.type)))
