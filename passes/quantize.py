@@ -261,8 +261,8 @@ class _Typing:
             if contraction(op):
                 self._constants(op, types[op.operands[0]])  # pyright: ignore
         for op in self.islands:
-            if contraction(op) and choice_of(op).bits is not None:
-                self._weights(op)  # pyright: ignore
+            if contraction(op) and choice_of(op).bits is not None and (w := constant(op.operands[1])) is not None:
+                self._weights(op, w)  # pyright: ignore
         for value, type_ in types.items():
             self._wrap(value, type_)
 
@@ -295,19 +295,20 @@ class _Typing:
         return [ConstOp.of(values, self.store, f"{hint}.{suffix}", tensor(type_, values.shape))]
 
     def _constants(self, op: Contraction, x: QuantType) -> None:
-        w = self._weights(op, float(x.scale))
-        if w is not None and op.bias is not None and isinstance(op.bias.owner, ConstOp):
-            w_type = w.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        w = constant(op.operands[1])
+        if w is None:
+            return
+        w_type = self._weights(op, w, float(x.scale))
+        if op.bias is not None and isinstance(op.bias.owner, ConstOp):
             self._bias(op, np.asarray(x.scale * w_type.scale, np.float32), w)
 
-    def _weights(self, op: Contraction, scale: float | None = None) -> ConstOp | None:
-        """The integers of constant weights, made unless they are; `scale` is that of what they multiply."""
-        w = constant(op.operands[1])
-        if w is None or isinstance(w.result.type.element_type, QuantType):  # pyright: ignore
-            return w
-        type_, values = self._integers(op, w.array(self.store), scale)
-        self._feed(op, 1, self._constant(w, type_, f"i{bits(type_)}", values))
-        return constant(op.operands[1])
+    def _weights(self, op: Contraction, w: ConstOp, scale: float | None = None) -> QuantType:
+        """The type of constant weights, which become integers unless they are; `scale` is that of what they multiply."""
+        type_ = w.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        if not isinstance(type_, QuantType):
+            type_, values = self._integers(op, w.array(self.store), scale)
+            self._feed(op, 1, self._constant(w, type_, f"i{bits(type_)}", values))
+        return type_
 
     def _integers(self, op: Contraction, w: np.ndarray, scale: float | None) -> tuple[QuantType, np.ndarray]:
         """Weights in the type that the scheme or the options say; outliers alone take all of its width."""
