@@ -40,7 +40,7 @@ class CorrectBiasPass(ModulePass):
         for layer in [o for o in op.walk() if corrected(o)]:
             _with_bias(layer, store)  # pyright: ignore[reportArgumentType]
         samples = given_samples(self.name)
-        exact, walk = Walk(floating(op), store, samples), Walk(op, store, samples)
+        exact, walk = Walk(floating(op), store, samples), Walk(op, store, samples, self.name)
         for one, layer in zip(exact, walk):
             if corrected(layer):
                 assert isinstance(layer, Contraction)

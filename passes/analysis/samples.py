@@ -1,17 +1,21 @@
-"""The unlabelled samples that passes measure with: those of a run, or those of a file that a pass names."""
+"""The unlabelled samples of a run, which passes measure with, and how far they are, for whoever shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dnnc.ir.diagnostics import DnncError, Finding
 
+T = TypeVar("T")
 Sample = Sequence[np.ndarray]
+Show = Callable[[Sequence[Any], str], Iterable[Any]]
 
+_shown: ContextVar[Show | None] = ContextVar("shown", default=None)
 _given: ContextVar[Callable[[], Sequence[Sample]] | None] = ContextVar("samples", default=None)
 
 
@@ -23,6 +27,22 @@ def providing(make: Callable[[], Sequence[Sample]] | None) -> Iterator[None]:
         yield
     finally:
         _given.reset(token)
+
+
+@contextmanager
+def showing(show: Show) -> Iterator[None]:
+    """While this lasts, `watched` goes through its items by `show`."""
+    token = _shown.set(show)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+def watched(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items one by one, each a step of long work with a name."""
+    show = _shown.get()
+    return items if show is None else show(items, what)
 
 
 def given_samples(who: str) -> Sequence[Sample]:

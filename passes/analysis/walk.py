@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.interpret import last_uses, main_function, run_op
 from dnnc.ir.weights import WeightStore
+from dnnc.passes.analysis.samples import watched
 
 Column = list[np.ndarray]  # what a value is on each sample
 
@@ -22,7 +23,10 @@ class Walk:
     Memory is the samples times the values alive at once.
     """
 
-    def __init__(self, module: ModuleOp, store: WeightStore, samples: Sequence[Sequence[np.ndarray]]):
+    def __init__(
+        self, module: ModuleOp, store: WeightStore, samples: Sequence[Sequence[np.ndarray]], who: str = "samples"
+    ):
+        self.who = who
         self.block = main_function(module).body.block
         self.store, self.count = store, len(samples)
         self.values: dict[SSAValue, Column] = {a: [s[i] for s in samples] for i, a in enumerate(self.block.args)}
@@ -31,7 +35,7 @@ class Walk:
     def __iter__(self) -> Iterator[DnnOp]:
         dying = last_uses(self.block)
         with threadpool_limits(1, "blas"):  # the same sums on any machine
-            for op in list(self.block.ops):
+            for op in watched(list(self.block.ops), f"operations of {self.who}"):
                 if not isinstance(op, DnnOp) or not any(v in self.values for v in op.operands):
                     continue
                 yield op

@@ -1,4 +1,4 @@
-"""Samples from .npz files: how they are cut, what is refused, which ranges they give."""
+"""Samples from files and folders: how they are cut, what is refused, which ranges they give."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ import pytest
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.interpret import main_function
 from dnnc.ir.weights import store_of
-from dnnc.passes.calibrate import calibrate, chosen, cut_samples, load_samples, range_of
+from dnnc.passes.analysis.images import prepared, read_preprocessing
+from dnnc.passes.analysis.sources import chosen, cut_samples, load_samples, of_rows, samples_at
+from dnnc.passes.calibrate import CalibratePass, calibrate, range_of
 
 
 @pytest.fixture
@@ -107,3 +109,87 @@ def test_arrays_are_taken_by_the_names_of_the_inputs():
     assert [x[0, 0] for x in chosen(["a", "b"], {"arr_0": b, "arr_1": a})] == [1, 0]
     assert len(chosen(["a"], {"image": a})) == 1
     assert not chosen(["a", "b"], {"x": a, "y": b})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i in (2, 0, 1):
+        np.save(tmp_path / f"{i}.npy", np.full((2, 3), i, np.float32))
+    (tmp_path / "notes.txt").write_text("not a sample")
+    return tmp_path
+
+
+def test_a_folder_is_a_sample_a_file_in_the_order_of_names(relu, folder: Path):
+    samples = samples_at(folder, main_function(relu[0]))
+    assert [x[0][0, 0, 0] for x in samples] == [0, 1, 2] and samples[-1][0].shape == (1, 2, 3)
+    assert len(samples[1:]) == 2
+
+
+def test_samples_of_a_folder_are_read_when_they_are_asked_for(relu, folder: Path):
+    samples = samples_at(folder, main_function(relu[0]))
+    np.save(folder / "1.npy", np.full((2, 3), 7, np.float32))
+    assert samples[1][0].max() == 7
+
+
+def test_the_digest_tells_sets_of_samples_apart(relu, folder: Path):
+    def digest():
+        return samples_at(folder, main_function(relu[0])).digest()
+
+    first = digest()
+    assert first == digest() and len(first) == 64
+    (folder / "1.npy").rename(folder / "3.npy")
+    assert digest() != first
+    one, other = (of_rows([[np.full(3, v)] for v in values]).digest() for values in ((1.0, 2.0), (2.0, 1.0)))
+    assert one != other
+
+
+def test_a_calibrated_module_names_its_samples(relu, folder: Path):
+    module, ctx = relu
+    CalibratePass(data=str(folder), method="mse").apply(ctx, module)
+    assert re.fullmatch(r"mse, 3 samples, sha256 [0-9a-f]{64}", module.attributes["dnn.calibrated"].data)
+    assert range_of(main_function(module).body.block.args[0]) == (0, 2)
+
+
+def test_a_folder_of_npz_files_holds_every_input(main_program, tmp_path: Path):
+    module, _ = main_program("dnn.add %a, %b", *["tensor<1x2xf32>"] * 2, result="tensor<1x2xf32>")
+    for i in range(3):
+        values = {n: np.full((1, 2), i + k, np.float32) for k, n in enumerate(("input0", "input1"))}
+        np.savez(tmp_path / f"{i}.npz", **values)
+    assert [[x[0, 0] for x in s] for s in samples_at(tmp_path, main_function(module))] == [[0, 1], [1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize("layout, channels, shape", [("NCHW", "RGB", (3, 2, 4)), ("NHWC", "BGR", (2, 4, 3))])
+def test_pictures_become_inputs_as_stated(layout, channels, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    how = read_preprocessing(
+        f"crop=[2, 4], scale=0.5, mean=[1, 2, 3], std=[4, 5, 6], layout='{layout}', channels='{channels}'"
+    )
+    x = prepared(pixels, how, "here")
+    assert x.shape == shape and x.dtype == np.float32
+    for c, (row, column) in ((0, (0, 0)), (2, (1, 3))):
+        pixel = pixels[1 + row, 1 + column, 2 - c if channels == "BGR" else c]
+        got = x[c, row, column] if layout == "NCHW" else x[row, column, c]
+        assert got == pytest.approx((0.5 * pixel - (1, 2, 3)[c]) / (4, 5, 6)[c])
+
+
+def test_a_folder_of_pictures_is_read_through_pillow(relu, tmp_path: Path):
+    for i in range(2):
+        (tmp_path / f"{i}.pgm").write_bytes(b"P5 6 4 255\n" + bytes([i * 100] * 24))
+    how = read_preprocessing("resize=[2, 3], channels='L', scale=0.01")
+    module = relu[0]
+    assert [x[0].tolist() for x in samples_at(tmp_path, main_function(module), how)] == [
+        [[[0.0] * 3] * 2],
+        [[[1.0] * 3] * 2],
+    ]
+    with pytest.raises(DnncError, match=r"0\.pgm: expected a picture that becomes 1x2x3 f32, not 1x4x6"):
+        samples_at(tmp_path, main_function(module), read_preprocessing("channels='L'"))[0]
+
+
+def test_a_preprocessing_tells_all_its_mistakes(tmp_path: Path):
+    with pytest.raises(DnncError) as e:
+        read_preprocessing("resise=3, crop=-1, std=0, layout='HWC'")
+    text = str(e.value)
+    assert "Did you mean 'resize'?" in text and "for crop, not -1" in text and "for std, not 0" in text
+    assert "one of NCHW, NHWC for layout, not 'HWC'" in text
+    (tmp_path / "p.toml").write_text("resize = 8\nmean = [1, 2, 3]\n")
+    assert read_preprocessing(str(tmp_path / "p.toml")).mean == (1, 2, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,11 @@ from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
+from dnnc.passes.analysis.images import read_preprocessing
 from dnnc.passes.analysis.integer_forms import comes_quantized
-from dnnc.passes.analysis.samples import providing
-from dnnc.passes.calibrate import CalibratePass, cut_samples, load_samples
-from dnnc.passes.calibrate import calibrate as record_ranges
+from dnnc.passes.analysis.samples import Sample, providing, showing
+from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_at
+from dnnc.passes.calibrate import CalibratePass, Method
 from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
@@ -42,7 +44,21 @@ if TYPE_CHECKING:
     from dnnc.backends.view import View
     from dnnc.ir.arch import Accelerator
 
-Samples = str | Path | np.ndarray | Sequence[np.ndarray]
+
+@dataclass(frozen=True)
+class Calibration:
+    """Unlabelled samples, how pictures among them become inputs, and how ranges are chosen from the values they give.
+
+    `samples` is a path to .npz or .npy, a folder of arrays or of pictures, or arrays [N, ...], one for each input;
+    `preprocess` a .toml file or its lines; `ranges` min-max, percentile, mse, entropy or aciq.
+    """
+
+    samples: str | Path | np.ndarray | Sequence[np.ndarray]
+    preprocess: str = ""
+    ranges: Method = "min-max"
+
+
+Samples = Calibration | str | Path | np.ndarray | Sequence[np.ndarray]
 
 # The pipeline each kind of output runs unless another is given.
 DEFAULT_PIPELINE = {"ir": "simplify", "report": "simplify", "c": "fuse", "npu": "npu"}
@@ -254,8 +270,9 @@ def compile(
     """Compile a network for a target.
 
     `emit` is npu (a binary program), c, ir or report; `pipeline` replaces the default passes, as text or as an object;
-    `calibrate` gives unlabelled samples for quantization (a path to .npz, or arrays [N, ...], one for each input): with them,
-    and for a network that comes quantized, C is that of the int8 network. `after` is called after each pass.
+    `calibrate` gives unlabelled samples for quantization (a path to .npz or a folder, or arrays [N, ...], one for each input,
+    or a `Calibration`): with them, and for a network that comes quantized, C is that of the int8 network. `after` is called
+    after each pass.
     """
     if emit not in DEFAULT_PIPELINE:
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
@@ -320,21 +337,22 @@ def run_passes(
         pipeline = Pipeline(passes, before=begin, after=[end, *([after] if after else [])])
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
         own = any(isinstance(p, CalibratePass) for p in pipeline)
-        with providing(None if samples is None else lambda: as_samples(network, samples)):
+        with showing(each), providing(None if samples is None else cache(lambda: as_samples(network, samples))):
             pipeline[:cut].run(network, in_place=True)
             if samples is not None and not own and any(isinstance(p, QuantizePass) for p in pipeline):
-                given = each(as_samples(network, samples), "calibration samples")
-                record_ranges(network.module, store_of(network.ctx), given)
+                ranges = samples.ranges if isinstance(samples, Calibration) else "min-max"
+                CalibratePass(method=ranges).apply(network.ctx, network.module)
             pipeline[cut:].run(network, in_place=True)
 
 
-def as_samples(network: Network, samples: Samples) -> list[list[np.ndarray]]:
-    """Samples from a file or arrays, as one list of inputs each."""
-    function = main_function(network.module)
-    if isinstance(samples, (str, Path)):
-        return load_samples(Path(samples), function)
-    arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
-    return cut_samples(arrays, function.function_type.inputs.data, "calibration samples")
+def as_samples(network: Network, samples: Samples) -> Sequence[Sample]:
+    """Samples from a file, a folder or arrays, as one list of inputs each."""
+    given = samples if isinstance(samples, Calibration) else Calibration(samples)
+    function, source = main_function(network.module), given.samples
+    if isinstance(source, (str, Path)):
+        return samples_at(Path(source), function, read_preprocessing(given.preprocess) if given.preprocess else None)
+    arrays = [source] if isinstance(source, np.ndarray) else list(source)
+    return of_rows(cut_samples(arrays, function.function_type.inputs.data, "calibration samples"))
 
 
 def c_name(name: str) -> str:

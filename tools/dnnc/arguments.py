@@ -13,6 +13,8 @@ from dnnc import console
 TARGET = "edge"
 MODELS = (".onnx", ".dnn", ".mlir")
 SAMPLES = (".npz", ".npy")
+METHODS = ("min-max", "percentile", "mse", "entropy", "aciq")
+RANGES = "min-max"
 COMMON = {
     ("-v", "--verbose"): "say more: phases and their times, the traceback of a fault",
     ("-q", "--quiet"): "say less: errors, and what was asked for",
@@ -118,8 +120,15 @@ def pipeline(p: Parser, default: str) -> None:
 
 def calibrate(p: Parser) -> None:
     """Samples for quantization."""
-    what = "unlabelled samples whose ranges set the scales of an int8 network"
-    file(p, "--calibrate", metavar="X.npz", help=what, endings=SAMPLES)
+    group = p.add_argument_group("calibration")
+    what = "unlabelled samples whose ranges set the scales of an int8 network: .npz or .npy, or a folder of arrays or pictures"
+    action = group.add_argument("--calibrate", metavar="X.npz", help=what)
+    action.endings = SAMPLES  # pyright: ignore[reportAttributeAccessIssue]
+    what = 'how pictures become inputs: a .toml file, or its lines: "resize=256, crop=224, scale=0.0078, mean=1"'
+    action = group.add_argument("--preprocess", metavar="HOW", help=what)
+    action.endings = (".toml",)  # pyright: ignore[reportAttributeAccessIssue]
+    what = f"range of a value: its extremes, or what leaves the least error by a criterion ({RANGES})"
+    group.add_argument("--ranges", choices=METHODS, type=one_of(METHODS), default=RANGES, help=what)
 
 
 def json(p: Parser) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from dnnc import api
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.metrics import average_precision, divergence, finite, hits, in_top, probabilities, psnr, snr
-from dnnc.passes.calibrate import read_arrays
+from dnnc.passes.analysis.sources import read_arrays
 from dnnc.progress import each
 
 ON = ("reference", "c", "npu")

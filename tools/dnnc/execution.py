@@ -14,7 +14,7 @@ from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import dtype
 from dnnc.ir.weights import atomic_file
-from dnnc.passes.calibrate import cut_samples, inputs_of, read_arrays
+from dnnc.passes.analysis.sources import cut_samples, inputs_of, read_arrays
 from dnnc.progress import each
 
 TOP = 3  # classes shown
@@ -172,4 +172,4 @@ def _executor(args: Namespace, arrays: Mapping[str, np.ndarray]) -> _Executor:
     model = given.network(args, arrays)
     if on == "reference":
         return _Executor(on, model, api.Program(model, "ir", args.target))
-    return _Executor(on, model, api.compile(model, args.target, on, calibrate=args.calibrate))
+    return _Executor(on, model, api.compile(model, args.target, on, calibrate=given.calibration(args)))

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dnnc import api
+from dnnc.arguments import RANGES
 from dnnc.frontend.onnx import load
 from dnnc.frontend.onnx.signature import real_inputs, symbols
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
-from dnnc.passes.calibrate import chosen
+from dnnc.passes.analysis.sources import chosen
 from dnnc.passes.pipeline import Pipeline, read
 
 
@@ -41,6 +42,17 @@ def parse_dims(texts: Sequence[str]) -> dict[str, int]:
 def pipeline(args: Namespace) -> str | Pipeline | None:
     """The passes asked for, if any were."""
     return Pipeline(read(args.pipeline_file)) if args.pipeline_file else args.passes
+
+
+def calibration(args: Namespace) -> api.Calibration | None:
+    """The samples asked for, if any were, and what is to be done with them."""
+    if args.calibrate is not None:
+        return api.Calibration(args.calibrate, args.preprocess or "", args.ranges)
+    if alone := next(
+        (n for n, given in (("--preprocess", args.preprocess), ("--ranges", args.ranges != RANGES)) if given), ""
+    ):
+        raise DnncError(Finding(alone, "expected samples to use it on, not none. Add --calibrate X.npz.", "E0108"))
+    return None
 
 
 def sizes(path: str, arrays: Mapping[str, np.ndarray], given: Mapping[str, int]) -> dict[str, int]:

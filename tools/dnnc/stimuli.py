@@ -15,7 +15,8 @@ from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.dnn.elementwise import ClipOp
 from dnnc.ir.interpret import check_inputs, main_function
 from dnnc.ir.types import QuantType, dtype, element_type, integer_range, is_float, shape_of
-from dnnc.passes.calibrate import load_samples, range_of
+from dnnc.passes.analysis.sources import load_samples
+from dnnc.passes.calibrate import range_of
 
 LARGE = 100.0
 SPECIAL = (np.nan, np.inf, -np.inf, 1e-40)

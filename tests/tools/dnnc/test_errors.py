@@ -10,11 +10,13 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from dnnc import cli, errors, opt
 from dnnc.ir.diagnostics import DnncError
+from dnnc.passes.analysis.images import Preprocessing, read_image
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(errors.FOLDER.glob("E*.md"))
@@ -125,8 +127,14 @@ def surprised(args: object) -> None:
     raise KeyError("tile")
 
 
+def without_pillow(args: object) -> None:
+    with patch.dict(sys.modules, {"PIL": None}):
+        read_image(Path("cat.png"), Preprocessing())
+
+
 PROVOKED = {
     "E0126": (starved, 1, r"dnnc: error: expected enough memory"),
+    "E0130": (without_pillow, 1, r"dnnc: error: cat\.png: expected Pillow"),
     "E0999": (surprised, 70, r"dnnc: internal error: KeyError at test_errors\.py:\d+: 'tile'"),
 }
 

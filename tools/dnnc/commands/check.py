@@ -32,7 +32,7 @@ def run(args: Namespace) -> None:
     """What each backend says of the network, without writing anything."""
     from dnnc import given, verdicts
 
-    found = verdicts.check(given.network(args), args.target, args.calibrate)
+    found = verdicts.check(given.network(args), args.target, given.calibration(args))
     if args.json:
         console.json({"model": args.model, **found})
     else:

@@ -69,7 +69,9 @@ def run(args: Namespace) -> None:
         return
     network.name = output.stem  # C's functions and files bear the name asked for
     passes = _passes(args, network)
-    program = api.compile(network, args.target, args.emit, passes, args.calibrate, after=_dumper(args.dump_after))
+    program = api.compile(
+        network, args.target, args.emit, passes, given.calibration(args), after=_dumper(args.dump_after)
+    )
     files = program.save(output)
     files += [program.save_self_test(output, args.self_test)] if args.self_test else []
     _written(args, program, files, output)
@@ -107,9 +109,9 @@ def _next(args: Namespace, path: Path) -> str:
 
 
 def _emit_report(args: Namespace, network: Network) -> None:
-    from dnnc import api
+    from dnnc import api, given
 
-    api.run_passes(network, _passes(args, network), args.calibrate, _dumper(args.dump_after))
+    api.run_passes(network, _passes(args, network), given.calibration(args), _dumper(args.dump_after))
     report = network.report(args.target)
     ending = Path(args.output).suffix if args.output else ""
     text = {".json": report.json, ".csv": report.csv}.get(ending, report.text)()

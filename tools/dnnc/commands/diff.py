@@ -33,7 +33,7 @@ def run(args: Namespace) -> None:
     from dnnc import given
     from dnnc.differences import diff
 
-    found = diff(given.network(args), Path(args.input), args.target, args.calibrate, args.on.split(","))
+    found = diff(given.network(args), Path(args.input), args.target, given.calibration(args), args.on.split(","))
     if args.output:
         found.save(args.output)
     if args.json:

@@ -40,7 +40,9 @@ def run(args: Namespace) -> None:
     labels = evaluation.labels_of(Path(args.data), args.labels, args.task)
     against = args.against is not None
     on = args.on.split(",")
-    found = evaluation.evaluate(model, Path(args.data), labels, args.task, on, args.target, args.calibrate, against)
+    found = evaluation.evaluate(
+        model, Path(args.data), labels, args.task, on, args.target, given.calibration(args), against
+    )
     if args.json:
         console.json({"model": args.model, "target": args.target, **found})
         return

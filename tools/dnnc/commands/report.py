@@ -71,7 +71,7 @@ def _compiled(args: Namespace) -> ScheduleReport:
     if args.model.endswith(".npu"):
         return scheduled.of_file(args.model, args.target)
     network = given.network(args)
-    return api.compile(network, args.target, "npu", given.pipeline(args), args.calibrate).schedule_report()
+    return api.compile(network, args.target, "npu", given.pipeline(args), given.calibration(args)).schedule_report()
 
 
 def _zoo(args: Namespace) -> None:

@@ -41,7 +41,9 @@ def run(args: Namespace) -> None:
     from dnnc import api, given
 
     passes = _passes(args)
-    network = api.compile(given.network(args, weights=False), args.target, "ir", passes, args.calibrate).network
+    network = api.compile(
+        given.network(args, weights=False), args.target, "ir", passes, given.calibration(args)
+    ).network
     view = network.view(stage=f"after {passes[-1].name}" if len(passes) else "")
     if args.json:
         console.write(args.output, view.json())
