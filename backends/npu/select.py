@@ -10,9 +10,10 @@ from math import prod
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import BlockArgument, Operation
+from xdsl.ir import Operation
 
 from dnnc.backends.npu import isa
+from dnnc.backends.npu.held import Held, cut
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tiles import (
@@ -22,9 +23,11 @@ from dnnc.backends.npu.tiles import (
     LayerTiles,
     Place,
     beside,
+    held_boxes,
     input_channels,
     move_box,
     signed,
+    spans,
     weight_start,
     whole_records,
 )
@@ -32,7 +35,7 @@ from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp, buffer_of, layout_of
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, SlicesAttr, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import bits, integer_range
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
 from dnnc.passes.analysis.layer import reach
@@ -64,6 +67,7 @@ class _Selector:
         self.state: dict[tuple[Engine, str], dict[str, int]] = {}
         self.turn: dict[BufferOp, int] = {}
         self.layers: dict[BufferOp, LayerTiles] = {}
+        self.computes: dict[ComputeOp, LayerTiles] = {}
         self.memory = {m.name: i for i, m in enumerate(arch.memory)}
         self.tag = 0
 
@@ -78,7 +82,7 @@ class _Selector:
             elif isinstance(op, CopyOp):
                 self._copy(op, env)
             elif isinstance(op, ComputeOp):
-                self._compute(self.layers[buffer_of(op.tiles[0])], env)
+                self._compute(self.computes[op], env)
             elif not isinstance(op, BufferOp | ViewOp | ReturnOp):
                 raise InternalError(
                     Finding(where(op.location, op.name), f"expected a schedule, not '{op.name}'.", "E0999")
@@ -89,8 +93,9 @@ class _Selector:
         inside = [inner for op in ops for inner in op.walk()]
         for compute in inside:
             if isinstance(compute, ComputeOp):
-                layer = LayerTiles(compute)
-                self.layers.update((buffer_of(t), layer) for t in compute.tiles)
+                layer = self.computes[compute] = LayerTiles(compute)
+                for tile in compute.tiles:
+                    self.layers.setdefault(buffer_of(tile), layer)
         for copy in inside:
             layer = self.layers.get(buffer_of(copy.target)) if isinstance(copy, CopyOp) else None
             if layer and layer.op.tile("weight") is buffer_of(copy.operands[1]):
@@ -138,6 +143,11 @@ class _Selector:
         low = self._address(buffer)
         return self.memory[self.arch.holding(buffer.space.data).name], low, low + tile_bytes(buffer)
 
+    def _pieces(self, held: Held, first: int, count: int) -> tuple[Interval, ...]:
+        """Where rows of a tensor lie on chip."""
+        memory, at = self._chip(held.buffer)[0], self._address(held.buffer)
+        return tuple((memory, at + low, at + high) for low, high in held.intervals(first, count))
+
     def _dram(self, buffer: BufferOp) -> Interval:
         assert buffer.offset is not None
         number = REGIONS.index(buffer.space.data)
@@ -151,6 +161,8 @@ class _Selector:
             outside, inside = inside, outside
         if inside not in self.layers:
             return self._move(op, outside, inside, env)
+        if op.holding is not None:
+            return self._stream(op, outside, inside, op.holding, env)
         layer = self.layers[inside]
         role = next(r.data for r, t in zip(layer.op.roles, layer.op.tiles) if t.owner is inside)
         p = layer.place(env)
@@ -160,8 +172,22 @@ class _Selector:
         layout = layout_of(op.source if op.loads else op.target)
         return self._transfer(op, outside, inside, BOXES[role](layer, p, inside, layout), env)
 
+    def _stream(self, op: CopyOp, outside: BufferOp, inside: BufferOp, holding: SlicesAttr, env: Env) -> None:
+        """Rows of a tensor to or from a rolling buffer; none where the loops stand before its first or after its last."""
+        at, (y, x) = spans(op, op.slices, env), spans(op, holding, env)
+        if not all(count for _, count in at):
+            return
+        layer = self.layers[inside]
+        self._tag(Tag(layer.shape.name, where(layer.op.location, ""), f"n{at[0][0]} y{at[2][0]} x{at[3][0]}"))
+        if op.loads:
+            self._next(inside)
+        layout = layout_of(op.source if op.loads else op.target)
+        held = Held(inside, (y[0], x[0]))
+        for first, start, box in held_boxes(held, at, layout):
+            self._piece(op, outside, inside, box, start, self._pieces(held, first, box.rows))
+
     def _move(self, op: CopyOp, outside: BufferOp, inside: BufferOp, env: Env) -> None:
-        at = _slices(op, env)
+        at = spans(op, op.slices, env)
         tag = Tag(inside.label.data, where(op.location, ""), " ".join(f"i{first}" for first, _ in at))
         self._tag(tag)
         if op.loads:
@@ -171,6 +197,11 @@ class _Selector:
 
     def _transfer(self, op: CopyOp, outside: BufferOp, inside: BufferOp, box: Box, env: Env) -> None:
         self._check(op, env, box)
+        self._piece(op, outside, inside, box, 0, (self._chip(inside),))
+
+    def _piece(
+        self, op: CopyOp, outside: BufferOp, inside: BufferOp, box: Box, start: int, chip: tuple[Interval, ...]
+    ) -> None:
         engine, instruction = (Engine.LD, isa.LD) if op.loads else (Engine.ST, isa.ST)
         assert outside.offset is not None
         self.set(isa.DMA_COUNT, engine, count2=box.count2, count3=box.count3)
@@ -184,11 +215,11 @@ class _Selector:
             "region": REGIONS.index(outside.space.data),
             "offset": outside.offset.data + box.offset,
             "space": ROLES.index(inside.space.data),
-            "address": self._address(inside),
+            "address": self._address(inside) + start,
             "rows": box.rows,
             "row_bytes": box.row_bytes,
         }
-        chip, dram = (self._chip(inside),), (self._dram(outside),)
+        dram = (self._dram(outside),)
         self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)))
 
     def _strides(self, register: Instruction, engine: Engine, box: Box, strides: tuple[int, int, int]) -> None:
@@ -208,7 +239,7 @@ class _Selector:
 
     def _check(self, op: CopyOp, env: Env, box: Box) -> None:
         """The transfer moves exactly the slices of the copy; the report counts those."""
-        n = prod(count for _, count in _slices(op, env)) * bits(op.source.type.element_type) // 8  # pyright: ignore
+        n = prod(count for _, count in spans(op, op.slices, env)) * bits(op.source.type.element_type) // 8  # pyright: ignore
         if n != box.bytes:
             raise InternalError(
                 Finding(where(op.location, op.name), f"expected a transfer of {n} bytes, not {box}.", "E0999")
@@ -218,24 +249,24 @@ class _Selector:
 
     def _compute(self, layer: LayerTiles, env: Env) -> None:
         p = layer.place(env)
+        if not p.s[1]:
+            return
         self._enter(layer, p)
         if layer.shape.kind != "none":
             if p.first:
                 self._next(layer.sums)
             self._product(layer, p)
         if p.last and not layer.shape.wide:
-            self._next(layer.buffer("output"))
+            if "output" not in p.held:
+                self._next(layer.buffer("output"))
             (self._vector if layer.shape.vector else self._post)(layer, p)
 
     def _product(self, layer: LayerTiles, p: Place) -> None:
-        shape, rows = layer.shape, layer.rows(p)
-        x, w, acc = layer.buffer("input"), layer.buffer("weight"), layer.sums
-        width = shape.W + sum(layer.pads)
-        height = rows.input[1] + sum(rows.pad)
+        shape, rows, columns = layer.shape, layer.rows(p), layer.columns(p)
+        w, acc = layer.buffer("weight"), layer.sums
         window, depthwise = shape.window, shape.kind == "depthwise"
         source, weights = layer.group.source, layer.weight_type
-        skipped, held = input_channels(layer, p, x)
-        layout = (1, held) if shape.matrix else (height * width, width)
+        start, layout, reads = self._input(layer, p)
         count = 1 if depthwise else p.k[1]
         self.set(
             isa.MM_INPUT,
@@ -250,10 +281,10 @@ class _Selector:
             isa.MM_WINDOW,
             Engine.MM,
             **{f"{n}_{a}": v for n in ("kernel", "stride", "dilation") for a, v in zip("hw", getattr(window, n))},
-            columns=shape.sums[1],
+            columns=columns.sums[1],
             mode=int(depthwise),
         )
-        start, weight_pitch = weight_start(layer, p, w)
+        weight, weight_pitch = weight_start(layer, p, w)
         self.set(
             isa.MM_WEIGHT,
             Engine.MM,
@@ -263,17 +294,32 @@ class _Selector:
             zero=int(np.max(weights.zero)),
             multiplier=shape.M // shape.C if depthwise else 1,
         )
-        sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * shape.sums[1], shape.sums[1])
+        sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns.sums[1], columns.sums[1])
         self.set(isa.MM_OUTPUT, Engine.MM, channel_pitch=sums[0], row_pitch=sums[1])
         fields = {
-            "input": self._address(x) + (p.k[0] - skipped) * layout[0],
-            "weight": self._address(w) + start,
+            "input": start,
+            "weight": self._address(w) + weight,
             "accumulator": self._address(acc),
             "channels": p.z[1],
             "rows": rows.sums[1],
             "accumulate": int(not p.first),
         }
-        self.add(isa.MM, Engine.MM, fields, (self._chip(x), self._chip(w)), (self._chip(acc),))
+        self.add(isa.MM, Engine.MM, fields, (*reads, self._chip(w)), (self._chip(acc),))
+
+    def _input(self, layer: LayerTiles, p: Place) -> tuple[int, tuple[int, int], tuple[Interval, ...]]:
+        """(address, pitches of channels and rows, intervals) of what a product reads; sets the frame it lies in."""
+        shape, x, rows, columns = layer.shape, layer.buffer("input"), layer.rows(p), layer.columns(p)
+        if held := p.held.get("input"):
+            frame = {"top": rows.pad[0], "left": columns.pad[0], "height": rows.input[1], "width": columns.input[1]}
+            frame |= {"first": held.slot(rows.input[0]), "period": held.shape[0], "value": int(layer.group.source.zero)}
+            self.set(isa.MM_FRAME, Engine.MM, **frame)
+            start = held.byte(p.g * shape.C + p.k[0], held.first[0], columns.input[0])
+            return self._address(x) + start, held.pitches, self._pieces(held, *rows.input)
+        self.set(isa.MM_FRAME, Engine.MM)
+        width, height = columns.input[1] + sum(columns.pad), rows.input[1] + sum(rows.pad)
+        skipped, depth = input_channels(layer, p, x)
+        layout = (1, depth) if shape.matrix else (height * width, width)
+        return self._address(x) + (p.k[0] - skipped) * layout[0], layout, (self._chip(x),)
 
     def _post(self, layer: LayerTiles, p: Place) -> None:
         """One instruction, or one for each zone of a summing pool whose windows differ."""
@@ -284,33 +330,40 @@ class _Selector:
         shape, group = layer.shape, layer.group
         y, summed = layer.buffer("output"), shape.kind != "none"
         source = layer.buffer("accumulator" if summed else "input")
-        rows, columns = layer.rows(p), shape.sums[1]
-        layout = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns, columns)
-        width = 1 if shape.matrix else columns
+        rows, columns = layer.rows(p), layer.columns(p)
+        layout = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns.sums[1], columns.sums[1])
+        start, reads = (4 if summed else 1) * (zone.rows[0] * layout[1] + zone.columns[0]), (self._chip(source),)
+        if not summed and (held := p.held.get("input")):
+            first, layout = rows.sums[0] + zone.rows[0], held.pitches
+            start = held.byte(p.g * shape.M + p.z[0], first, columns.sums[0] + zone.columns[0])
+            reads = self._pieces(held, first, zone.rows[1])
         self.set(
             isa.PPU_SOURCE,
             Engine.PPU,
-            columns=zone.columns[1] if not shape.matrix else width,
+            columns=zone.columns[1] if not shape.matrix else 1,
             channel_pitch=layout[0],
             row_pitch=layout[1],
             type=0 if summed else signed(group.source),
             zero=int(group.source.zero) if group.scale is not None and not summed else 0,
         )
         out = (1, p.z[1]) if shape.matrix else (p.s[1] * shape.out[1], shape.out[1])
+        target, writes = zone.out[0] * out[1] + zone.out[1], (self._chip(y),)
+        if held := p.held.get("output"):
+            out, first = held.pitches, p.s[0] + zone.out[0]
+            target = held.byte(p.g * shape.M + p.z[0], first, p.x[0] + zone.out[1])
+            writes = self._pieces(held, first, zone.count)
         self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=out[0], row_pitch=out[1])
-        unit = 4 if summed else 1
         fields = {
-            "source": self._address(source) + unit * (zone.rows[0] * layout[1] + zone.columns[0]),
-            "destination": self._address(y) + zone.out[0] * out[1] + zone.out[1],
+            "source": self._address(source) + start,
+            "destination": self._address(y) + target,
             "channels": p.z[1],
             "rows": zone.rows[1],
             "from_accumulator": int(summed),
         }
-        reads = [self._chip(source)]
         for stage in (self._scale, self._table, self._second):
             extra, memory = stage(layer, p, zone)
             fields |= extra
-            reads += memory
+            reads = (*reads, *memory)
         if shape.pooled:
             sizes = {
                 f"{n}_{a}": v for n in ("kernel", "stride", "dilation") for a, v in zip("hw", getattr(shape.pool, n))
@@ -318,7 +371,7 @@ class _Selector:
             pads = dict(zip(("top", "bottom", "left", "right"), zone.pads))
             self.set(isa.PPU_POOL, Engine.PPU, **sizes, **pads)
             fields["pool"] = isa.POOLS.index(shape.pooling)
-        self.add(isa.PPU, Engine.PPU, fields, tuple(reads), (self._chip(y),))
+        self.add(isa.PPU, Engine.PPU, fields, reads, writes)
 
     def _scale(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
         shape, scale, levels = layer.shape, layer.group.scale, layer.group.levels
@@ -352,6 +405,12 @@ class _Selector:
         channel, row = (pitch * (letter in varies) for pitch, letter in zip(pitches, "cy"))
         first = zone.out if layer.shape.summed_first else (zone.rows[0], zone.columns[0])
         address = self._address(tile) + first[0] * row + first[1] * ("x" in varies and not layer.shape.matrix)
+        reads = [self._chip(tile)]
+        if held := p.held.get("second"):
+            ys, xs = (p.s, p.x) if layer.shape.summed_first else (layer.rows(p).sums, layer.columns(p).sums)
+            channel, row = held.pitches
+            address = self._address(tile) + held.byte(p.g * layer.shape.M + p.z[0], ys[0] + first[0], xs[0] + first[1])
+            reads = list(self._pieces(held, ys[0] + first[0], zone.rows[1]))
         kind = {"type": signed(second.type), "zero": second.zero_b}
         self.set(isa.PPU_SECOND, Engine.PPU, address=address, channel_pitch=channel, row_pitch=row, **kind)
         self.set(
@@ -365,7 +424,7 @@ class _Selector:
         )
         bounds = {"zero_a": second.zero_a, "zero": second.zero, "low": second.low, "high": second.high}
         self.set(isa.PPU_SUM, Engine.PPU, **bounds)
-        return {"second": 1}, [self._chip(tile)]
+        return {"second": 1}, reads
 
     def _vector(self, layer: LayerTiles, p: Place) -> None:
         """A softmax or a normalization of the tile."""
@@ -395,28 +454,43 @@ class _Selector:
 @dataclass(frozen=True)
 class Zone:
     """Part of a tile that one PPU instruction makes: (first, count) of source rows and columns, pads of its pool around
-    them, first row and column it writes, and its requantize record.
+    them, first row and column it writes and how many rows, and its requantize record.
     """
 
     rows: tuple[int, int]
     columns: tuple[int, int]
     pads: tuple[int, int, int, int]
     out: tuple[int, int]
-    record: int
+    count: int
+    record: int = 0
 
 
 def _zones(layer: LayerTiles, p: Place) -> list[Zone]:
     """The whole tile, or the rectangles of output positions whose windows count as many elements."""
     shape, counts, rows = layer.shape, layer.group.counts, layer.rows(p)
     if counts is None:
-        return [Zone((0, rows.sums[1]), (0, shape.sums[1]), (*rows.pool_pad, *layer.pool_pads), (0, 0), 0)]
+        return _unbroken(layer, p)
     found = []
     for y, height in _runs(counts[p.s[0] : sum(p.s)]):
         for x, width in _runs(counts.T):
             ys, pad_y = reach((p.s[0] + y, height), shape.pool, shape.sums[0])
             xs, pad_x = reach((x, width), shape.pool, shape.sums[1], 1)
             record = int(counts[p.s[0] + y, x])
-            found.append(Zone((ys[0] - rows.sums[0], ys[1]), xs, (*pad_y, *pad_x), (y, x), record))
+            found.append(Zone((ys[0] - rows.sums[0], ys[1]), xs, (*pad_y, *pad_x), (y, x), height, record))
+    return found
+
+
+def _unbroken(layer: LayerTiles, p: Place) -> list[Zone]:
+    """The rows of a tile, cut where a rolling buffer starts over; what a pool reads does not."""
+    shape, columns, top = layer.shape, layer.columns(p), layer.rows(p).sums[0]
+    roles = ["output"] if shape.pooled or shape.kind != "none" else ["output", "input"]
+    roles += [] if shape.pooled else ["second"]
+    breaks = [y for role in roles if role in p.held for y in p.held[role].breaks(*p.s)]
+    found = []
+    for first, count in cut(*p.s, breaks):
+        rows = shape.rows(first, count)
+        part = (rows.sums[0] - top, rows.sums[1])
+        found.append(Zone(part, (0, columns.sums[1]), (*rows.pool_pad, *columns.pool_pad), (first - p.s[0], 0), count))
     return found
 
 
@@ -424,9 +498,3 @@ def _runs(lines: np.ndarray) -> list[tuple[int, int]]:
     """(first, count) of the runs of equal lines."""
     starts = [0, *(np.flatnonzero(np.any(lines[1:] != lines[:-1], axis=1)) + 1).tolist(), len(lines)]
     return [(a, b - a) for a, b in pairwise(starts)]
-
-
-def _slices(op: CopyOp, env: Env) -> list[tuple[int, int]]:
-    """(first, count) of each dimension of a copy where the loops stand."""
-    values = [env[i] for i in op.indices if isinstance(i, BlockArgument)]
-    return [s.at(values[s.loop] if s.loop >= 0 else 0) for s in op.slices.data]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import BlockArgument
 
+from dnnc.backends.npu.held import Held, cut
 from dnnc.ir.dnn.movement import Strided, row_strides
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, layout_of
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, layout_of
 from dnnc.ir.types import QuantType, integer_range
 from dnnc.passes.analysis.footprint import tile_bytes
 from dnnc.passes.analysis.group import Group, check_weights, group_of
@@ -21,7 +22,9 @@ Env = dict[BlockArgument, int]
 
 @dataclass(frozen=True)
 class Place:
-    """The tile a compute works on: first and count of images, groups, channels, output rows and summed channels."""
+    """The tile a compute works on: first and count of images, groups, channels, output rows, summed channels and output
+    columns; and what buffers hold of whole tensors, by role.
+    """
 
     n: int
     g: int
@@ -30,6 +33,8 @@ class Place:
     k: tuple[int, int]
     first: bool
     last: bool
+    x: tuple[int, int]
+    held: Mapping[str, Held]
 
 
 class LayerTiles:
@@ -61,18 +66,35 @@ class LayerTiles:
 
     def place(self, env: Env) -> Place:
         """Where the enclosing loops stand; loops not entered yet count as their first trip."""
-        values = [env.get(i, 0) for i in self.op.indices if isinstance(i, BlockArgument)]
-        at = [s.at(values[s.loop] if s.loop >= 0 else 0) for s in self.op.slices.data]
+        at = spans(self.op, self.op.slices, env)
         (n, _), (g, _), z, s, k = at
         end = self.op.slices.data[4].extent
+        x, held = (0, self.shape.out[1]), {}
+        for name in self.op.roles if self.op.holding else ():
+            if part := self.op.held(name.data):
+                (y, _), columns = spans(self.op, part, env)
+                held[name.data] = Held(self.buffer(name.data), (y, columns[0]))
+                x = columns if name.data == "output" else x
         if self.shape.kind != "dense":
             per = self.shape.M // self.shape.C
-            return Place(n, g, z, s, (z[0] // per, -(-z[1] // per)), True, True)
-        return Place(n, g, z, s, k, k[0] == 0, sum(k) == end)
+            return Place(n, g, z, s, (z[0] // per, -(-z[1] // per)), True, True, x, held)
+        return Place(n, g, z, s, k, k[0] == 0, sum(k) == end, x, held)
 
     def rows(self, p: Place) -> Rows:
         """The rows of the tile at a place."""
         return self.shape.rows(*p.s)
+
+    def columns(self, p: Place) -> Rows:
+        """The columns of the tile at a place."""
+        if p.held:
+            return self.shape.span(1, *p.x)
+        return Rows(p.x, (0, self.shape.sums[1]), (0, self.shape.W), self.pads, self.pool_pads)
+
+
+def spans(op: ComputeOp | CopyOp, slices: SlicesAttr, env: Env) -> list[tuple[int, int]]:
+    """(first, count) of each slice where the loops stand."""
+    values = [env.get(i, 0) for i in op.indices if isinstance(i, BlockArgument)]
+    return [s.at(values[s.loop] if s.loop >= 0 else 0) for s in slices.data]
 
 
 @dataclass(frozen=True)
@@ -187,6 +209,19 @@ def move_box(op: CopyOp, counts: Sequence[int], firsts: Sequence[int]) -> Box:
     rest = [(1, 0, 0)] * (3 - len(dims)) + dims
     (n3, d3, l3), (n2, d2, l2), (n1, d1, l1) = rest
     return Box(offset, n1, run, n2, n3, (d1, d2, d3), (l1, l2, l3))
+
+
+def held_boxes(held: Held, at: Sequence[tuple[int, int]], layout: Strided) -> list[tuple[int, int, Box]]:
+    """(first row, byte of the buffer, transfer) of each piece of [image, channel, row, column] in a rolling buffer."""
+    (n, _), (c, channels), (y, rows), (x, columns) = at
+    sn, sc, sy, _ = layout.strides
+    across, down = held.pitches
+    found = []
+    for first, count in cut(y, rows, held.breaks(y, rows)):
+        offset = layout.offset + n * sn + c * sc + first * sy + x
+        box = Box(offset, count, columns, channels, dram=(sy, sc, 0), local=(down, across, 0))
+        found.append((first, held.byte(c, first, x), box))
+    return found
 
 
 def whole_records(records: BufferOp, shape: Layer) -> bool:

@@ -1,6 +1,12 @@
-"""When each buffer of a schedule is live: half-open intervals of steps, one step a layer."""
+"""When each buffer of a schedule is live: half-open intervals of steps, one step a layer.
+
+A buffer keeps its content while the block it is declared in runs: what a loop touches it touches in every step of the loop.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
@@ -8,30 +14,51 @@ from xdsl.ir import Operation
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of
 
+Span = tuple[int, int]
 
-def steps(module: ModuleOp) -> dict[BufferOp, tuple[int, int]]:
+
+def steps(module: ModuleOp) -> dict[BufferOp, Span]:
     """[first, last + 1) of the layers and moves that touch each buffer; buffers nothing touches are left out."""
     ops = list(main_function(module).walk())
     owned = {buffer_of(tile) for op in ops if isinstance(op, ComputeOp) for tile in op.tiles}
-    chip: dict[BufferOp, int] = {}
-    for step, op in enumerate(op for op in ops if _begins(op, owned)):
-        # a tile without a compute belongs to a move, which is a step of its own
-        tiles = [buffer_of(t) for t in op.tiles] if isinstance(op, ComputeOp) else [op]
-        chip.update((b, step) for b in tiles if isinstance(b, BufferOp))
-    live = {buffer: (step, step + 1) for buffer, step in chip.items()}
+    inside = _inside(op for op in ops if _begins(op, owned))
+    live: dict[BufferOp, Span] = {op: span for op, span in inside.items() if isinstance(op, BufferOp)}
+    for op in ops:
+        for tile in op.tiles if isinstance(op, ComputeOp) else ():
+            _widen(live, buffer_of(tile), inside[_beside(op, buffer_of(tile))])
     for op in ops:
         if isinstance(op, CopyOp):
-            _touch(op, chip, live)
+            sides = buffer_of(op.source), buffer_of(op.target)
+            outside, chip = sides if op.loads else sides[::-1]
+            _widen(live, outside, inside.get(_beside(op, outside), live[chip]))
     return live
 
 
 def _begins(op: Operation, owned: set[BufferOp]) -> bool:
+    # a tile without a compute belongs to a move, which is a step of its own
     return isinstance(op, ComputeOp) or (isinstance(op, BufferOp) and op.on_chip and op not in owned)
 
 
-def _touch(copy: CopyOp, chip: dict[BufferOp, int], live: dict[BufferOp, tuple[int, int]]) -> None:
-    sides = buffer_of(copy.source), buffer_of(copy.target)
-    outside, inside = sides if copy.loads else sides[::-1]
-    step = chip[inside]
-    first, end = live.get(outside, (step, step + 1))
-    live[outside] = min(first, step), max(end, step + 1)
+def _inside(begins: Iterable[Operation]) -> dict[Operation, Span]:
+    """The steps within each operation."""
+    found: dict[Operation, Span] = {}
+    for step, op in enumerate(begins):
+        parent: Operation | None = op
+        while parent is not None:
+            _widen(found, parent, (step, step + 1))
+            parent = parent.parent_op()
+    return found
+
+
+def _widen(spans: dict[Any, Span], key: Operation, by: Span) -> None:
+    first, end = spans.get(key, by)
+    spans[key] = min(first, by[0]), max(end, by[1])
+
+
+def _beside(op: Operation, buffer: BufferOp) -> Operation:
+    """The operation in the buffer's block that an operation belongs to."""
+    while op.parent is not buffer.parent:
+        parent = op.parent_op()
+        assert parent is not None
+        op = parent
+    return op

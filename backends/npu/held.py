@@ -1,0 +1,55 @@
+"""Parts of tensors that a buffer on chip holds for several layers: rows in turn, of all channels, in a rolling buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dnnc.ir.sched import BufferOp, layout_of
+
+
+@dataclass(frozen=True)
+class Held:
+    """A buffer of `period` rows x `channels` x `width` bytes; row y of the tensor lies in row (y - first) mod period."""
+
+    buffer: BufferOp
+    first: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows of the buffer, channels, columns."""
+        period, channels, width = layout_of(self.buffer.result).shape
+        return period, channels, width
+
+    @property
+    def pitches(self) -> tuple[int, int]:
+        """Bytes between channels and between rows."""
+        _, channels, width = self.shape
+        return width, channels * width
+
+    def slot(self, row: int) -> int:
+        """The row of the buffer that holds a row of the tensor."""
+        return (row - self.first[0]) % self.shape[0]
+
+    def byte(self, channel: int, row: int, column: int) -> int:
+        """Where an element of the tensor lies in the buffer."""
+        across, down = self.pitches
+        return self.slot(row) * down + channel * across + column - self.first[1]
+
+    def breaks(self, first: int, count: int) -> list[int]:
+        """The rows of a range at which the buffer starts over."""
+        return [y for y in range(first + 1, first + count) if self.slot(y) == 0]
+
+    def intervals(self, first: int, count: int) -> list[tuple[int, int]]:
+        """(begin, end) in bytes of the buffer where a range of rows lies."""
+        down = self.pitches[1]
+        return [
+            (self.slot(y) * down, (self.slot(y) + n) * down) for y, n in cut(first, count, self.breaks(first, count))
+        ]
+
+
+def cut(first: int, count: int, at: Iterable[int]) -> list[tuple[int, int]]:
+    """A range as (first, count) of its pieces between the given rows."""
+    edges = [first, *sorted(set(at)), first + count]
+    return [(a, b - a) for a, b in pairwise(edges)]
