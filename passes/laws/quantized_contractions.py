@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn.base import SEGMENTS
@@ -17,11 +18,15 @@ from dnnc.ir.dnn.contraction import MatmulOp, centered
 from dnnc.ir.dnn.integer import WIDEST, reach
 from dnnc.ir.dnn.quantize import DequantizeOp, quantized
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import I32, QuantType, along, bits, shape_of, tensor
+from dnnc.ir.types import I32, QuantType, along, bits, dtype, integer_range, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 from dnnc.passes.analysis.contractions import Contraction, channel_axis, weight_axis
 from dnnc.passes.analysis.dequantized import source, type_of
 from dnnc.passes.analysis.integer_forms import constant, constant_bias
+
+
+LARGEST_SUM = 2**30  # half of int32 is left to the bias
+WHOLE = 2.0**-8  # of a product: a bias no further from a sum changes nothing that float32 would not
 
 
 @dataclass
@@ -36,6 +41,7 @@ class ContractionOfDequantized(RewritePattern):
             return
         x, w = source(op.operands[0]), source(op.operands[1])
         assert x is not None and w is not None
+        w = self._finer(op, x, w)
         bias = [] if op.bias is None else [self._bias(op, np.asarray(type_of(x).scale * type_of(w).scale, np.float32))]
         self._check(op, x, w, bias)
         properties = {k: v for k, v in op.properties.items() if k != SEGMENTS}
@@ -54,6 +60,38 @@ class ContractionOfDequantized(RewritePattern):
         values = np.broadcast_to(real_values(own, self.store).reshape(-1), (channels,))
         hint = own.key.data if own.key is not None else "bias"
         return ConstOp.of(quantized(values, type_), self.store, f"{hint}.i32", tensor(type_, (channels,)))
+
+    def _finer(self, op: Contraction, x: SSAValue, w: SSAValue) -> SSAValue:
+        """Weights times 2^k at the scale s_w / 2^k, as far as their storage and the sums allow, where no sum meets the bias.
+
+        The same products; the bias then is off by at most s_x * s_w / 2^(k + 1), which for weights of few bits is much of a step.
+        """
+        const, type_ = w.owner, type_of(w)
+        if not isinstance(const, ConstOp) or np.any(type_.zero) or not self._between_sums(op, x, w):
+            return w
+        values = const.array(self.store).astype(np.int64)
+        largest, sums = np.abs(values).max(initial=0), largest_sums(op, x, w, self.store).max(initial=1)
+        high = integer_range(type_.storage)[1]
+        k = min(int(high // max(1, largest)).bit_length(), int(LARGEST_SUM // max(1, sums)).bit_length()) - 1
+        if k < 1 or largest < 2:
+            return w
+        finer = (
+            QuantType.per_channel(type_.storage, type_.scale * 2.0**-k, type_.axis)
+            if type_.axis is not None
+            else (QuantType.per_tensor(type_.storage, float(type_.scale) * 2.0**-k))
+        )
+        hint = const.key.data if const.key is not None else "weights"
+        new = ConstOp.of((values << k).astype(dtype(type_)), self.store, f"{hint}.finer", tensor(finer, values.shape))
+        Rewriter.insert_op(new, InsertPoint.before(op))
+        return new.result
+
+    def _between_sums(self, op: Contraction, x: SSAValue, w: SSAValue) -> bool:
+        """Whether a bias is not a whole number of products."""
+        own = constant(op.bias) if op.bias is not None else None
+        if own is None or isinstance(own.result.type.element_type, QuantType):  # pyright: ignore
+            return False
+        steps = own.array(self.store).reshape(-1) / (type_of(x).scale.astype(np.float64) * type_of(w).scale).reshape(-1)
+        return bool(np.any(np.abs(steps - np.rint(steps)) > WHOLE))
 
     def _check(self, op: Contraction, x: SSAValue, w: SSAValue, bias: list[ConstOp]) -> None:
         """Report a layer whose sums could leave int32: A[m] = sum |w[m] - z| * max|x - z| + |b[m]|."""

@@ -40,7 +40,7 @@ class Case:
 
     name: str
     network: api.Network
-    samples: list[Sample]
+    samples: Sequence[Sample]
     quantized: bool
 
     @property

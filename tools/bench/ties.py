@@ -28,6 +28,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import QuantType
 from dnnc.ir.weights import store_of
+from dnnc.passes.pipeline import Pipeline
 
 NEAR = 2.0**-15
 Arrays = dict[str, np.ndarray]
@@ -89,36 +90,77 @@ def _info(name: str, x: np.ndarray) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
 
 
+@dataclass
+class _Last:
+    """The last operation that rounds: its exact values, and how far what is rounded may be from them."""
+
+    operator: str = "-"
+    exact: np.ndarray | None = None
+    loose: np.ndarray | float = 0.0
+
+    def see(self, op: DnnOp, operands: Sequence[np.ndarray]) -> None:
+        """Take in an operation that is no contraction."""
+        if (found := unrounded(op, operands)) is not None:
+            exact, factor = found
+            self.operator, self.exact, self.loose = op.name, exact, np.broadcast_to(self.loose * factor, exact.shape)
+        elif self.exact is not None and moves(op):
+            assert isinstance(self.loose, np.ndarray)
+            self.exact, self.loose = (op.run([a.reshape(op.shape())])[0] for a in (self.exact, self.loose))
+
+
 class Walk:
     """The layers of a model that comes quantized; `add` takes one sample in."""
 
-    def __init__(self, model: ModelProto, fused: bool = True, rounding: str = "q31_half_even") -> None:
-        """With `fused` ONNX Runtime optimizes, so that contractions sum integers; `rounding` is that of the integer forms."""
-        self.model, self.fused = model, fused
+    def __init__(
+        self, model: ModelProto, fused: bool = True, rounding: str = "q31_half_even", real_bias: bool = False
+    ) -> None:
+        """With `fused` ONNX Runtime optimizes, so that contractions sum integers; `rounding` is that of the integer forms.
+
+        A bias that the model has in float, `real_bias`, is half a product away at most: that much more of v is explained.
+        """
+        self.model, self.fused, self.real_bias = model, fused, real_bias
         self.names = quantized_tensors(model)
-        self.session = session(_showing(model, self.names), fused)
+        self.session = session(showing(model, self.names), fused)
         self.passes = f"simplify,quantize-lower{{rounding={rounding} islands=true}},canonicalize,dce"
         self.networks: dict[str, tuple[api.Network, list[str]]] = {}
         self.layers = {name: LayerTies(name) for name in self.names}
 
     def add(self, feed: Mapping[str, np.ndarray]) -> None:
         """Compare every layer on a sample, each fed with what ONNX Runtime gave the layers before."""
-        known = dict(feed) | dict(zip(self.names, self.session.run(self.names, dict(feed))))
+        given = self.session.run(self.names, dict(feed))
+        known: Arrays = dict(feed) | {name: np.asarray(x) for name, x in zip(self.names, given)}
         for name, layer in self.layers.items():
             if name not in self.networks:
                 self.networks[name] = self._network(name, known)
             network, read = self.networks[name]
-            last, ours = _run(network, [known[n] for n in read])
-            _judge(layer, last, ours, known[name], self.fused)
+            last, ours = self._run(network, [known[n] for n in read])
+            _judge(layer, last, ours, known[name])
+
+    def _run(self, network: api.Network, inputs: Sequence[np.ndarray]) -> tuple[_Last, np.ndarray]:
+        store, block = store_of(network.ctx), main_function(network.module).body.block
+        values: dict[SSAValue, np.ndarray] = dict(zip(block.args, inputs))
+        values |= {op.result: op.array(store) for op in block.ops if isinstance(op, ConstOp)}
+        last = _Last()
+
+        def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
+            operands = [values[v] for v in op.operands]
+            values.update(zip(op.results, results))
+            if isinstance(op, ConvOp | MatmulOp):
+                last.loose = 0.5 * self.real_bias + (0.0 if self.fused else looseness(op, operands))
+            else:
+                last.see(op, operands)
+
+        (ours,) = evaluate(network.module, inputs, store, observe)
+        return last, ours
 
     def _network(self, name: str, known: Arrays) -> tuple[api.Network, list[str]]:
         model, read = layer_of(self.model, name, known)
         network = api.load(model)
-        api.run_passes(network, self.passes)
+        api.run_passes(network, Pipeline(self.passes))
         return network, read
 
 
-def _showing(model: ModelProto, names: Sequence[str]) -> ModelProto:
+def showing(model: ModelProto, names: Sequence[str]) -> ModelProto:
     """A model with more of its tensors among its outputs."""
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
@@ -127,41 +169,16 @@ def _showing(model: ModelProto, names: Sequence[str]) -> ModelProto:
     return shown
 
 
-@dataclass
-class _Last:
-    """The last operation that rounds: its exact values, and how far float sums may be from them."""
-
-    operator: str = "-"
-    exact: np.ndarray | None = None
-    loose: np.ndarray | float = 0.0
-
-
-def _run(network: api.Network, inputs: Sequence[np.ndarray]) -> tuple[_Last, np.ndarray]:
-    store, block = store_of(network.ctx), main_function(network.module).body.block
-    values: dict[SSAValue, np.ndarray] = dict(zip(block.args, inputs))
-    values |= {op.result: op.array(store) for op in block.ops if isinstance(op, ConstOp)}
-    last = _Last()
-
-    def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
-        operands = [values[v] for v in op.operands]
-        values.update(zip(op.results, results))
-        if isinstance(op, ConvOp | MatmulOp):
-            last.loose = looseness(op, operands)
-        elif (found := unrounded(op, operands)) is not None:
-            exact, factor = found
-            last.operator, last.exact, last.loose = op.name, exact, np.broadcast_to(last.loose * factor, exact.shape)
-        elif isinstance(op, Movement) and last.exact is not None and last.exact.shape == operands[0].shape:
-            last.exact, last.loose = op.evaluate(last.exact), op.evaluate(last.loose)
-
-    (ours,) = evaluate(network.module, inputs, store, observe)
-    return last, ours
+def moves(op: DnnOp) -> bool:
+    """Whether an operation puts values in another order: what views do not."""
+    return isinstance(op, Movement) and not op.is_view()
 
 
 def looseness(op: ConvOp | MatmulOp, operands: Sequence[np.ndarray]) -> np.ndarray:
     """2^-24 * (n + 2) * sum |x - z| |w|: how far float32 sums of n products may be from the exact ones, in their units."""
     x, w, *bias = operands
     sizes = [np.abs(centered(op, i, a)) + _zero(op, i, a) for i, a in enumerate((x, w))]
-    total = op.evaluate(*sizes, np.abs(bias[0]) if bias else None)
+    total = op.evaluate(sizes[0], sizes[1], np.abs(bias[0]) if bias else None)
     n = prod(op.shape(1)[1:]) if isinstance(op, ConvOp) else op.shape(0)[-1]
     return 2.0**-24 * (n + 2) * total
 
@@ -205,7 +222,7 @@ def _factor(multiplier: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     return np.ldexp(np.asarray(q, np.float64), -np.asarray(shift, np.int64))
 
 
-def _judge(layer: LayerTies, last: _Last, ours: np.ndarray, theirs: np.ndarray, fused: bool) -> None:
+def _judge(layer: LayerTies, last: _Last, ours: np.ndarray, theirs: np.ndarray) -> None:
     difference = np.abs(ours.astype(np.int64) - theirs.astype(np.int64))
     wrong = difference > 0
     layer.operator = last.operator
@@ -220,4 +237,4 @@ def _judge(layer: LayerTies, last: _Last, ours: np.ndarray, theirs: np.ndarray, 
     v, loose = (a.reshape(ours.shape)[wrong] for a in (last.exact, np.broadcast_to(last.loose, last.exact.shape)))
     far = np.abs(v - np.floor(v) - 0.5)
     layer.farthest = max(layer.farthest, float(far.max()))
-    layer.unexplained += int(np.count_nonzero(far >= NEAR + (0.0 if fused else loose)))
+    layer.unexplained += int(np.count_nonzero(far >= NEAR + loose))
