@@ -12,6 +12,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from dnnc.ir.diagnostics import DnncError, Finding, UnsupportedError, where
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
 from dnnc.ir.types import dtype, shape_of, tensor_text
 from dnnc.ir.weights import WeightStore
@@ -95,6 +96,8 @@ def run_op(
         return [op.array(store)]
     if isinstance(op, GroupOp):
         results = run_block(op.body.block, operands, store, observer)
+    elif isinstance(op, ScanOp):
+        results = op.loop(operands, lambda values: run_block(op.body.block, values, store, observer))
     else:
         try:
             results = op.run(operands)

@@ -26,8 +26,8 @@ from dnnc.backends.c.kernels import (
     reduction,
     resample,
 )
-from dnnc.backends.c.text import C_TYPES, size_of
-from dnnc.backends.c.units import Graph, Unit, pointwise
+from dnnc.backends.c.text import C_TYPES, numpy_type, size_of
+from dnnc.backends.c.units import Graph, Leave, Unit, pointwise
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn import composite as C
 from dnnc.ir.dnn import contraction as K
@@ -38,6 +38,7 @@ from dnnc.ir.dnn import reduction as R
 from dnnc.ir.dnn import resampling as P
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.types import F32, QuantType, dtype, is_float, tensor_text, type_name
 
 Emit = Callable[[Kernel], None]
@@ -45,10 +46,22 @@ Emit = Callable[[Kernel], None]
 
 def emitter(op: DnnOp) -> Emit | None:
     """The function that writes the body for a unit headed by `op`; None when there is none."""
+    if isinstance(op, ScanOp):
+        return _emit_loop
     if any(isinstance(v.type.element_type, QuantType) for v in op.operands):  # pyright: ignore
         stored = op.keeps_type() or isinstance(op, (R.ArgReduction, R.ArgMaxPoolOp, M.StorageCastOp))
         return _integer_emitter(op) or (_plain_emitter(op) if stored else None)
     return _plain_emitter(op)
+
+
+def _emit_loop(kernel: Kernel) -> None:
+    """Head and end of a loop are written around the calls of its body; here they say what they read."""
+    unit = kernel.unit
+    for value in unit.inputs:
+        kernel.x(value)
+    if isinstance(unit, Leave):
+        for value in unit.handed_on:
+            kernel.scratch(size_of(value.type), numpy_type(value))
 
 
 def _plain_emitter(op: DnnOp) -> Emit | None:

@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.text import bytes_of, numpy_type
-from dnnc.backends.c.units import Graph, Unit
+from dnnc.backends.c.units import Enter, Graph, Leave, Unit
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Strided
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.allocate import plan
@@ -18,10 +18,14 @@ from dnnc.passes.analysis.allocation import Buffer, MemPlan
 
 @dataclass(frozen=True)
 class Place:
-    """Bytes of a value: `offset` from the start of the memory of `root`."""
+    """Bytes of a value: `offset` from the start of the memory of `root`, and for each loop it is a slice of a step further.
+
+    A step is the variable of the loop and the bytes of a slice.
+    """
 
     root: SSAValue
     offset: int
+    steps: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass
@@ -31,16 +35,18 @@ class Sharing:
     graph: Graph
     inside: dict[SSAValue, tuple[SSAValue, int]] = field(default_factory=dict)
     views: set[int] = field(default_factory=set)  # numbers of units that need no code
+    stepped: dict[SSAValue, tuple[str, int]] = field(default_factory=dict)  # slices of a loop: variable, bytes of one
     slabs: dict[int, frozenset[int]] = field(default_factory=dict)  # concat unit -> parts already in place
 
     def place(self, value: SSAValue) -> Place:
         """Root and offset of a value."""
-        offset = 0
+        offset, steps = 0, []
         value = self.graph.resolve(value)
         while value in self.inside:
+            steps += [self.stepped[value]] if value in self.stepped else []
             value, more = self.inside[value]
-            offset += more
-        return Place(value, offset)
+            value, offset = self.graph.resolve(value), offset + more
+        return Place(value, offset, tuple(steps))
 
 
 def share(graph: Graph) -> Sharing:
@@ -51,11 +57,26 @@ def share(graph: Graph) -> Sharing:
         if view is not None:
             s.inside[unit.outputs[0]] = (graph.resolve(unit.head.operands[0]), view * _itemsize(unit.outputs[0]))
             s.views.add(number)
+        if isinstance(unit, Enter) and not isinstance(unit, Leave):
+            _share_slices(s, unit, number)
     made = {v for u in graph.units for v in u.outputs}
     for number, unit in enumerate(graph.units):
         if isinstance(unit.head, ConcatOp) and number not in s.views:
             s.slabs[number] = frozenset(_slabs(s, unit.head, unit.outputs[0], made))
     return s
+
+
+def variable(number: int) -> str:
+    """The variable of the loop whose head is a unit of this number."""
+    return f"step{number}"
+
+
+def _share_slices(s: Sharing, unit: Enter, number: int) -> None:
+    """A step's slice of a sequence lies inside the sequence."""
+    loop = unit.loop
+    for outer, arg in zip(loop.sequences, loop.body.block.args[len(loop.states) :]):
+        s.inside[arg] = (s.graph.resolve(outer), 0)
+        s.stepped[arg] = (variable(number), bytes_of(arg))
 
 
 def _itemsize(value: SSAValue) -> int:

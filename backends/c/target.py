@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,14 +14,14 @@ from xdsl.ir import SSAValue
 
 from dnnc.backends.c import api
 from dnnc.backends.c.data import Blob, weights_source
-from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernel import Kernel, Scratch
 from dnnc.backends.c.load import Compiled, compile_and_load
 from dnnc.backends.c.program import CProgram, write
 from dnnc.backends.c.runtime import runtime_for
 from dnnc.backends.c.select import check_supported, kernels_of
-from dnnc.backends.c.storage import Memory, assign, share
-from dnnc.backends.c.text import bytes_of, c_type, identifier
-from dnnc.backends.c.units import Graph, Unit, graph_of
+from dnnc.backends.c.storage import Memory, Place, assign, share, variable
+from dnnc.backends.c.text import bytes_of, c_type, identifier, size_of
+from dnnc.backends.c.units import Enter, Graph, Leave, Unit, graph_of
 from dnnc.ir.diagnostics import where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import Movement
@@ -80,18 +80,23 @@ class _Writer:
 
     def program(self, module: ModuleOp) -> CProgram:
         """The finished program."""
-        functions, calls = [], []
+        functions, calls, loops = [], [], Loops()
         probes: list[SSAValue] = []
         for number, kernel in self.kernels.items():
-            if kernel.code.lines:
+            unit = kernel.unit
+            if isinstance(unit, Enter):
+                calls += self._loop(number, kernel, unit, loops)
+                if self.options.probe and isinstance(unit, Leave) and not loops.open:
+                    calls += self._probes(unit.stacked, probes)
+            elif kernel.code.lines:
                 function = f"{self.name}_{number}_{identifier(kernel.unit.head.name.removeprefix('dnn.'))}"
                 functions += ["", *_comments(kernel.unit), *self._function(kernel, function)]
-                calls.append(self._call(number, kernel, function))
-                if self.options.probe:
-                    calls += self._probes(kernel.unit, probes)
+                calls.append(loops.indent(self._call(number, kernel, function)))
+                if self.options.probe and not loops.open:
+                    calls += self._probes(unit.outputs, probes)
         calls += self._output_copies()
         ports = self._ports(main_function(module))
-        macs = sum(op.work().macs for unit in self.graph.units for op in unit.ops)
+        macs = sum(op.work().macs for op in main_function(module).body.block.ops if isinstance(op, DnnOp))
         size = self.blob.nbytes
         in_file = self.options.weights == "file" or (self.options.weights == "auto" and size > _INLINE)
         exact = all(_exact(op) for unit in self.graph.units for op in unit.ops)
@@ -136,19 +141,55 @@ class _Writer:
         arguments = [self._pointer(v, "") for v in kernel.unit.outputs]
         arguments += [self._pointer(v, "const ") for v in kernel.reads if v not in shared]
         arguments += [self._weights(self.blob.add(a), api.C_TYPES[a.dtype.name]) for a in kernel.constants]
-        for scratch in kernel.scratches:
-            offset = self.memory.arena_offset((number, scratch.name))
-            arguments.append(f"({scratch.element} *)(void *)(a + {offset})")
+        arguments += [self._scratch(number, scratch) for scratch in kernel.scratches]
         return f"    {function}({', '.join(arguments)});"
 
-    def _probes(self, unit: Unit, probes: list[SSAValue]) -> list[str]:
-        """Calls that hand out what a unit has just written, numbered on."""
+    def _loop(self, number: int, kernel: Kernel, unit: Enter, loops: Loops) -> list[str]:
+        """The head or the end of a loop, with the copies of its states and of what it stacks."""
+        loop, n = unit.loop, len(unit.states)
+        if not isinstance(unit, Leave):
+            lines = [loops.indent(f"    {api.title(_described(loop))}")]
+            lines += [loops.indent(self._copy(arg, init)) for arg, init in zip(unit.states, loop.states)]
+            loops.open.append(number)
+            i, steps = variable(number), loop.steps.data
+            up, down = f"{i} = 0; {i} < {steps}; ++{i}", f"{i} = {steps - 1}; {i} >= 0; --{i}"
+            return [*lines, loops.indent(f"for (int32_t {down if loop.reverse is not None else up}) {{")]
+        lines = self._stacking(unit, variable(loops.open[-1]), loop.yielded()[n:])
+        saved = {v: s for v, s in zip(unit.handed_on, kernel.scratches)}
+        for v, scratch in saved.items():
+            lines.append(
+                f"    memcpy({self._scratch(number, scratch)}, {self._pointer(v, 'const ')}, {scratch.nbytes}u);"
+            )
+        for arg, value in zip(unit.states, loop.yielded()):
+            lines.append(self._copy(arg, value, self._scratch(number, saved[value]) if value in saved else ""))
+        lines = [loops.indent(line) for line in lines if line]
+        loops.open.pop()
+        return [*lines, loops.indent("    }")]
+
+    def _stacking(self, unit: Enter, step: str, values: Sequence[SSAValue]) -> list[str]:
+        pairs = [(y, v) for y, v in zip(unit.stacked, values) if bytes_of(v)]
+        return [
+            f"    memcpy({self._pointer(y, '')} + (size_t){step} * {size_of(v.type)}u, "
+            f"{self._pointer(v, 'const ')}, {bytes_of(v)}u);"
+            for y, v in pairs
+        ]
+
+    def _copy(self, to: SSAValue, value: SSAValue, source: str = "") -> str:
+        """A copy between values of one type, or from where the value was saved."""
+        source = source or self._pointer(value, "const ")
+        return f"    memcpy({self._pointer(to, '')}, {source}, {bytes_of(to)}u);" if bytes_of(to) else ""
+
+    def _probes(self, values: Sequence[SSAValue], probes: list[SSAValue]) -> list[str]:
+        """Calls that hand out what has just been written, numbered on."""
         lines = []
-        for value in unit.outputs:
+        for value in values:
             probe = f"{self.name}_probe"
             lines.append(f"    if ({probe} != NULL) {{ {probe}({len(probes)}, {self._pointer(value, 'const ')}); }}")
             probes.append(value)
         return lines
+
+    def _scratch(self, number: int, scratch: Scratch) -> str:
+        return f"({scratch.element} *)(void *)(a + {self.memory.arena_offset((number, scratch.name))})"
 
     def _pointer(self, value: SSAValue, const: str) -> str:
         if not bytes_of(value):
@@ -156,16 +197,17 @@ class _Writer:
         place = self.sharing.place(value)
         root, element = place.root, c_type(value)
         if root in self.graph.constants:
-            return self._weights(self._constant(root) + place.offset, element)
+            return self._weights(f"{self._constant(root) + place.offset}{_steps(place, 1)}", element)
         if root in self.graph.inputs or root in self.memory.outputs:
             direct = (
                 f"in{self.graph.inputs.index(root)}" if root in self.graph.inputs else f"out{self.memory.outputs[root]}"
             )
             same = c_type(root) == element
-            step = place.offset // np.dtype(api.numpy_type(root)).itemsize
-            text = direct if not step else f"{direct} + {step}"
+            size = np.dtype(api.numpy_type(root)).itemsize
+            step = f"{place.offset // size}{_steps(place, size)}"
+            text = direct if step == "0" else f"{direct} + {step}"
             return text if same else f"({const}{element} *)(const void *)({text})"
-        return f"({const}{element} *)(void *)(a + {self.memory.arena_offset(root) + place.offset})"
+        return f"({const}{element} *)(void *)(a + {self.memory.arena_offset(root) + place.offset}{_steps(place, 1)})"
 
     def _constant(self, root: SSAValue) -> int:
         if root not in self.stored:
@@ -174,7 +216,7 @@ class _Writer:
             self.stored[root] = self.blob.add(array)
         return self.stored[root]
 
-    def _weights(self, offset: int, element: str) -> str:
+    def _weights(self, offset: int | str, element: str) -> str:
         return f"(const {element} *)(const void *)(w + {offset})"
 
     def _output_copies(self) -> list[str]:
@@ -193,6 +235,22 @@ class _Writer:
             tuple(api.Port.of(v, f"in{i}", name) for i, (v, name) in enumerate(zip(ins, names[0]))),
             tuple(api.Port.of(v, f"out{i}", name) for i, (v, name) in enumerate(zip(outs, names[1]))),
         )
+
+
+@dataclass
+class Loops:
+    """The loops a call stands in, by the numbers of their heads, outermost first."""
+
+    open: list[int] = field(default_factory=list)
+
+    def indent(self, line: str) -> str:
+        """A line at the depth of what it stands in."""
+        return "    " * len(self.open) + line
+
+
+def _steps(place: Place, unit: int) -> str:
+    """What the steps of loops add to an offset, in units of so many bytes."""
+    return "".join(f" + (size_t){v} * {size // unit}u" for v, size in place.steps)
 
 
 def _names(attributes: ArrayAttr[DictionaryAttr] | None, kind: str, count: int) -> list[str]:

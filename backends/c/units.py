@@ -14,8 +14,9 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
-from dnnc.ir.dnn.movement import ShapeOp
+from dnnc.ir.dnn.movement import Movement, ShapeOp
 from dnnc.ir.dnn.quantize import Conversion, RequantizeOp
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
 from dnnc.ir.interpret import main_function
@@ -51,6 +52,42 @@ class Unit:
     def elementwise(self) -> bool:
         """Whether every operation works element by element."""
         return all(pointwise(op) for op in self.ops)
+
+
+@dataclass
+class Enter(Unit):
+    """The head of a loop: its states come to life here, and what it stacks."""
+
+    @property
+    def loop(self) -> ScanOp:
+        """The scan the loop stands for."""
+        op = self.head
+        assert isinstance(op, ScanOp)
+        return op
+
+    @property
+    def states(self) -> Sequence[SSAValue]:
+        """The states as the body reads them; the loop's last states are found there too."""
+        return self.loop.body.block.args[: len(self.loop.states)]
+
+    @property
+    def stacked(self) -> Sequence[SSAValue]:
+        """Results that get an element of every step."""
+        return self.loop.results[len(self.loop.states) :]
+
+    @property
+    def outputs(self) -> Sequence[SSAValue]:
+        return [*self.states, *self.stacked]
+
+
+class Leave(Enter):
+    """The end of a loop's body: the next states are taken over, stacked values put in place."""
+
+    @property
+    def handed_on(self) -> list[SSAValue]:
+        """Next states that are a state as it was, or a part of one: saved before any state is written."""
+        nexts = self.loop.yielded()[: len(self.loop.states)]
+        return [v for v in nexts if isinstance(v.owner, (Block, Movement))]
 
 
 def pointwise(op: DnnOp) -> bool:
@@ -98,6 +135,8 @@ def _add(graph: Graph, op: Operation, group: dict[SSAValue, Unit] | None = None)
         graph.constants[op.result] = op
     elif isinstance(op, GroupOp):
         _add_group(graph, op)
+    elif isinstance(op, ScanOp):
+        _add_loop(graph, op)
     elif isinstance(op, DnnOp):
         unit = _host(graph, op, group) if group else None
         if unit is None:
@@ -120,6 +159,21 @@ def _add_group(graph: Graph, op: GroupOp) -> None:
             graph.alias.update(zip(op.outputs, inner.operands))
         else:
             _add(graph, inner, made)
+
+
+def _add_loop(graph: Graph, op: ScanOp) -> None:
+    body: Block = op.body.block
+    outside, n = graph.resolved(op.operands), len(op.states) + len(op.sequences)
+    graph.alias.update(zip(body.args[n:], outside[n:]))
+    graph.alias.update(zip(op.results, body.args[: len(op.states)]))
+    entered = Enter([op], _distinct(outside))
+    graph.units.append(entered)
+    for inner in body.ops:
+        if not isinstance(inner, YieldOp):
+            _add(graph, inner)
+    # Read at the end of every step, so that no memory of the loop goes to what lives for less.
+    alive = [*outside, *entered.outputs, *op.yielded()]
+    graph.units.append(Leave([op], _distinct(graph.resolved(alive))))
 
 
 def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:

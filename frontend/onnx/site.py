@@ -55,6 +55,7 @@ class Site:
         self.importer = importer
         self.read: set[str] = set()
         self.location = named(node.name)
+        self.store = importer.program.store
 
     # Operands
 
@@ -213,6 +214,10 @@ class Site:
         """An attribute that is a list of real numbers."""
         return tuple(self._attribute(name, default, "a list of real numbers", (list, tuple)))
 
+    def strings(self, name: str, default: Any = _REQUIRED) -> tuple[str, ...]:
+        """An attribute that is a list of texts."""
+        return tuple(self._attribute(name, default, "a list of texts", (list, tuple)))
+
     def tensor(self, name: str) -> TensorProto:
         """A tensor attribute."""
         return self._attribute(name, _REQUIRED, "a tensor", (TensorProto,))
@@ -291,6 +296,10 @@ class Site:
     def emit(self, kind: type[DnnOp], *operands: Any, **params: Any) -> SSAValue:
         """Append an operation with one result."""
         return self.build(kind, *operands, **params)[0]
+
+    def append(self, op: DnnOp) -> Sequence[SSAValue]:
+        """Append a finished operation; its results."""
+        return self.importer.program.append(op)
 
     def const(self, array: np.ndarray) -> SSAValue:
         """Append a constant."""

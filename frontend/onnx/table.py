@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from xdsl.ir import SSAValue
 
-from dnnc.frontend.onnx import arithmetic, constants, control, movement, quantized, windows
+from dnnc.frontend.onnx import arithmetic, constants, control, movement, quantized, recurrent, windows
 from dnnc.frontend.onnx.arithmetic import arg_reduction, chain, reduction
 from dnnc.frontend.onnx.einsum import einsum
 from dnnc.frontend.onnx.resize import resize
@@ -128,6 +128,10 @@ TABLE: dict[str, Rule] = {
     "Einsum": einsum,
     "Gemm": arithmetic.gemm,
     "MatMul": arithmetic.matmul,
+    # recurrence
+    "GRU": recurrent.gru,
+    "LSTM": recurrent.lstm,
+    "RNN": recurrent.rnn,
     # pools and reductions
     "ArgMax": arg_reduction(r.ArgMaxOp),
     "ArgMin": arg_reduction(r.ArgMinOp),

@@ -16,6 +16,7 @@ from dnnc.ir.dnn import (
     logic,
     movement,
     quantize,
+    recurrent,
     reduction,
     resampling,
     rescale,
@@ -39,6 +40,7 @@ FAMILIES = (
     integer,
     rescale,
     structure,
+    recurrent,
 )
 
 

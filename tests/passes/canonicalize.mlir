@@ -303,3 +303,40 @@ func.func @main(%x: tensor<1x2x!dnn.q<i8, 0.5, 0>>) -> (tensor<1x2xf32>, tensor<
   %2 = dnn.matmul %0, %v : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
   func.return %1, %2 : tensor<1x2xf32>, tensor<1x2xf32>
 }
+
+// -----
+// ConstantEntersScan: a constant read by every step stands in the body. What is no constant stays an operand.
+// CHECK-LABEL: func.func @main(%x: tensor<2xf32>, %f: tensor<2xf32>)
+// CHECK: [[y:%.*]] = dnn.scan [%x], [], [%f] steps = 3 {
+// CHECK-NEXT: ^bb0([[h:%.*]]: tensor<2xf32>, [[g:%.*]]: tensor<2xf32>):
+// CHECK-NEXT:   [[c:%.*]] = dnn.const value = dense<[1.000000e+00, 2.000000e+00]>
+// CHECK-NEXT:   [[m:%.*]] = dnn.mul [[h]], [[c]]
+// CHECK-NEXT:   [[a:%.*]] = dnn.add [[m]], [[g]]
+// CHECK-NEXT:   dnn.yield [[a]]
+func.func @main(%x: tensor<2xf32>, %f: tensor<2xf32>) -> tensor<2xf32> {
+  %c = dnn.const value = dense<[1.0, 2.0]> : tensor<2xf32> : () -> tensor<2xf32>
+  %y = dnn.scan [%x], [], [%c, %f] steps = 3 {
+  ^bb0(%h: tensor<2xf32>, %k: tensor<2xf32>, %g: tensor<2xf32>):
+    %m = dnn.mul %h, %k : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    %a = dnn.add %m, %g : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    dnn.yield %a : tensor<2xf32>
+  } : (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  func.return %y : tensor<2xf32>
+}
+
+// -----
+// UnreadIsNotStacked: of the stacked values only those that are read are kept; the last state stays.
+// CHECK-LABEL: func.func @main(%x: tensor<2xf32>)
+// CHECK-NEXT: [[r:%.*]], [[s:%.*]] = dnn.scan [%x], [], [] steps = 3 {
+// CHECK:        dnn.yield [[a:%.*]], [[a]] : tensor<2xf32>, tensor<2xf32>
+// CHECK-NEXT: } : (tensor<2xf32>) -> (tensor<2xf32>, tensor<3x2xf32>)
+// CHECK-NEXT: func.return [[s]]
+func.func @main(%x: tensor<2xf32>) -> tensor<3x2xf32> {
+  %r, %s, %t = dnn.scan [%x], [], [] steps = 3 {
+  ^bb0(%h: tensor<2xf32>):
+    %m = dnn.add %h, %h : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    %a = dnn.relu %m : (tensor<2xf32>) -> tensor<2xf32>
+    dnn.yield %a, %m, %a : tensor<2xf32>, tensor<2xf32>, tensor<2xf32>
+  } : (tensor<2xf32>) -> (tensor<2xf32>, tensor<3x2xf32>, tensor<3x2xf32>)
+  func.return %t : tensor<3x2xf32>
+}

@@ -14,6 +14,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dnnc.ir.diagnostics import InternalError
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
 from dnnc.ir.interpret import check_inputs, last_uses, main_function, run_op
 from dnnc.ir.weights import WeightStore
@@ -79,6 +80,8 @@ class Memo:
     def _op(self, op: Operation, operands: list[Known]) -> list[Known]:
         if isinstance(op, GroupOp):
             return self._block(op.body.block, operands, None)
+        if isinstance(op, ScanOp):
+            return [Known.of(a) for a in op.loop([k.array for k in operands], lambda values: self._step(op, values))]
         key = _meaning(op, operands)
         if key in self._known:
             self._known.move_to_end(key)
@@ -86,6 +89,9 @@ class Memo:
         self.computed += 1
         results = [Known.of(a) for a in run_op(op, [k.array for k in operands], self.store)]
         return self._remember(key, results)
+
+    def _step(self, op: ScanOp, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [k.array for k in self._block(op.body.block, [Known.of(x) for x in values], None)]
 
     def _remember(self, key: Hashable, results: list[Known]) -> list[Known]:
         self._known[key] = results

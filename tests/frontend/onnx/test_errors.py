@@ -50,8 +50,8 @@ def test_a_wrong_model(models, text):
 
 
 REFUSED = {
-    "node 'y': LSTM (opset 14): the operator is not supported. [E0205]": (
-        14, "float[3,1,2] x, float[1,8,2] w, float[1,8,2] r => float[a,b,c,d] y", "y = LSTM<hidden_size=2>(x, w, r)"),
+    "node 'y': Det (opset 14): the operator is not supported. [E0205]": (
+        14, "float[3,2,2] x => float[a] y", "y = Det(x)"),
     "node 'y': com.example.Fancy (opset 1): operators of the domain 'com.example' are not supported. "
     "A plug-in may add them (docs/plugins.md). [E0205]": (
         14, "float[3] x => float[3] y", "y = com.example.Fancy(x)"),
@@ -79,12 +79,12 @@ def test_what_is_not_supported(models, text):
 
 def test_everything_is_reported_at_once(models):
     signature = (
-        "float[3,1,2] x, float[1,8,2] w, float[1,8,2] r, string[2] t => float[a,b,c,d] y, float[3] z, int64[2] q"
+        "float[3,2,2] x, string[2] t => float[a,b,c,d] y, float[3] z, int64[2] q"
     )
     body = """
-      h = LSTM<hidden_size=2>(x, w, r)
+      h = Det(x)
       a = Relu(h)
-      [second] i = LSTM<hidden_size=2>(x, w, r)
+      [second] i = Det(x)
       b = Cosine(i)
       s = Cast<to=7>(x)
       c = Reshape(a, s)
@@ -96,11 +96,11 @@ def test_everything_is_reported_at_once(models):
     assert isinstance(error.value, NotImplementedError)
     assert str(error.value) == (
         "7 unsupported things:\n"
-        "model: 5 of 9 nodes are not supported: LSTM (2), Cosine (1), Reshape (1), Relu (1)."
+        "model: 5 of 9 nodes are not supported: Det (2), Cosine (1), Reshape (1), Relu (1)."
         " Export the model without them; docs/reference/onnx.md lists what is. [E0200]\n"
         "input 't': expected a tensor of a numeric element type, not STRING. Convert it in the model. [E0216]\n"
-        "node 'h': LSTM (opset 14): the operator is not supported. [E0205]\n"
-        "node 'second': LSTM (opset 14): the operator is not supported. [E0205]\n"
+        "node 'h': Det (opset 14): the operator is not supported. [E0205]\n"
+        "node 'second': Det (opset 14): the operator is not supported. [E0205]\n"
         "node 'b': Cosine (opset 14): the operator is not supported. Did you mean 'Cos'? [E0205]\n"
         "node 'c': Reshape (opset 14): expected a constant as input 'shape', not 's', which is computed at run time. [E0212]\n"
         "node 'z': Relu (opset 14): expected no attribute 'mood', which dnnc does not know here. Export without it. [E0206]"

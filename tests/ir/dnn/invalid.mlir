@@ -1231,6 +1231,62 @@ func.func @main(%a: tensor<2xf32>) {
 
 // -----
 
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected at least one step, not 0. [E0433]
+func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
+  %y = dnn.scan [%a], [%b], [] steps = 0 {
+  ^bb0(%h: tensor<3xf32>, %x: tensor<3xf32>):
+    dnn.yield %x : tensor<3xf32>
+  } : (tensor<3xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected sequences of 5 steps along dimension 0, not 4x3 f32. [E0438]
+func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
+  %y = dnn.scan [%a], [%b], [] steps = 5 {
+  ^bb0(%h: tensor<3xf32>, %x: tensor<3xf32>):
+    dnn.yield %x : tensor<3xf32>
+  } : (tensor<3xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected arguments of the types (tensor<3xf32>, tensor<3xf32>), not (tensor<3xf32>, tensor<4x3xf32>). [E0412]
+func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
+  %y = dnn.scan [%a], [%b], [] steps = 4 {
+  ^bb0(%h: tensor<3xf32>, %x: tensor<4x3xf32>):
+    dnn.yield %h : tensor<3xf32>
+  } : (tensor<3xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected next states of the types (tensor<3xf32>), not tensor<1x3xf32>. [E0412]
+func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
+  %y = dnn.scan [%a], [%b], [] steps = 4 {
+  ^bb0(%h: tensor<3xf32>, %x: tensor<3xf32>):
+    %z = dnn.reshape %x shape = [1, 3] : (tensor<3xf32>) -> tensor<1x3xf32>
+    dnn.yield %z : tensor<1x3xf32>
+  } : (tensor<3xf32>, tensor<4x3xf32>) -> tensor<1x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected a body that ends in dnn.yield, not dnn.relu. [E0412]
+func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
+  %y = dnn.scan [%a], [%b], [] steps = 4 {
+  ^bb0(%h: tensor<3xf32>, %x: tensor<3xf32>):
+    %z = dnn.relu %x : (tensor<3xf32>) -> tensor<3xf32>
+  } : (tensor<3xf32>, tensor<4x3xf32>) -> tensor<3xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 5]]:1: values used but not defined: [%b] [E0401]
 func.func @main(%a: tensor<2xf32>) {
   %y = dnn.relu %b : (tensor<2xf32>) -> tensor<2xf32>

@@ -631,3 +631,30 @@ func.func @rescale(%q: tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, %m: tensor<3x1x1xi32
   %3 = dnn.threshold %q, %i to = !dnn.q<i8, 1.0, 0> axis = -3 first = -1 step = 2 : (tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, tensor<3x4xi32>) -> tensor<1x3x2x2x!dnn.q<i8, 1.0, 0>>
   func.return
 }
+
+// CHECK-LABEL: func.func @recurrence
+func.func @recurrence(%a: tensor<2x3xf32>, %b: tensor<4x2x3xf32>, %c: tensor<3xf32>) {
+  // CHECK-NEXT: %last, %all = dnn.scan [%a], [%b], [%c] steps = 4 reverse {
+  // CHECK-NEXT: ^bb0(%h: tensor<2x3xf32>, %x: tensor<2x3xf32>, %f: tensor<3xf32>):
+  // CHECK-NEXT:   %p = dnn.mul %h, %f : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT:   %n = dnn.add %p, %x : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT:   dnn.yield %n, %p : tensor<2x3xf32>, tensor<2x3xf32>
+  // CHECK-NEXT: } : (tensor<2x3xf32>, tensor<4x2x3xf32>, tensor<3xf32>) -> (tensor<2x3xf32>, tensor<4x2x3xf32>)
+  %last, %all = dnn.scan [%a], [%b], [%c] steps = 4 reverse {
+  ^bb0(%h: tensor<2x3xf32>, %x: tensor<2x3xf32>, %f: tensor<3xf32>):
+    %p = dnn.mul %h, %f : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+    %n = dnn.add %p, %x : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+    dnn.yield %n, %p : tensor<2x3xf32>, tensor<2x3xf32>
+  } : (tensor<2x3xf32>, tensor<4x2x3xf32>, tensor<3xf32>) -> (tensor<2x3xf32>, tensor<4x2x3xf32>)
+  // CHECK-NEXT: dnn.scan [%a], [], [] steps = 2 {
+  // CHECK-NEXT: ^bb0(%s: tensor<2x3xf32>):
+  // CHECK-NEXT:   %r = dnn.relu %s : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK-NEXT:   dnn.yield %r : tensor<2x3xf32>
+  // CHECK-NEXT: } : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %power = dnn.scan [%a], [], [] steps = 2 {
+  ^bb0(%s: tensor<2x3xf32>):
+    %r = dnn.relu %s : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    dnn.yield %r : tensor<2x3xf32>
+  } : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  func.return
+}
