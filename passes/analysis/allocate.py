@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dnnc.passes.analysis.allocation import HEURISTICS, Buffer, MemPlan, Table, lower_bound, overlaps, peak, table
-from dnnc.passes.analysis.canonical import Items, LimitReached, Search, section_times
+from dnnc.passes.analysis.canonical import Items, LimitReached, Search
 
 Ints = NDArray[np.int64]
 Status = Literal["optimal", "feasible", "infeasible-proved", "limit"]
 
-ORDERS = ("WAT", "TAW", "TWA", "TCA", "NCA", "LWA", "UWA")
-"""Orders by the columns of `_keys`, largest first: a letter each, the most important first."""
+ORDERS = ("TWA", "TAW", "WAT", "TCW", "TNA", "NCA", "LWA")
+"""Orders tried in turn: letters of `canonical.KEYS`, the most important first."""
 NODES = 1_000_000
 """Nodes all orders together may try when a capacity is asked for."""
 EFFORT = 300
@@ -103,8 +103,8 @@ def _search(t: Table, capacity: int, nodes: int) -> tuple[Ints | None, int]:
     live = np.flatnonzero((t.size > 0) & (t.start < t.end))
     items = Items.of(t.size[live], t.align[live], t.start[live], t.end[live])
     used = 0
-    for rank, limit in _rounds(items):
-        search = Search(items, rank, capacity, min(limit, nodes - used))
+    for order, limit in _rounds(len(live)):
+        search = Search(items, order, capacity, min(limit, nodes - used))
         given = search.nodes
         try:
             found = search.run()
@@ -119,23 +119,10 @@ def _search(t: Table, capacity: int, nodes: int) -> tuple[Ints | None, int]:
     raise AssertionError("rounds never end")
 
 
-def _rounds(items: Items) -> Iterator[tuple[Ints, int]]:
+def _rounds(buffers: int) -> Iterator[tuple[str, int]]:
     """Every order with a limit of twice the buffers, then all again with twice the limit, without end."""
-    keys = _keys(items)
-    ranks = [np.argsort(np.lexsort([-keys[letter] for letter in reversed(order)])) for order in ORDERS]
-    limit = 2 * len(items.size)
+    limit = 2 * buffers
     while True:
-        for rank in ranks:
-            yield rank, limit
+        for order in ORDERS:
+            yield order, limit
         limit *= 2
-
-
-def _keys(items: Items) -> dict[str, Ints]:
-    """W lifetime, A bytes x lifetime, T most bytes live beside it, C conflicts, N sections, L end, U earliness."""
-    start, end = items.start, items.end
-    times = section_times(start, end)
-    inside = (start[:, None] <= times) & (times < end[:, None])
-    width = end - start
-    total = np.where(inside, (inside * items.size[:, None]).sum(0), 0).max(1)
-    conflicts = ((start[:, None] < end) & (start < end[:, None])).sum(1)
-    return {"W": width, "A": width * items.size, "T": total, "C": conflicts, "N": inside.sum(1), "L": end, "U": -start}

@@ -3,12 +3,13 @@
 A packing pushed down until every buffer rests on the floor or on another one it overlaps in time is canonical, and is
 found by placing buffers in the order of (offset, rank). Every node keeps the least offset each unplaced buffer can still
 have, lifts it by what each section (a maximal set of buffers live together) allows, and splits into parts that no
-longer share a step. The ideas are those of google/minimalloc's solver, written anew for numpy.
+longer share a step; each part ranks its buffers anew. The ideas are those of google/minimalloc's solver, written anew
+for numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -46,9 +47,9 @@ def section_times(start: Ints, end: Ints) -> Ints:
 
 
 class _Part:
-    """Unplaced buffers that share steps, with their (section, buffer) pairs in both orders."""
+    """Unplaced buffers that share steps, with their (section, buffer) pairs in both orders, ranked by the keys named."""
 
-    def __init__(self, items: Items, ids: Ints) -> None:
+    def __init__(self, items: Items, ids: Ints, order: str) -> None:
         ids = ids[np.argsort(items.first[ids], kind="stable")]
         self.ids, self.size, self.align = ids, items.size[ids], items.align[ids]
         self.start, self.end = items.start[ids], items.end[ids]
@@ -58,6 +59,8 @@ class _Part:
         self.heads = np.concatenate([[0], np.cumsum(counts)[:-1]])
         section = np.arange(len(buffer)) - self.heads[buffer] + self.begin[buffer]
         self._by_section(buffer, section)
+        keys = [-KEYS[letter](self) for letter in reversed(order)]
+        self.rank = np.argsort(np.lexsort([self.ids, *keys]))
 
     def _by_section(self, buffer: Ints, section: Ints) -> None:
         order = np.argsort(section, kind="stable")
@@ -68,6 +71,15 @@ class _Part:
         self.section, self.starts = np.cumsum(new) - 1, np.flatnonzero(new)
         self.wide = self.size[self.buffer]
         self.aligned = bool((self.align > 1).any())
+
+    def crowd(self) -> Ints:
+        """Most bytes live beside each buffer at one step."""
+        total = np.add.reduceat(self.wide, self.starts)[self.section]
+        return np.maximum.reduceat(total[self.back], self.heads)
+
+    def conflicts(self) -> Ints:
+        """Buffers live beside each buffer at any step."""
+        return ((self.start[:, None] < self.end) & (self.start < self.end[:, None])).sum(1)
 
     def split(self, left: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
         """The unplaced buffers in groups that share no step with each other."""
@@ -81,6 +93,18 @@ class _Part:
         for mask, group in zip(masks, groups):
             mask[group] = True
         return list(masks)
+
+
+KEYS: dict[str, Callable[[_Part], Ints]] = {
+    "W": lambda part: part.end - part.start,
+    "A": lambda part: (part.end - part.start) * part.size,
+    "T": _Part.crowd,
+    "C": _Part.conflicts,
+    "N": lambda part: part.stop - part.begin,
+    "L": lambda part: part.end,
+    "U": lambda part: -part.start,
+}
+"""What an order may compare, largest first: width in steps, area, total beside it, conflicts, sections, end, start."""
 
 
 @dataclass
@@ -111,14 +135,14 @@ class LimitReached(Exception):
 
 
 class Search:
-    """One depth-first search in one order of ranks: `run()` gives offsets, or None when it proved that none exist."""
+    """One depth-first search in one order of buffers: `run()` gives offsets, or None when it proved that none exist."""
 
-    def __init__(self, items: Items, rank: Ints, capacity: int, nodes: int) -> None:
-        self.items, self.rank, self.capacity, self.nodes = items, rank, capacity, nodes
+    def __init__(self, items: Items, order: str, capacity: int, nodes: int) -> None:
+        self.items, self.order, self.capacity, self.nodes = items, order, capacity, nodes
         self.offsets = np.zeros(len(items.size), dtype=np.int64)
 
     def run(self) -> Ints | None:
-        everything = _Part(self.items, np.arange(len(self.items.size)))
+        everything = _Part(self.items, np.arange(len(self.items.size)), self.order)
         zero = np.zeros(len(everything.ids), dtype=np.int64)
         root = _State(everything, np.ones(len(zero), dtype=np.bool_), zero, zero)
         return self.offsets if self._solve(self._parts(root)) else None
@@ -155,25 +179,24 @@ class Search:
         part, left, rest = state.part, state.left, state.rest
         height = np.where(left, rest + part.size, FAR).min()
         ready = np.flatnonzero(left & (low == rest) & (rest < height))
-        ranks = self.rank[part.ids]
-        for i in ready[np.lexsort((ranks[ready], low[ready]))]:
+        for i in ready[np.lexsort((part.rank[ready], low[ready]))]:
             self._count()
             self.offsets[part.ids[i]] = low[i]
-            yield self._parts(self._place(state, low, int(i), ranks))
+            yield self._parts(self._place(state, low, int(i)))
 
     def _count(self) -> None:
         if self.nodes <= 0:
             raise LimitReached
         self.nodes -= 1
 
-    def _place(self, state: _State, low: Ints, i: int, ranks: Ints) -> _State:
+    def _place(self, state: _State, low: Ints, i: int) -> _State:
         part, left = state.part, state.left.copy()
         left[i] = False
         offset, top = low[i], low[i] + part.size[i]
         meets = (part.start < part.end[i]) & (part.end > part.start[i])
         rest = np.where(meets, np.maximum(state.rest, self._up(part, top)), state.rest)
         # what follows in canonical order lies higher, or as high with a later rank
-        after = np.maximum(low, offset + (ranks < ranks[i]))
+        after = np.maximum(low, offset + (part.rank < part.rank[i]))
         return _State(part, left, rest, np.maximum(after, rest))
 
     def _up(self, part: _Part, value: Ints) -> Ints:
@@ -183,12 +206,10 @@ class Search:
         if not state.left.any():
             return []
         masks = state.part.split(state.left)
-        if len(masks) == 1 and 2 * int(state.left.sum()) > len(state.left):
-            return [state]
-        return [self._narrow(state, mask) for mask in masks]
+        return [state] if len(masks) == 1 else [self._narrow(state, mask) for mask in masks]
 
     def _narrow(self, state: _State, mask: NDArray[np.bool_]) -> _State:
-        part = _Part(self.items, state.part.ids[mask])
+        part = _Part(self.items, state.part.ids[mask], self.order)
         # the part keeps the order of its ids: both are sorted by the first section
         return _State(part, np.ones(len(part.ids), dtype=np.bool_), state.rest[mask], state.low[mask])
 
