@@ -18,6 +18,7 @@ from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.gptq import GptqPass
+from dnnc.passes.mixed_precision import MixedPrecisionPass
 from dnnc.passes.order import OrderPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
@@ -65,6 +66,7 @@ OPTIONAL: tuple[type[ModulePass], ...] = (
     DecomposePass,
     EqualizePass,
     GptqPass,
+    MixedPrecisionPass,
     OrderPass,
     QuantizeWeightsPass,
 )
