@@ -4,13 +4,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test test-full check docs bench zoo-table links clean
+.PHONY: help setup demo test test-full check docs bench bench-agreement zoo-table links clean
 
 help:
 	@echo "make demo       compile the trained LeNet-5, run it three ways, print its costs"
 	@echo "make test       the tests (under 4 minutes)      make test-full  the longer tests"
 	@echo "make check      lint, format, types, generated pages up to date"
 	@echo "make docs       write the generated pages        make bench      benchmarks against peers"
+	@echo "make bench-agreement MODELS=...  bits of interpreter, C and simulator on networks of a folder and the zoo"
 	@echo "make zoo-table  weights and MACs of the example networks"
 	@echo "make setup      the environment in $(VENV)         make clean      remove what was built"
 
@@ -48,6 +49,10 @@ docs: $(READY)
 
 bench: $(READY)
 	$(PY) -m tools.bench
+
+# MODELS: a folder of folders with model.onnx and input_*.npy; DATA: a folder of .npz with more samples for them.
+bench-agreement: $(READY)
+	$(PY) -m tools.bench.agreement $(MODELS) $(if $(DATA),--data $(DATA))
 
 zoo-table: $(READY)
 	$(VENV)/bin/dnnc report --zoo

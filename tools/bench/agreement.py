@@ -3,27 +3,27 @@
 A folder of MODELS has `model.onnx` and `input_*.npy`. Networks that come quantized run as they are; those of the zoo and of
 docs/examples are made int8 on samples of normal numbers. The interpreter's outputs are compared with those of compiled C and
 of the simulator, on each target and for each way the queues interleave. `-` is a refusal, told by name below the table.
+A second table compares the integers of the folder's networks with another engine (`tools.bench.oracle`).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from dnnc import api, given
+from dnnc import api
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.differences import differing
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.interpret import main_function
-from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.zoo import ZOO
+from tools.bench.oracle import Sample, Stored, against
 
 TARGETS = ("edge", "eyeriss", "tiny", "u55-128")
 SEEDS = (1, 2, 3)
@@ -31,7 +31,7 @@ LARGE = ("alexnet", "vgg16", "googlenet", "resnet50", "overfeat_fast")
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LIBRARIES = ("layers",)
 
-Sample = Sequence[np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -55,36 +55,30 @@ class Row:
 
     case: Case
     elements: int = 0
-    floats: bool = False
     differing: dict[str, int | None] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    close: set[str] = field(default_factory=set)
 
     def cells(self) -> list[str]:
-        """The row of the table."""
-        return [self.case.name, f"{self.elements:,}", *(_cell(n) for n in self.differing.values())]
+        """Differing elements as the table has them: `-` where refused, `~` where all are floats equal to 6 digits."""
+        return [self._cell(e, n) for e, n in self.differing.items()]
+
+    def _cell(self, executor: str, n: int | None) -> str:
+        return "-" if n is None else f"~{n:,}" if n and executor in self.close else f"{n:,}"
 
 
-def _cell(n: int | None) -> str:
-    return "-" if n is None else f"{n:,}"
-
-
-def of_folder(models: Path) -> Iterator[Case]:
-    """The networks of a folder that come quantized, with the inputs beside them."""
+def of_folder(models: Path, data: Path | None) -> list[Stored]:
+    """The networks of a folder that come quantized, with the inputs beside them and those of files of samples."""
+    more = sorted(data.glob("*.npz")) if data else []
+    found = []
     for path in sorted(models.glob("*/model.onnx")):
+        stored = Stored(path, more)
         try:
-            case = stored(path)
+            if comes_quantized(stored.network.module):
+                found.append(stored)
         except DnncError:
             continue
-        if case.quantized:
-            yield case
-
-
-def stored(path: Path) -> Case:
-    """A model with its stored inputs, which also say its open dimensions."""
-    inputs = [np.load(p) for p in sorted(path.parent.glob("input_[0-9].npy"))]
-    arrays = {f"{i}": x for i, x in enumerate(inputs)}
-    network = api.load(path, given.sizes(str(path), arrays, {}))
-    return Case(path.parent.name, network, [inputs], comes_quantized(network.module))
+    return found
 
 
 def of_zoo(large: bool) -> Iterator[Case]:
@@ -108,70 +102,82 @@ def drawn(name: str, network: api.Network) -> Case:
 def compare(case: Case, targets: Sequence[str] = TARGETS, seeds: Sequence[int] = SEEDS) -> Row:
     """Every executor against the interpreter."""
     row = Row(case)
-    _try(row, "c", lambda: _c(case, row))
+    _try(row, "c", lambda: _c(case))
     graph: list[api.Network] = []
     for target in targets:
         _try(row, target, lambda target=target: _npu(case, graph, target, seeds))
     return row
 
 
-def _try(row: Row, name: str, run: Callable[[], int]) -> None:
+def _try(row: Row, name: str, run: Callable[[], Iterator[Pair]]) -> None:
     row.differing[name] = None
     try:
-        row.differing[name] = run()
+        pairs = list(run())
     except DnncError as e:
         row.refusals[name] = str(e)
+        return
+    row.elements = max(row.elements, sum(want.size for want, _ in pairs))
+    row.differing[name] = sum(want.size if n is None else n for (want, _), n in ((p, differing(*p)) for p in pairs))
+    if all(want.dtype.kind == "f" and np.allclose(got, want, rtol=1e-6, atol=1e-6) for want, got in pairs):
+        row.close.add(name)
 
 
-def _c(case: Case, row: Row) -> int:
+def _c(case: Case) -> Iterator[Pair]:
     program = api.compile(case.network, emit="c", calibrate=case.calibration)
-    network = program.network
-    row.floats = any(ISLAND in op.attributes for op in network.module.walk())
-    wrong = 0
     for sample in case.samples:
-        want = network.run(*sample)
-        row.elements += sum(a.size for a in want)
-        wrong += _wrong(want, program.run(*sample))
-    return wrong
+        yield from zip(program.network.run(*sample), program.run(*sample), strict=True)
 
 
-def _npu(case: Case, made: list[api.Network], target: str, seeds: Sequence[int]) -> int:
+def _npu(case: Case, made: list[api.Network], target: str, seeds: Sequence[int]) -> Iterator[Pair]:
     if not made:
         made.append(api.compile(case.network, emit="ir", pipeline="int8", calibrate=case.calibration).network)
     (graph,) = made
     tiled = api.compile(graph, target, "ir", "tile,plan-memory").network
     file = Executable(assemble(tiled.module, tiled.ctx), api.load_target(target))
-    runs = [(seed, sample) for seed in seeds for sample in case.samples]
-    return sum(_wrong(graph.run(*sample), file.run(sample, seed)[0]) for seed, sample in runs)
-
-
-def _wrong(want: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> int:
-    found = [differing(a, b) for a, b in zip(want, got, strict=True)]
-    return sum(a.size if n is None else n for a, n in zip(want, found))
+    for sample in case.samples:
+        want = graph.run(*sample)
+        for seed in seeds:
+            yield from zip(want, file.run(sample, seed)[0], strict=True)
 
 
 def main() -> None:
     """Entry point."""
     p = argparse.ArgumentParser(prog="python -m tools.bench.agreement", description=__doc__)
     p.add_argument("models", nargs="?", type=Path, help="folder of folders with model.onnx and input_*.npy")
+    p.add_argument("--data", type=Path, help="folder of .npz with samples x for the models whose name begins as theirs")
     p.add_argument("--large", action="store_true", help=f"also {', '.join(LARGE)}")
     p.add_argument("--only", default="", help="networks with this in their name")
     args = p.parse_args()
-    console = Console(soft_wrap=True)
-    console.print(f"{'network':34} {'elements':>9} {'C':>7} " + " ".join(f"{t:>7}" for t in TARGETS))
-    rows = []
-    for source in ([of_folder(args.models)] if args.models else []) + [of_zoo(args.large)]:
-        for case in source:
-            if args.only in case.name:
-                rows.append(row := compare(case))
-                name, *cells = row.cells()
-                console.print(
-                    f"{name + ('*' if row.floats else ''):34} {cells[0]:>9} " + " ".join(f"{c:>7}" for c in cells[1:])
-                )
-    console.print("\n* ends in floats")
-    for row in rows:
+    stored = [s for s in (of_folder(args.models, args.data) if args.models else []) if args.only in s.name]
+    cases = [Case(s.name, s.network, s.samples, True) for s in stored]
+    cases += [c for c in of_zoo(args.large) if args.only in c.name]
+    print_executors(cases)
+    print_references(stored)
+
+
+def print_executors(cases: Iterable[Case]) -> None:
+    """The table of executors against the interpreter, and every refusal once."""
+    print(f"{'differing elements':30} {'outputs':>9} {'C':>9} " + " ".join(f"{t:>9}" for t in TARGETS))
+    refused: dict[str, list[str]] = {}
+    for case in cases:
+        row = compare(case)
+        print(f"{row.case.name:30} {row.elements:>9,} " + " ".join(f"{c:>9}" for c in row.cells()), flush=True)
         for executor, text in row.refusals.items():
-            console.print(f"{row.case.name} on {executor}: {text}")
+            refused.setdefault(f"{case.name}: {text}", []).append(executor)
+    for text, executors in refused.items():
+        print(f"refused on {', '.join(executors)}: {text}")
+
+
+HEADS = ("network", "reference", "samples", "outputs differing", "most", "same class", "inside", "differing", "no tie")
+
+
+def print_references(stored: Iterable[Stored]) -> None:
+    """The table of integers against another engine: final outputs, and every layer fed with that engine's values."""
+    widths = (30, 13, 7, 18, 6, 10, 11, 9, 6)
+    print("\n" + " ".join(f"{h:{'<' if i < 2 else '>'}{w}}" for i, (h, w) in enumerate(zip(HEADS, widths))))
+    for one in stored:
+        cells = against(one).cells()
+        print(" ".join(f"{c:{'<' if i < 2 else '>'}{w}}" for i, (c, w) in enumerate(zip(cells, widths))), flush=True)
 
 
 if __name__ == "__main__":
