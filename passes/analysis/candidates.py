@@ -22,7 +22,7 @@ def splits(n: int) -> Int:
 
 @dataclass(frozen=True)
 class Candidates:
-    """One entry for each combination, as parallel arrays."""
+    """One entry for each combination, as parallel arrays; `inputs` to `sums` count the copies of these buffers."""
 
     rows: Int
     channels: Int
@@ -30,8 +30,10 @@ class Candidates:
     order: Int
     whole: Int
     resident: Int
-    copies: Int
-    sums_copies: Int
+    inputs: Int
+    weights: Int
+    outputs: Int
+    sums: Int
 
 
 def sizes(layer: Layer) -> Sizes:
@@ -50,7 +52,7 @@ def smallest(layer: Layer) -> Candidates:
     """Every tile size in the form that needs the least of each memory: nothing resident, one copy of each buffer."""
     rows, z, k = sizes(layer)
     none, one = np.zeros_like(rows), np.ones_like(rows)
-    return Candidates(rows, z, k, none, none, none, one, one)
+    return Candidates(rows, z, k, none, none, none, one, one, one, one)
 
 
 def forms(layer: Layer, of: Sizes) -> Candidates:
@@ -64,15 +66,18 @@ def forms(layer: Layer, of: Sizes) -> Candidates:
     size, choice = size[keep], choice[keep]
     rows, channels, reduction = (part[size] for part in of)
     order, whole, resident = choices[choice].T
-    return Candidates(rows, channels, reduction, order, whole, resident, np.ones_like(size), np.ones_like(size))
+    return Candidates(rows, channels, reduction, order, whole, resident, *[np.ones_like(size)] * 4)
 
 
 def buffered(layer: Layer, of: Candidates) -> Candidates:
-    """Tiles with one and with two copies of their buffers, and of their sums."""
-    counts = np.array(list(product((2, 1), (2, 1) if layer.kind != "none" else (1,))), np.int64)
+    """Tiles with one and with two copies of each buffer; weights that stay have one, and what is not there too."""
+    counts = np.array(list(product((2, 1), (2, 1), (2, 1), (2, 1))), np.int64)
     columns = {f.name: np.repeat(getattr(of, f.name), len(counts)) for f in fields(Candidates)}
-    tiles, sums = np.tile(counts.T, len(of.rows))
-    return Candidates(**(columns | {"copies": tiles, "sums_copies": sums}))
+    names = ("inputs", "weights", "outputs", "sums")
+    columns |= dict(zip(names, np.tile(counts.T, len(of.rows))))
+    held = (columns["resident"] == 1) | (layer.kind == "none")
+    keep = ((columns["weights"] == 1) | ~held) & ((columns["sums"] == 1) | (layer.kind != "none"))
+    return Candidates(**{name: column[keep] for name, column in columns.items()})
 
 
 def candidates(layer: Layer) -> Candidates:

@@ -44,7 +44,7 @@ EQUALLY_FAST_PERCENT = 2
 
 @dataclass(frozen=True)
 class Tile:
-    """Tile sizes in output rows, output channels and input channels, loop order, residency and buffer copies.
+    """Tile sizes in output rows, output channels and input channels, loop order, residency and copies of each buffer.
 
     A resident input holds all input channels of its rows while the weights stream through the reduction loop.
     """
@@ -56,8 +56,10 @@ class Tile:
     input_resident: bool
     weights_resident: bool
     parameters_resident: bool
-    copies: int
-    sums_copies: int
+    inputs: int
+    weights: int
+    outputs: int
+    sums: int
     dram_bytes: int
     cycles: int
 
@@ -113,6 +115,14 @@ class Model:
         found.trips = tuple(t[chosen] for t in self.trips)
         for name in ("depth", "input_rows", "box_rows", "sum_rows", "all_sum_rows"):
             setattr(found, name, getattr(self, name)[chosen])
+        return found
+
+    def twice(self) -> Model:
+        """The model with two copies of every buffer that is filled again."""
+        two, dense = np.full_like(self.c.rows, 2), self.layer.kind != "none"
+        weights = np.where((self.c.resident == 0) & dense, two, 1)
+        found = copy(self)
+        found.c = replace(self.c, inputs=two, weights=weights, outputs=two, sums=two if dense else self.c.sums)
         return found
 
     def traffic(self) -> Int:
@@ -197,8 +207,8 @@ class Model:
             "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
             "second": self.second_bytes(),
         }
-        count = {role: c.copies for role in tile} | {"accumulator": c.copies if layer.wide else c.sums_copies}
-        count["weight"] = np.where(c.resident == 1, 1, c.copies)
+        count = {"input": c.inputs, "second": c.inputs, "weight": c.weights, "output": c.outputs}
+        count["accumulator"] = c.outputs if layer.wide else c.sums
         need = {role: count[role] * _aligned(size) for role, size in tile.items()} | {"parameter": self.parameters()}
         need["input"] = need["input"] + need.pop("second")
         need["weight"] = need["weight"] + _aligned(self.affine)
@@ -215,12 +225,16 @@ class Model:
 
     def parameters(self) -> Int:
         """Bytes of the parameter memory in use."""
-        tile = _aligned(self.layer.record * self.c.channels) * self.c.copies
+        tile = _aligned(self.layer.record * self.c.channels) * self.c.outputs
         whole = np.full_like(tile, _aligned(self.records))
         return self.table + (whole if self.records_resident else tile)
 
     def cycles(self) -> Int:
-        """Estimated cycles: the busiest engine plus one tile of the others when double-buffered, else the sum of all."""
+        """Estimated cycles: the busiest engine, plus one tile of the others.
+
+        Transfers of a buffer in one copy do not overlap with the products, nor products with the post-processing of sums in
+        one copy: max(DMA, transfers of single buffers + max(MM, PPU) or MM + PPU) + (DMA + MM + PPU - that) / tiles.
+        """
         layer, c, (n_s, n_z, n_k) = self.layer, self.c, self.trips
         runs = layer.N * layer.groups * n_s * n_z
         pixels = self.sum_rows * layer.sums[1]
@@ -235,9 +249,23 @@ class Model:
         elements = elements * timing.passes(layer.levels)
         post = runs * (self.arch.ppu.setup_cycles + timing.ceil_div(c.channels, self.arch.ppu.lanes) * elements)
         post = post * (not layer.wide)
-        dma = self.dma_cycles()
-        total, busiest = dma + mm + post, np.maximum(np.maximum(dma, mm), post)
-        return np.where(c.copies == 2, busiest + (total - busiest) // (runs * n_k), total)
+        moves = self.dma_cycles()
+        dma = sum(moves.values(), np.zeros_like(n_s))
+        waiting = sum((moves[role] * alone for role, alone in self._single().items()), np.zeros_like(n_s))
+        overlap = (c.sums == 2) | (layer.kind == "none") | layer.wide
+        busiest = np.maximum(dma, waiting + np.where(overlap, np.maximum(mm, post), mm + post))
+        return busiest + (dma + mm + post - busiest) // (runs * n_k)
+
+    def _single(self) -> dict[str, NDArray[np.bool_]]:
+        """Whether each role's buffer is filled again and again although there is one copy of it."""
+        c = self.c
+        return {
+            "input": c.inputs == 1,
+            "second": c.inputs == 1,
+            "weight": (c.weights == 1) & (c.resident == 0),
+            "output": c.outputs == 1,
+            "parameter": (c.outputs == 1) & (not self.records_resident),
+        }
 
     def _window(self) -> timing.Window:
         (kernel_h, kernel_w), (stride_h, stride_w) = self.layer.window.kernel, self.layer.window.stride
@@ -250,13 +278,13 @@ class Model:
             return timing.product(reduction, self.c.channels, pixels, 0, self.arch, self._window()).cycles
         return timing.array_cycles(reduction, self.c.channels, pixels, array)
 
-    def dma_cycles(self) -> Int:
-        """Cycles of all transfers as if every tile were a full one, setup and part-filled bursts included."""
-        moved, total = self.copies(), np.zeros_like(self.c.rows)
-        for role, (run, runs) in self.runs().items():
-            per = self.arch.dma.setup_cycles + timing.bursts(run, runs, self.arch) // self.arch.dma.bytes_per_cycle
-            total = total + per * moved[role][1]
-        return total
+    def dma_cycles(self) -> dict[str, Int]:
+        """Cycles of all transfers of each role as if every tile were a full one, setup and part-filled bursts included."""
+        moved, arch = self.copies(), self.arch
+        return {
+            role: moved[role][1] * (arch.dma.setup_cycles + timing.bursts(run, runs, arch) // arch.dma.bytes_per_cycle)
+            for role, (run, runs) in self.runs().items()
+        }
 
     def runs(self) -> dict[str, tuple[Int, Int]]:
         """(bytes, number) of the contiguous pieces of one full tile in DRAM, by role."""
@@ -320,7 +348,8 @@ def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
     traffic, cycles, c = model.traffic(), model.cycles(), model.c
     steps = model.trips[0] * model.trips[1] * model.trips[2]
     slow = 100 * cycles > (100 + EQUALLY_FAST_PERCENT) * cycles.min()
-    best = np.lexsort((c.order, c.whole, -c.resident, -c.sums_copies, -c.copies, cycles, traffic, steps, slow))[0]
+    copies = c.inputs + c.weights + c.outputs + c.sums
+    best = np.lexsort((c.order, c.whole, -c.resident, -copies, cycles, traffic, steps, slow))[0]
     return Tile(
         rows=int(c.rows[best]),
         channels=int(c.channels[best]),
@@ -329,8 +358,10 @@ def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
         input_resident=bool(c.whole[best]),
         weights_resident=bool(c.resident[best]),
         parameters_resident=model.records_resident,
-        copies=int(c.copies[best]),
-        sums_copies=int(c.sums_copies[best]),
+        inputs=int(c.inputs[best]),
+        weights=int(c.weights[best]),
+        outputs=int(c.outputs[best]),
+        sums=int(c.sums[best]),
         dram_bytes=int(traffic[best]),
         cycles=int(cycles[best]),
     )
@@ -350,9 +381,17 @@ def _closest(layer: Layer, arch: Accelerator, slack: int) -> Model:
     model = Model(layer, arch, forms(layer, (c.rows, c.channels, c.reduction)))
     model = model.only(np.flatnonzero(model.fits()))
     traffic = model.traffic()
-    c = model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min())).c
-    model = Model(layer, arch, buffered(layer, c))
+    model = _promising(model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min())))
+    model = Model(layer, arch, buffered(layer, model.c))
     return model.only(np.flatnonzero(model.fits()))
+
+
+def _promising(model: Model) -> Model:
+    """Without the tiles that are too slow even if every buffer had two copies, given what is reached with one or two."""
+    doubled = model.twice()
+    fast, fits = doubled.cycles(), np.flatnonzero(doubled.fits())
+    reached = min(model.cycles().min(), fast[fits].min(initial=np.iinfo(np.int64).max))
+    return model.only(np.flatnonzero(100 * fast <= (100 + EQUALLY_FAST_PERCENT) * reached))
 
 
 def _too_small(model: Model) -> UnsupportedError:

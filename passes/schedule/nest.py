@@ -39,21 +39,21 @@ class Nest:
         width = layer.W + sum(layer.columns()[0])
         source, result = self.group.source.storage, self.group.result.storage
         shapes: dict[str, tuple[Attribute, tuple[int, ...], int]] = {
-            "input": (source, (layer.C if tile.input_resident else tile.reduction, box, width), tile.copies),
-            "output": (result, (tile.channels, tile.rows, layer.out[1]), tile.copies),
+            "input": (source, (layer.C if tile.input_resident else tile.reduction, box, width), tile.inputs),
+            "output": (result, (tile.channels, tile.rows, layer.out[1]), tile.outputs),
         }
         if layer.second is not None:
-            shapes["second"] = (source, self._second_tile(rows), tile.copies)
+            shapes["second"] = (source, self._second_tile(rows), tile.inputs)
         if layer.kind != "none":
             weights = (tile.channels, tile.reduction if layer.kind == "dense" else 1, layer.taps)
             if tile.weights_resident:
                 weights = (layer.groups * layer.M, layer.C if layer.kind == "dense" else 1, layer.taps)
-            shapes["weight"] = (IntegerType(8), weights, 1 if tile.weights_resident else tile.copies)
+            shapes["weight"] = (IntegerType(8), weights, tile.weights)
             if not layer.wide:  # else the output is the sums
-                shapes["accumulator"] = (IntegerType(32), (tile.channels, rows, layer.sums[1]), tile.sums_copies)
+                shapes["accumulator"] = (IntegerType(32), (tile.channels, rows, layer.sums[1]), tile.sums)
         if layer.records:
             records = (layer.records if tile.parameters_resident else tile.channels, layer.record)
-            shapes["parameter"] = (UI8, records, 1 if tile.parameters_resident else tile.copies)
+            shapes["parameter"] = (UI8, records, 1 if tile.parameters_resident else tile.outputs)
         if layer.table:
             shapes["table"] = (UI8, (TABLE_BYTES,), 1)
         if layer.vector == "softmax":
