@@ -61,10 +61,11 @@ class QuantizePass(ModulePass):
     """Plain min-max int8: activations asymmetric per tensor, weights symmetric per output channel, biases int32.
 
     Needs the ranges `calibrate` leaves; `quantize-lower` makes integers of it. What only moves or bounds values has one
-    type for all it reads and makes. Operations after the last contraction that have no integer form stay in float as
-    islands, marked `dnn.island`, and with `float-softmax` a softmax there too; one before it is refused, unless
-    `islands` allows it. `symmetric` gives activations zero point 0, `per-tensor` weights one scale. A network with
-    quantized values keeps all types it has, one with weights alone quantized those. What a scheme says of a layer goes first.
+    type for all it reads and makes; `unify=false` refuses to join values whose own types are unequal. Operations after
+    the last contraction that have no integer form stay in float as islands, marked `dnn.island`, and with `float-softmax`
+    a softmax there too; one before it is refused, unless `islands` allows it. `symmetric` gives activations zero point 0,
+    `per-tensor` weights one scale. A network with quantized values keeps all types it has, one with weights alone
+    quantized those. What a scheme says of a layer goes first.
     """
 
     name = "quantize"
@@ -72,6 +73,7 @@ class QuantizePass(ModulePass):
     symmetric: bool = False
     per_tensor: bool = False
     float_softmax: bool = True
+    unify: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         block = main_function(op).body.block
@@ -141,8 +143,8 @@ class _Typing:
                 self.islands.add(op)
         self.integer = {op: None for op in self.ops if in_float(op) and op not in self.islands}
         for op in self.integer:
-            shared = [v for v in (*op.operands, *op.results) if real(v)] if self._one_type(op) else []
-            for v in shared[1:]:
+            shared = [*self._joined(op), *filter(real, op.results)] if self._one_type(op) else []
+            for v in shared[1:] if self.options.unify else shared[-1:]:
                 self.parent[self.root(v)] = self.root(shared[0])
         self.sources = self._sources()
 
@@ -157,6 +159,9 @@ class _Typing:
     def _one_type(self, op: DnnOp) -> bool:
         inner = op.results[0] in self.tables.roots
         return (op.keeps_type() or bounds(op)) and not inner
+
+    def _joined(self, op: DnnOp) -> list[SSAValue]:
+        return [v for v in op.operands if real(v)]
 
     def root(self, value: SSAValue) -> SSAValue:
         """The value that stands for all of one type with this one."""
@@ -243,12 +248,24 @@ class _Typing:
             report.error(place, f'{message} State activations = "float" of it too.', "E0709")
         if not self._one_type(op):
             return
+        if not self.options.unify:
+            return self._check_equal(op, place, report)
         stated = [choice_of(v) for v in self.sources.get(self.root(op.results[0]), ())]
         kinds = [f"{c.activations or 'int8'}{' symmetric' if c.symmetric else ''}" for c in stated]
         if len(set(kinds)) > 1:
             shown = " and ".join(dict.fromkeys(kinds))
             message = f"expected one type for the values that '{op.name}' joins, not {shown}."
             report.error(place, f"{message} State the same of each in the scheme.", "E0710")
+
+    def _check_equal(self, op: DnnOp, place: str, report: Collector) -> None:
+        """Values that are not made of one type must have it."""
+        sources = [self.sources.get(self.root(v), ()) for v in self._joined(op)]
+        if any(self.range(v) is None for values in sources for v in values):
+            return
+        kinds = dict.fromkeys(str(self.type(v)) for v in self._joined(op))
+        if len(kinds) > 1:
+            message = f"expected one type for the values that '{op.name}' joins, not {' and '.join(kinds)}."
+            report.error(place, f"{message} Leave out unify=false, or give them one range.", "E0710")
 
     # Rewriting
 
