@@ -61,6 +61,7 @@ class Array:
         "row-stationary: weights an element keeps; at least one row of taps fits", 0, 1 << 16, 0
     )
     pe_sum_bytes: int = number("row-stationary: sums an element keeps; at least one fits", 0, 1 << 16, 0)
+    bits_per_cycle: int = number("bits of packed binary or ternary values an element takes a cycle; 0 when none", 0, 8, 0)
 
 
 @dataclass(frozen=True)

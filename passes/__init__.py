@@ -20,6 +20,7 @@ from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.gptq import GptqPass
 from dnnc.passes.mixed_precision import MixedPrecisionPass
 from dnnc.passes.order import OrderPass
+from dnnc.passes.pack_bits import PackBitsPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
@@ -46,6 +47,7 @@ INT8: tuple[type[ModulePass], ...] = (
     QuantizeLowerPass,
     WidenWeightsPass,  # neither backend reads weights of less than a byte
     CanonicalizePass,
+    PackBitsPass,  # clips are bounds by now
     CsePass,
     DcePass,
     FuseGroupsPass,

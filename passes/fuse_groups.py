@@ -18,6 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.bitwise import BitContraction, PackOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, Unary
 from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, Sum, TableOp
@@ -54,13 +55,14 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage(_is(ConvOp, ConvTransposeOp, MatmulOp)),
+    Stage(_is(ConvOp, ConvTransposeOp, MatmulOp, BitContraction)),
     Stage(_is(QAvgPoolOp, QReduction)),
     Stage(_is(RequantizeOp, ThresholdOp)),
     Stage(_is(Unary, TableOp, RequantizeOp), repeats=True),
     Stage(_is(AddOp, Sum, QMulOp)),
     Stage(_bound, repeats=True),
     Stage(_is(MaxPoolOp, AvgPoolOp, LpPoolOp)),
+    Stage(_is(PackOp)),
 )
 """The order of a post-processing unit; a value moves forward only, and sums leave it requantized."""
 

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from dnnc.backends.c.kernels.bit_tiles import PREAMBLE, bit_sources
 from dnnc.backends.c.kernels.quad_tiles import WORDS, quad_sources
 from dnnc.backends.c.kernels.rescale import rescale_sources
 from dnnc.backends.c.kernels.tiles import contraction_source
@@ -73,6 +74,7 @@ _PREAMBLES = {
     r"DNNC_(KERNEL|PREFETCH|WIDE)": _KERNELS,
     "DNNC_DOUBLES": _DOUBLES,
     "DNNC_WORDS|DNNC_DOT": WORDS,
+    "DNNC_BITS": PREAMBLE,
 }
 """What the text needs before its functions, by the names in it."""
 
@@ -80,10 +82,10 @@ _PREAMBLES = {
 @cache
 def _blocks() -> dict[str, str]:
     blocks: dict[str, str] = {}
-    for name in ("runtime.h", "integer.h"):
+    for name in ("runtime.h", "integer.h", "bits.h"):
         parts = _MARK.split(Path(__file__).with_name(name).read_text())
         blocks |= zip(parts[1::2], parts[2::2])
-    return {**blocks, "dnnc_contract": contraction_source(), **rescale_sources(), **quad_sources()}
+    return {**blocks, "dnnc_contract": contraction_source(), **rescale_sources(), **quad_sources(), **bit_sources()}
 
 
 def runtime_for(text: str) -> str:

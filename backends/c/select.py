@@ -11,6 +11,7 @@ from xdsl.ir import SSAValue
 from dnnc.backends.c.expression import element_text
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.kernels import (
+    bitwise,
     convolution,
     elementwise,
     indexing,
@@ -25,10 +26,12 @@ from dnnc.backends.c.kernels import (
     quad_matmul,
     reduction,
     resample,
+    thresholds,
 )
 from dnnc.backends.c.text import C_TYPES, numpy_type, size_of
 from dnnc.backends.c.units import Graph, Leave, Unit, pointwise
 from dnnc.ir.diagnostics import Collector, where
+from dnnc.ir.dnn import bitwise as B
 from dnnc.ir.dnn import composite as C
 from dnnc.ir.dnn import contraction as K
 from dnnc.ir.dnn import indexing as I
@@ -39,6 +42,7 @@ from dnnc.ir.dnn import resampling as P
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.recurrent import ScanOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.types import F32, QuantType, dtype, is_float, tensor_text, type_name
 
 Emit = Callable[[Kernel], None]
@@ -48,6 +52,8 @@ def emitter(op: DnnOp) -> Emit | None:
     """The function that writes the body for a unit headed by `op`; None when there is none."""
     if isinstance(op, ScanOp):
         return _emit_loop
+    if isinstance(op, B.PackOp | B.BitContraction):
+        return _bitwise_emitter(op)
     if any(isinstance(v.type.element_type, QuantType) for v in op.operands):  # pyright: ignore
         stored = op.keeps_type() or isinstance(op, (R.ArgReduction, R.ArgMaxPoolOp, M.StorageCastOp))
         return _integer_emitter(op) or (_plain_emitter(op) if stored else None)
@@ -126,6 +132,18 @@ def _plain_emitter(op: DnnOp) -> Emit | None:
             return None
 
 
+def _bitwise_emitter(op: B.PackOp | B.BitContraction) -> Emit | None:
+    match op:
+        case B.PackOp():
+            return lambda k: bitwise.emit_pack(k, op)
+        case B.BitConvOp() if op.window.data.rank < 3:
+            return lambda k: bitwise.emit_bit_conv(k, op)
+        case B.BitMatmulOp():
+            return lambda k: bitwise.emit_bit_matmul(k, op)
+        case _:
+            return None
+
+
 def _integer_emitter(op: DnnOp) -> Emit | None:
     match op:
         case K.ConvOp():
@@ -144,6 +162,8 @@ def _integer_emitter(op: DnnOp) -> Emit | None:
             return lambda k: integer_reduction.emit_normalize(k, op)
         case _ if pointwise(op):
             return elementwise.emit_elementwise
+        case ThresholdOp() if thresholds.counts_sums(op):
+            return lambda k: thresholds.emit_thresholds(k, op)
         case _:
             return None
 

@@ -10,7 +10,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
+from dnnc.ir.dnn.attributes import normal_axis
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.bitwise import BitContraction, BitConvOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
@@ -20,10 +22,11 @@ from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp, YieldOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import F32, QuantType, dtype, shape_of
+from dnnc.ir.packed import PackedType
+from dnnc.ir.types import F32, QuantType, bits, dtype, shape_of
 
 MOST_THRESHOLDS = 64
-_TAKES_TAIL = (ConvOp, ConvTransposeOp, MatmulOp)
+_TAKES_TAIL = (ConvOp, ConvTransposeOp, MatmulOp, BitContraction)
 
 
 @dataclass
@@ -178,7 +181,7 @@ def _add_loop(graph: Graph, op: ScanOp) -> None:
 
 def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:
     """The unit of the group that can take `op` as its next step: it made one operand, which nobody else reads."""
-    if not pointwise(op):
+    if not pointwise(op) and not isinstance(op, ThresholdOp):
         return None
     for value in op.operands:
         unit = group.get(value)
@@ -188,7 +191,7 @@ def _host(graph: Graph, op: DnnOp, group: dict[SSAValue, Unit]) -> Unit | None:
 
 
 def _takes(graph: Graph, unit: Unit, value: SSAValue, op: DnnOp) -> bool:
-    fused = unit.elementwise or (isinstance(unit.head, _TAKES_TAIL) and _follows(unit, op))
+    fused = (unit.elementwise and pointwise(op)) or (isinstance(unit.head, _TAKES_TAIL) and _follows(unit, op))
     alone = value is unit.outputs[0] and len({u.operation for u in value.uses}) == 1
     same = shape_of(value.type) == shape_of(op.results[0].type)
     if not (fused and alone and same):
@@ -199,11 +202,20 @@ def _takes(graph: Graph, unit: Unit, value: SSAValue, op: DnnOp) -> bool:
 
 def _follows(unit: Unit, op: DnnOp) -> bool:
     """Whether a contraction's unit goes on with `op`: of floats any, of integers a requantize, then values of one width."""
-    if not isinstance(unit.head.element(), QuantType):
+    if not isinstance(unit.head.element(), QuantType | PackedType):
         return unit.head.element() == F32 and isinstance(op, Elementwise)
     if len(unit.ops) == 1:
-        return isinstance(op, RequantizeOp)
+        return isinstance(op, RequantizeOp) or _counted(unit.head, op)
     return _kind(op.results[0]) == _kind(unit.outputs[0])
+
+
+def _counted(head: DnnOp, op: DnnOp) -> bool:
+    """Whether thresholds of the channels make bytes of the sums of a contraction."""
+    if not isinstance(op, ThresholdOp) or isinstance(head, ConvTransposeOp):
+        return False
+    rank = len(op.shape())
+    channels = 1 if isinstance(head, ConvOp | BitConvOp) else rank - 1
+    return bits(op.to) == 8 and normal_axis(op.axis.data, rank) == channels and op.shape(1)[1] > 0
 
 
 def _kind(value: SSAValue) -> np.dtype:

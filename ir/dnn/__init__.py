@@ -3,10 +3,11 @@
 from xdsl.ir import Attribute
 from xdsl.irdl import IRDLOperation
 
-from dnnc.ir import blocks, codes
+from dnnc.ir import blocks, codes, packed
 from dnnc.ir.dnn import (
     activation,
     attributes,
+    bitwise,
     composite,
     contraction,
     elementwise,
@@ -31,6 +32,7 @@ FAMILIES = (
     logic,
     activation,
     contraction,
+    bitwise,
     reduction,
     movement,
     indexing,
@@ -63,6 +65,7 @@ ATTRIBUTES: list[type[Attribute]] = [
     codes.CodebookType,
     codes.ScaledType,
     codes.FixedType,
+    packed.PackedType,
     attributes.Int,
     attributes.Ints,
     attributes.Real,

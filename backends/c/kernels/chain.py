@@ -12,11 +12,12 @@ from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.kernels.elementwise import Walk, emit_walk
 from dnnc.backends.c.kernels.rescale import Rescale
 from dnnc.backends.c.kernels.steps import clip_of, table_of
-from dnnc.backends.c.text import numpy_type, strides_to
+from dnnc.backends.c.text import index, numpy_type, shifted, strides_to
 from dnnc.ir import fixed
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.quantize import RequantizeOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.types import QuantType
 
 
@@ -31,9 +32,19 @@ def signed_bytes(kernel: Kernel, weights: SSAValue) -> np.ndarray | None:
     return w.astype(np.int8) if w.size and w.min() >= -128 and w.max() <= 127 else None
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Thresholds [channels, count] in place of a requantize: first + step * (number of them reached)."""
+
+    thresholds: str
+    count: int
+    first: int
+    step: int
+
+
 @dataclass
 class Chain:
-    """The operations after a contraction. `rescale` is None when its int32 sums are the result of the unit.
+    """The operations after a contraction. `rescale` and `levels` are None when its int32 sums are the result of the unit.
 
     `result` is the value `store` leaves; q and shift point to one multiplier a channel.
     """
@@ -47,6 +58,7 @@ class Chain:
     byte: int
     flip: bool
     bias: np.ndarray
+    levels: Levels | None = None
 
     @staticmethod
     def of(kernel: Kernel, op: ConvOp | ConvTransposeOp | MatmulOp, w: np.ndarray) -> Chain:
@@ -69,6 +81,9 @@ class Chain:
         if not ops:
             return Chain(kernel, op.results[0], (), None, "", "", 0, False, empty)
         first = ops.pop(0)
+        if isinstance(first, ThresholdOp):
+            levels = _levels(kernel, first, channels)
+            return Chain(kernel, first.result, ops, None, "", "", 0, False, empty, levels)
         assert isinstance(first, RequantizeOp) and isinstance(first.to, QuantType)
         q, shift = (np.broadcast_to(m, (channels,)) for m in first.multipliers())
         rescale = Rescale.to(first.to, (q, shift), first.rounding.data, bound)
@@ -80,21 +95,36 @@ class Chain:
         return Chain(kernel, result, ops, rescale, *names, 0, False, empty)
 
     @property
+    def narrow(self) -> bool:
+        """Whether `store` makes fewer bits of the sums."""
+        return self.rescale is not None or self.levels is not None
+
+    @property
     def dtype(self) -> np.dtype:
         """The type `store` writes."""
         return numpy_type(self.result)
 
     def store(self, y: str, sums: str, count: str, channel: str) -> str:
         """Statement that leaves `count` sums of one channel in y."""
+        if self.levels is not None:
+            place = index([channel], [self.levels.count])
+            return self._reached("dnnc_levels", y, sums, count, shifted(self.levels.thresholds, place))
         if self.rescale is None:
             return f"memcpy({y}, {sums}, (size_t){count} * sizeof(int32_t));"
         return self._row(y, sums, count, f"{self.q}[{channel}]", f"{self.shift}[{channel}]", False)
 
     def store_each(self, y: str, sums: str, count: str) -> str:
         """Statement that leaves `count` sums in y, each of its own channel."""
+        if self.levels is not None:
+            return self._reached("dnnc_levels_each", y, sums, count, self.levels.thresholds)
         if self.rescale is None:
             return f"memcpy({y}, {sums}, (size_t){count} * sizeof(int32_t));"
         return self._row(y, sums, count, self.q, self.shift, True)
+
+    def _reached(self, function: str, y: str, sums: str, count: str, thresholds: str) -> str:
+        assert self.levels is not None
+        numbers = f"{self.levels.count}, {self.levels.first}, {self.levels.step}"
+        return f"{function}((uint8_t *)({y}), {sums}, {count}, {thresholds}, {numbers});"
 
     def _row(self, y: str, sums: str, count: str, q: str, shift: str, each: bool) -> str:
         assert self.rescale is not None
@@ -110,6 +140,13 @@ class Chain:
         strides = strides_to(walk.target, walk.target)
         y = walk.array(self.kernel.y(), strides, walk.offset(strides))
         emit_walk(self.kernel, walk, y, self.rest, {self.result: (y,)})
+
+
+def _levels(kernel: Kernel, op: ThresholdOp, channels: int) -> Levels:
+    t = kernel.value(op.thresholds)
+    assert t is not None
+    each = np.broadcast_to(t, (channels, t.shape[1]))
+    return Levels(kernel.constant(each), t.shape[1], op.first.data, op.step.data)
 
 
 def _bias(kernel: Kernel, value: SSAValue, channels: int) -> np.ndarray:

@@ -67,7 +67,7 @@ class _Writer:
         self.memory = kernel.scratch(planes * p.plane(self.rows) + MIN_RUN, np.uint32)
         self.load = Load(self.memory, self.chain.byte, self.chain.flip, "gs" if self.depthwise else p.C, planes)
         self.sums = kernel.scratch(self.lines * self.line, np.int32)
-        padded = p.EF[1:] != p.Q and self.chain.rescale is not None
+        padded = p.EF[1:] != p.Q and self.chain.narrow
         self.bytes = kernel.scratch(self.line, self.chain.dtype) if padded else self.sums
         kernel.code.add(*table("taps", p.taps(self.rows)))
         # what the last vector of a run reads behind the planes
@@ -139,9 +139,9 @@ class _Writer:
     def _emit_lines(self, y: str, sums: str, channel: str) -> None:
         """Requantize the whole run, then keep of each line what is not padding."""
         p, code = self.planes, self.kernel.code
-        if self.chain.rescale is not None:
+        if self.chain.narrow:
             code.add(self.chain.store(self.bytes, sums, "full", channel))
-        source = self.bytes if self.chain.rescale is not None else sums
+        source = self.bytes if self.chain.narrow else sums
         dims = list(zip([f"e{i + 1}" for i in range(len(p.EF) - 1)], ["rows", *p.EF[1:-1]]))
         with code.nest_named(dims):
             names = [name for name, _ in dims]

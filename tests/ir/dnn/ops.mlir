@@ -632,6 +632,21 @@ func.func @rescale(%q: tensor<1x3x2x2x!dnn.q<i32, 1.0, 0>>, %m: tensor<3x1x1xi32
   func.return
 }
 
+// CHECK-LABEL: func.func @bitwise
+func.func @bitwise(%x: tensor<1x16x4x5x!dnn.q<i8, 1.0, 0>>, %b: tensor<1x2x4x5x!dnn.bits<binary, 1.0>>, %w: tensor<2x2x3x3x!dnn.bits<binary, 0.5>>, %v: tensor<2x1x1x1x!dnn.bits<binary, 1.0>>, %p: tensor<3x4x!dnn.bits<ternary, 0.5>>, %q: tensor<2x4x!dnn.bits<ternary, 1.0>>, %bias: tensor<2xi32>) {
+  // CHECK-NEXT: dnn.pack %x to = !dnn.bits<binary, 1.0> : (tensor<1x16x4x5x!dnn.q<i8, 1.0, 0>>) -> tensor<1x2x4x5x!dnn.bits<binary, 1.0>>
+  %0 = dnn.pack %x to = !dnn.bits<binary, 1.0> : (tensor<1x16x4x5x!dnn.q<i8, 1.0, 0>>) -> tensor<1x2x4x5x!dnn.bits<binary, 1.0>>
+  // CHECK-NEXT: dnn.pack %x to = !dnn.bits<ternary, 0.5> axis = 2 : (tensor<1x16x4x5x!dnn.q<i8, 1.0, 0>>) -> tensor<1x16x1x5x!dnn.bits<ternary, 0.5>>
+  %1 = dnn.pack %x to = !dnn.bits<ternary, 0.5> axis = 2 : (tensor<1x16x4x5x!dnn.q<i8, 1.0, 0>>) -> tensor<1x16x1x5x!dnn.bits<ternary, 0.5>>
+  // CHECK-NEXT: dnn.bit_conv %b, %w, bias(%bias) window = <[3, 3], pad [1, 1, 1, 1]> : (tensor<1x2x4x5x!dnn.bits<binary, 1.0>>, tensor<2x2x3x3x!dnn.bits<binary, 0.5>>, tensor<2xi32>) -> tensor<1x2x4x5x!dnn.q<i32, 0.5, 0>>
+  %2 = dnn.bit_conv %b, %w, bias(%bias) window = <[3, 3], pad [1, 1, 1, 1]> : (tensor<1x2x4x5x!dnn.bits<binary, 1.0>>, tensor<2x2x3x3x!dnn.bits<binary, 0.5>>, tensor<2xi32>) -> tensor<1x2x4x5x!dnn.q<i32, 0.5, 0>>
+  // CHECK-NEXT: dnn.bit_conv %b, %v window = <[1, 1]> groups = 2 : (tensor<1x2x4x5x!dnn.bits<binary, 1.0>>, tensor<2x1x1x1x!dnn.bits<binary, 1.0>>) -> tensor<1x2x4x5x!dnn.q<i32, 1.0, 0>>
+  %3 = dnn.bit_conv %b, %v window = <[1, 1]> groups = 2 : (tensor<1x2x4x5x!dnn.bits<binary, 1.0>>, tensor<2x1x1x1x!dnn.bits<binary, 1.0>>) -> tensor<1x2x4x5x!dnn.q<i32, 1.0, 0>>
+  // CHECK-NEXT: dnn.bit_matmul %p, %q, bias(%bias) : (tensor<3x4x!dnn.bits<ternary, 0.5>>, tensor<2x4x!dnn.bits<ternary, 1.0>>, tensor<2xi32>) -> tensor<3x2x!dnn.q<i32, 0.5, 0>>
+  %4 = dnn.bit_matmul %p, %q, bias(%bias) : (tensor<3x4x!dnn.bits<ternary, 0.5>>, tensor<2x4x!dnn.bits<ternary, 1.0>>, tensor<2xi32>) -> tensor<3x2x!dnn.q<i32, 0.5, 0>>
+  func.return
+}
+
 // CHECK-LABEL: func.func @recurrence
 func.func @recurrence(%a: tensor<2x3xf32>, %b: tensor<4x2x3xf32>, %c: tensor<3xf32>) {
   // CHECK-NEXT: %last, %all = dnn.scan [%a], [%b], [%c] steps = 4 reverse {
