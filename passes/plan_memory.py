@@ -5,69 +5,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from dnnc.ir.arch import Accelerator, of_module
-from dnnc.ir.diagnostics import Finding, UnsupportedError
+from dnnc.ir.arch import of_module
+from dnnc.ir.diagnostics import Collector, Finding
 from dnnc.ir.dnn.attributes import Int
 from dnnc.ir.sched import BufferOp
-from dnnc.passes.analysis.allocate import plan
-from dnnc.passes.analysis.allocation import Buffer
-from dnnc.passes.analysis.footprint import buffer_bytes
-from dnnc.passes.analysis.liveness import steps
-from dnnc.passes.analysis.tiling import ALIGN
+from dnnc.passes.analysis.allocate import Packing, plan, smallest
+from dnnc.passes.analysis.allocation import Buffer, MemPlan
+from dnnc.passes.analysis.liveness import step_names, steps
+from dnnc.passes.analysis.solvers import SOLVERS
+from dnnc.passes.analysis.spaces import by_memory, capacity_of, wanted
 
-KEPT = ("weights", "parameters", "inputs", "outputs")
-"""Spaces whose buffers live through the whole program."""
 SHOWN = 8
 """Buffers an error names."""
 
 
 @dataclass(frozen=True)
 class PlanMemoryPass(ModulePass):
-    """Place buffers by best-fit skyline or first-fit; a memory that is too small is an error with what it lacks."""
+    """Place buffers: best-fit skyline and first-fit, and where these do not fit, an exact search.
+
+    `solver` is what searches then: built-in, cp-sat (OR-Tools) or minimalloc (its program on the path). A memory that is too
+    small is an error with the step, who is alive there, and the smallest memory that would do.
+    """
 
     name = "plan-memory"
+    solver: Literal["built-in", "cp-sat", "minimalloc"] = "built-in"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        arch, live = of_module(op), steps(op)
+        arch, live, names = of_module(op), steps(op), step_names(op)
+        problems = Collector()
         for (on_chip, memory), buffers in by_memory(op, arch).items():
-            wanted = [_demand(i, b, live) for i, b in enumerate(buffers)]
-            result = plan(wanted)
-            size = next((m.bytes for m in arch.memory if m.name == memory), 0)
-            if on_chip and result.peak > size:
-                least = max(result.lower_bound, result.proved)
-                why = f"at least {least}; {_crowd(wanted, buffers)}"
-                text = f"at most {size} bytes in use at once were expected, not {result.peak} ({why})"
-                raise UnsupportedError(Finding(memory, f"{text}. Choose a target with a larger {memory}.", "E0805"))
+            asked = wanted(buffers, live, max(1, len(names)))
+            capacity = capacity_of(arch, on_chip, memory)
+            offsets, packing = self._placed(asked, capacity)
+            if packing is not None and packing.offsets is None:
+                problems.unsupported.append(_too_small(memory, capacity or 0, asked, buffers, names, packing))
             for i, buffer in enumerate(buffers):
-                buffer.offset = Int(result.offsets[i])
+                buffer.offset = Int(offsets[i])
+        problems.raise_if_any()
+
+    def _placed(self, asked: Sequence[Buffer], capacity: int | None) -> tuple[Mapping[object, int], Packing | None]:
+        """Offsets, and what became of the search where the quick plan is above the capacity."""
+        quick = plan(asked)
+        if capacity is None or quick.peak <= capacity:
+            return quick.offsets, None
+        packing = SOLVERS[self.solver](asked, capacity)
+        return packing.offsets or quick.offsets, packing
 
 
-def _demand(i: int, buffer: BufferOp, live: dict[BufferOp, tuple[int, int]]) -> Buffer:
-    # one interval for all when the space keeps its content, so that nothing shares bytes
-    first, end = (0, 1) if buffer.space.data in KEPT else live.get(buffer, (0, 0))
-    return Buffer(i, buffer_bytes(buffer), first, end, ALIGN)
+def _too_small(
+    memory: str,
+    capacity: int,
+    asked: Sequence[Buffer],
+    buffers: Sequence[BufferOp],
+    names: Sequence[str],
+    packing: Packing,
+) -> Finding:
+    """What does not fit, whether that is proved, the step with the most bytes alive, and the smallest memory that would do."""
+    best = smallest(asked)
+    proof = "" if packing.status == "infeasible-proved" else ", by a search that met its limit"
+    text = f"at most {capacity} bytes in use at once were expected, not {best.peak} ({_least(best)}{proof})"
+    return Finding(memory, f"{text}; {_crowd(asked, buffers, names)}. Choose a target with a larger {memory}.", "E0805")
 
 
-def _crowd(wanted: list[Buffer], buffers: list[BufferOp]) -> str:
+def _least(best: MemPlan) -> str:
+    return "proved minimal" if best.optimal else f"the smallest found; at least {best.least} are needed"
+
+
+def _crowd(asked: Sequence[Buffer], buffers: Sequence[BufferOp], names: Sequence[str]) -> str:
     """The step with the most bytes alive, and its largest buffers."""
-    step = max((b.start for b in wanted), key=lambda s: sum(b.size for b in wanted if b.start <= s < b.end))
-    live = sorted((b for b in wanted if b.start <= step < b.end), key=lambda b: -b.size)
-    names = [f"{buffers[int(str(b.id))].label.data} {b.size}" for b in live]
-    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
-    return f"at step {step}: {', '.join(names[:SHOWN] + more)}"
-
-
-def by_memory(module: ModuleOp, arch: Accelerator) -> dict[tuple[bool, str], list[BufferOp]]:
-    """The buffers of each memory of the target and of each DRAM space, by (on chip, name)."""
-    found: dict[tuple[bool, str], list[BufferOp]] = {}
-    for op in module.walk():
-        if isinstance(op, BufferOp):
-            name = arch.holding(op.space.data).name if op.on_chip else op.space.data
-            found.setdefault((op.on_chip, name), []).append(op)
-    return found
+    step = max((b.start for b in asked), key=lambda s: sum(b.size for b in asked if b.start <= s < b.end))
+    live = sorted((b for b in asked if b.start <= step < b.end), key=lambda b: -b.size)
+    shown = [f"{buffers[int(str(b.id))].label.data} {b.size}" for b in live]
+    more = [f"{len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+    return f"at step {step} ('{names[step]}') are alive {', '.join(shown[:SHOWN] + more)}"

@@ -26,6 +26,8 @@ NODES = 1_000_000
 EFFORT = 300
 """Nodes all orders together may try at each capacity when the least is looked for."""
 PROBES = 5
+BISECTION = 4_000
+"""Nodes all orders together may try at each capacity when a bisection goes on to the end."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ def pack(buffers: Sequence[Buffer], capacity: int, nodes: int = NODES) -> Packin
         return Packing("infeasible-proved", None, 0, bound, 0)
     best = _heuristic(t)
     if peak(t, best) <= capacity:
-        return _packed(buffers, best, bound, 0)
+        return packed_at(buffers, best, bound, 0)
     offsets, used = _search(t, capacity, nodes)
     if offsets is None:
         return Packing("limit" if used >= nodes else "infeasible-proved", None, 0, bound, used)
-    return _packed(buffers, offsets, bound, used)
+    return packed_at(buffers, offsets, bound, used)
 
 
 def plan(buffers: Sequence[Buffer]) -> MemPlan:
@@ -82,15 +84,35 @@ def plan(buffers: Sequence[Buffer]) -> MemPlan:
             least = capacity + 1
         elif probe:
             break
-    packed = _packed(buffers, offsets, bound, 0)
-    return MemPlan(packed.offsets or {}, most, bound, least)
+    packing = packed_at(buffers, offsets, bound, 0)
+    return MemPlan(packing.offsets or {}, most, bound, least)
+
+
+def smallest(buffers: Sequence[Buffer], nodes: int = BISECTION) -> MemPlan:
+    """The least capacity found by bisection between the liveness bound and what the heuristics need.
+
+    A capacity at which the search met its limit counts as too small without being proved so.
+    """
+    t, proved = table(buffers), lower_bound(buffers)
+    offsets, low = _heuristic(t), proved
+    most = peak(t, offsets)
+    while low < most:
+        capacity = (low + most) // 2
+        better, used = _search(t, capacity, nodes)
+        if better is not None:
+            offsets, most = better, peak(t, better)
+            continue
+        low = capacity + 1
+        proved = low if used < nodes else proved
+    packing = packed_at(buffers, offsets, lower_bound(buffers), 0)
+    return MemPlan(packing.offsets or {}, most, packing.lower_bound, proved)
 
 
 def _heuristic(t: Table) -> Ints:
     return min((heuristic(t) for heuristic in HEURISTICS), key=lambda o: peak(t, o))
 
 
-def _packed(buffers: Sequence[Buffer], offsets: Ints, bound: int, nodes: int) -> Packing:
+def packed_at(buffers: Sequence[Buffer], offsets: Ints, bound: int, nodes: int) -> Packing:
     """A packing all pairs of which were compared."""
     found = MemPlan({b.id: int(o) for b, o in zip(buffers, offsets)}, peak(table(buffers), offsets), bound)
     if clash := overlaps(buffers, found):

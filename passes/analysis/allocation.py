@@ -36,9 +36,14 @@ class MemPlan:
     proved: int = 0
 
     @property
+    def least(self) -> int:
+        """Bytes no plan can do without: the liveness bound, or what a search proved."""
+        return max(self.lower_bound, self.proved)
+
+    @property
     def optimal(self) -> bool:
-        """Whether the peak is proved minimal: no plan needs less than the liveness bound or what a search proved."""
-        return self.peak == max(self.lower_bound, self.proved)
+        """Whether the peak is proved minimal."""
+        return self.peak == self.least
 
 
 @dataclass(frozen=True)

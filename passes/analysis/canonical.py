@@ -107,6 +107,14 @@ KEYS: dict[str, Callable[[_Part], Ints]] = {
 """What an order may compare, largest first: width in steps, area, total beside it, conflicts, sections, end, start."""
 
 
+def ranks(items: Items, order: str) -> Ints:
+    """The rank of each buffer in an order of letters of `KEYS`."""
+    part = _Part(items, np.arange(len(items.size)), order)
+    found = np.empty_like(part.rank)
+    found[part.ids] = part.rank
+    return found
+
+
 @dataclass
 class _State:
     """A node: `rest` is the lowest offset the placed buffers leave, `low` the least a canonical completion can have."""

@@ -34,6 +34,14 @@ def steps(module: ModuleOp) -> dict[BufferOp, Span]:
     return live
 
 
+def step_names(module: ModuleOp) -> list[str]:
+    """What runs in each step: a layer, or a tile that is moved."""
+    ops = list(main_function(module).walk())
+    owned = {buffer_of(tile) for op in ops if isinstance(op, ComputeOp) for tile in op.tiles}
+    begun = [op for op in ops if _begins(op, owned)]
+    return [op.label.data for op in begun if isinstance(op, ComputeOp | BufferOp)]
+
+
 def _begins(op: Operation, owned: set[BufferOp]) -> bool:
     # a tile without a compute belongs to a move, which is a step of its own
     return isinstance(op, ComputeOp) or (isinstance(op, BufferOp) and op.on_chip and op not in owned)

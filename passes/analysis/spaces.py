@@ -1,0 +1,140 @@
+"""Memory spaces as planned: who lies where, from which step to which, the peak, and the least any plan could need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from xdsl.dialects.builtin import ModuleOp
+
+from dnnc.ir.arch import Accelerator, of_module
+from dnnc.ir.sched import BufferOp
+from dnnc.passes.analysis.allocate import plan
+from dnnc.passes.analysis.allocation import Buffer, lower_bound
+from dnnc.passes.analysis.footprint import buffer_bytes, pitch
+from dnnc.passes.analysis.liveness import Span, step_names, steps
+from dnnc.passes.analysis.tiling import ALIGN
+
+KEPT = ("weights", "parameters", "inputs", "outputs")
+"""Spaces whose buffers live through the whole program."""
+
+
+@dataclass(frozen=True)
+class Occupant:
+    """A buffer in its place: `size` bytes from `offset` on, during the steps [start, end); `spare` bytes are second copies."""
+
+    label: str
+    size: int
+    start: int
+    end: int
+    offset: int
+    spare: int = 0
+
+
+@dataclass(frozen=True)
+class Space:
+    """A memory, or a region of one, over the steps of a program.
+
+    `capacity` is None where nothing bounds it; `proved` is the least bytes any placement of these buffers could need.
+    """
+
+    name: str
+    on_chip: bool
+    capacity: int | None
+    steps: tuple[str, ...]
+    occupants: tuple[Occupant, ...]
+    lower_bound: int
+    proved: int
+
+    @cached_property
+    def bytes(self) -> int:
+        """The highest byte reached."""
+        return max((o.offset + o.size for o in self.occupants if o.start < o.end), default=0)
+
+    @property
+    def status(self) -> str:
+        """`optimal` when no placement could need less, else `feasible`."""
+        return "optimal" if self.bytes <= self.proved else "feasible"
+
+    @cached_property
+    def live_bytes(self) -> list[int]:
+        """Bytes alive at each step."""
+        change = [0] * (len(self.steps) + 1)
+        for o in self.occupants:
+            change[o.start] += o.size
+            change[o.end] -= o.size
+        for i in range(1, len(change)):
+            change[i] += change[i - 1]
+        return change[:-1]
+
+    @property
+    def peak_step(self) -> int:
+        """The first step with the most bytes alive."""
+        return max(range(len(self.steps)), key=self.live_bytes.__getitem__, default=0)
+
+    def live(self, step: int) -> list[Occupant]:
+        """Who is alive at a step, largest first."""
+        return sorted((o for o in self.occupants if o.start <= step < o.end), key=lambda o: (-o.size, o.offset))
+
+
+def by_memory(module: ModuleOp, arch: Accelerator) -> dict[tuple[bool, str], list[BufferOp]]:
+    """The buffers of each memory of the target and of each DRAM space, by (on chip, name)."""
+    found: dict[tuple[bool, str], list[BufferOp]] = {}
+    for op in module.walk():
+        if isinstance(op, BufferOp):
+            name = arch.holding(op.space.data).name if op.on_chip else op.space.data
+            found.setdefault((op.on_chip, name), []).append(op)
+    return found
+
+
+def capacity_of(arch: Accelerator, on_chip: bool, name: str) -> int | None:
+    """Bytes of a memory of the target; None for what lies in DRAM, whose size bounds all its spaces together."""
+    return next((m.bytes for m in arch.memory if m.name == name), None) if on_chip else None
+
+
+def wanted(buffers: Sequence[BufferOp], live: dict[BufferOp, Span], end: int) -> list[Buffer]:
+    """What each buffer asks of its space: bytes, steps, alignment; those that are kept live to the end."""
+    return [
+        Buffer(i, buffer_bytes(b), *((0, end) if b.space.data in KEPT else live.get(b, (0, 0))), ALIGN)
+        for i, b in enumerate(buffers)
+    ]
+
+
+def spaces_of(module: ModuleOp) -> list[Space]:
+    """The spaces of a placed module, those on chip first."""
+    arch, live, names = of_module(module), steps(module), tuple(step_names(module))
+    found = [_space(key, buffers, arch, live, names) for key, buffers in by_memory(module, arch).items()]
+    return sorted(found, key=lambda s: not s.on_chip)
+
+
+def _space(
+    key: tuple[bool, str],
+    buffers: list[BufferOp],
+    arch: Accelerator,
+    live: dict[BufferOp, Span],
+    names: tuple[str, ...],
+) -> Space:
+    asked = wanted(buffers, live, max(1, len(names)))
+    occupants = tuple(_occupant(op, want) for op, want in zip(buffers, asked) if want.size and want.start < want.end)
+    return space(key[1], key[0], capacity_of(arch, *key), names, occupants, asked)
+
+
+def space(
+    name: str,
+    on_chip: bool,
+    capacity: int | None,
+    names: tuple[str, ...],
+    occupants: tuple[Occupant, ...],
+    asked: Sequence[Buffer],
+) -> Space:
+    """A space, with the least bytes proved for what its buffers ask; searched for only where the plan is above the bound."""
+    bound = lower_bound(asked)
+    found = Space(name, on_chip, capacity, names or ("",), occupants, bound, bound)
+    return found if found.bytes <= bound else replace(found, proved=plan(asked).least)
+
+
+def _occupant(op: BufferOp, want: Buffer) -> Occupant:
+    offset = op.offset.data if op.offset is not None else 0
+    spare = (op.copies.data - 1) * pitch(op)
+    return Occupant(op.label.data, want.size, want.start, want.end, offset, spare)
