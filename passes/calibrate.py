@@ -22,8 +22,10 @@ from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.choices import choice_of
 from dnnc.passes.analysis.histogram import METHODS, Histogram
 from dnnc.passes.analysis.images import read_preprocessing
+from dnnc.passes.analysis.integer_forms import bounds
 from dnnc.passes.analysis.samples import Sample, given_samples, watched
 from dnnc.passes.analysis.sources import Samples, samples_at
 
@@ -40,7 +42,7 @@ class CalibratePass(ModulePass):
     `data` is an .npz or .npy file, or a folder of arrays or pictures, these made inputs as `preprocess` says. `method` min-max
     keeps the extremes; the others read a histogram: percentile leaves (100 - `percentile`) / 2 percent out at either end, mse
     takes the range with the least squared error at `bits`, entropy the one that keeps the distribution best (KL), aciq the best
-    one of a Laplace distribution.
+    one of a Laplace distribution. A scheme may state a method of its own for a layer.
     """
 
     name = "calibrate"
@@ -53,7 +55,7 @@ class CalibratePass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         samples = self._samples(main_function(op))
         calibrate(op, store_of(ctx), watched(samples, "calibration samples"))
-        if self.method != "min-max":
+        if self.method != "min-max" or any(_observer(x) for x in main_function(op).body.block.ops):
             self._narrow(op, store_of(ctx), watched(samples, "calibration samples, again"))
         if isinstance(samples, Samples):
             plural = "s" if len(samples) != 1 else ""
@@ -67,16 +69,24 @@ class CalibratePass(ModulePass):
     def _narrow(self, module: ModuleOp, store: WeightStore, samples: Iterable[Sample]) -> None:
         """Ranges of values that are computed, from histograms; those of inputs are theirs."""
         seen: dict[Operation, Histogram] = {}
+        method = {op: _observer(op) or self.method for op in main_function(module).body.block.ops}
 
         def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
-            if RANGE in op.attributes:
+            if RANGE in op.attributes and method.get(op, "min-max") != "min-max":
                 seen.setdefault(op, Histogram()).add(results[0])
 
         for sample in samples:
             evaluate(module, sample, store, observe)
         for op, histogram in seen.items():
             if histogram.high > histogram.low:
-                op.attributes[RANGE] = Reals(METHODS[self.method](histogram, self.bits, self.percentile))
+                op.attributes[RANGE] = Reals(METHODS[method[op]](histogram, self.bits, self.percentile))
+
+
+def _observer(op: Operation) -> str | None:
+    """How a scheme wants the range of a value found; of what bounds or moves one, that of the value."""
+    while isinstance(op, DnnOp) and (bounds(op) or op.keeps_type()) and isinstance(op.operands[0].owner, Operation):
+        op = op.operands[0].owner
+    return choice_of(op).observer
 
 
 def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sample]) -> int:

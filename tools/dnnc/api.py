@@ -26,6 +26,7 @@ from dnnc.passes import PIPELINES
 from dnnc.passes.analysis.images import read_preprocessing
 from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.passes.analysis.samples import Sample, providing, showing
+from dnnc.passes.analysis.scheme import Scheme
 from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_at
 from dnnc.passes.calibrate import CalibratePass, Method
 from dnnc.passes.pipeline import Hook, Pipeline, parse
@@ -33,6 +34,7 @@ from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.tile import TilePass
 from dnnc.progress import each, phase
+from dnnc.schemes import Asked, Schemed
 
 if TYPE_CHECKING:
     import onnx
@@ -72,6 +74,8 @@ class Network:
     module: ModuleOp
     ctx: Context
     name: str = "network"
+    asked: Asked | None = None  # how it is to be quantized
+    scheme: Scheme | None = None  # how it was
 
     def run(self, *inputs: np.ndarray) -> list[np.ndarray]:
         """Outputs by the reference semantics."""
@@ -79,7 +83,7 @@ class Network:
 
     def clone(self) -> Network:
         """A copy whose module may be changed; weights are shared, since keys are immutable."""
-        return Network(self.module.clone(), self.ctx, self.name)
+        return Network(self.module.clone(), self.ctx, self.name, self.asked, self.scheme)
 
     def save(self, path: str | Path) -> None:
         """Write `path` (.mlir) and the weights it names beside it."""
@@ -278,7 +282,7 @@ def compile(
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    default = default_pipeline(emit, network.module, calibrate is not None)
+    default = default_of(network, emit, calibrate is not None)
     passes = Pipeline(default if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
@@ -301,6 +305,13 @@ def compile(
         with phase("assemble"):
             program.npu = assemble(network.module, network.ctx)
     return program
+
+
+def default_of(network: Network, emit: str, calibrated: bool) -> str:
+    """The pipeline of a kind of output: one that quantizes where samples or a scheme ask for it."""
+    if network.asked is not None and emit == "ir":
+        return "int8"
+    return default_pipeline(emit, network.module, calibrated or network.asked is not None)
 
 
 def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
@@ -334,15 +345,20 @@ def run_passes(
         def end(one: ModulePass, module: ModuleOp) -> None:
             running.close()
 
-        pipeline = Pipeline(passes, before=begin, after=[end, *([after] if after else [])])
+        schemed = Schemed(network.asked, Pipeline(passes))
+        hooks = [end, schemed.after, *([after] if after else [])]
+        pipeline = Pipeline(schemed.passes, before=[schemed.before, begin], after=hooks)
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
         own = any(isinstance(p, CalibratePass) for p in pipeline)
         with showing(each), providing(None if samples is None else cache(lambda: as_samples(network, samples))):
             pipeline[:cut].run(network, in_place=True)
             if samples is not None and not own and any(isinstance(p, QuantizePass) for p in pipeline):
-                ranges = samples.ranges if isinstance(samples, Calibration) else "min-max"
-                CalibratePass(method=ranges).apply(network.ctx, network.module)
+                ranges = CalibratePass(method=samples.ranges if isinstance(samples, Calibration) else "min-max")
+                schemed.note(network.module, ranges)
+                ranges.apply(network.ctx, network.module)
             pipeline[cut:].run(network, in_place=True)
+        network.asked, chosen = schemed.finish(network.name)
+        network.scheme = chosen or network.scheme
 
 
 def as_samples(network: Network, samples: Samples) -> Sequence[Sample]:
