@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,37 +15,59 @@ from dnnc.backends.npu.program import Symbol
 from dnnc.backends.npu.queues import Event
 from dnnc.backends.npu.target import symbol
 from dnnc.backends.npu.trace import KINDS
-from dnnc.ir.sched import BufferOp
+from dnnc.ir.diagnostics import where
+from dnnc.ir.dnn.movement import Strided
+from dnnc.ir.sched import CopyOp, buffer_of, layout_of
 
 ST = KINDS.index("st")
 
-Seen = Callable[[Symbol, NDArray[Any]], None]
+Seen = Callable[[str, NDArray[Any]], None]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a layer's result lies: its part of a buffer, or the whole buffer when it has several parts of it."""
+
+    symbol: Symbol
+    part: Strided | None
+
+    def read(self, simulator: Simulator) -> NDArray[Any]:
+        whole = simulator.read(self.symbol)
+        return whole if self.part is None else self.part.of(whole.reshape(-1)).copy()
 
 
 class Probe:
-    """A watch of the simulator that hands out the tensor of each layer which has a DRAM buffer of its own name.
+    """A watch of the simulator that hands out the tensor of each layer, by the source node that its stores are tagged with.
 
     Buffers share DRAM, so a tensor is read before the next instruction runs. A layer that writes into its part of a
-    concatenation has no buffer of its own; the tensor it is part of goes by the name of the first layer that writes it.
+    concatenation has that part; of a layer that is made in several steps it is what the last one stores.
     """
 
     def __init__(self, module: ModuleOp, seen: Seen) -> None:
-        buffers = (op for op in module.walk() if isinstance(op, BufferOp) and op.space.data in ("arena", "outputs"))
-        self.symbols = {b.label.data: symbol(b) for b in buffers}
+        self.places: dict[str, _Place] = {}
+        for op in module.walk():
+            if isinstance(op, CopyOp) and not op.loads:
+                self._note(op)
         self.seen = seen
         self._last: dict[int, str] | None = None
+
+    def _note(self, op: CopyOp) -> None:
+        node, buffer, layout = where(op.location, ""), buffer_of(op.target), layout_of(op.target)
+        found, before = _Place(symbol(buffer), layout), self.places.get(node)
+        shared = before is not None and before.symbol == found.symbol and before.part != layout
+        self.places[node] = _Place(found.symbol, None) if shared else found
 
     def __call__(self, simulator: Simulator, event: Event) -> None:
         if self._last is None:
             self._last = self._last_stores(simulator)
-        if (name := self._last.get(event.index)) is not None:
-            self.seen(self.symbols[name], simulator.read(self.symbols[name]))
+        if (node := self._last.get(event.index)) is not None:
+            self.seen(node, self.places[node].read(simulator))
 
     def _last_stores(self, simulator: Simulator) -> dict[int, str]:
         """The last store of each layer, by its index in the stream."""
         last: dict[str, int] = {}
         for index in np.flatnonzero(simulator.kind == ST):
-            layer = simulator.program.tag(int(simulator.tag[index])).layer
-            if layer in self.symbols:
-                last[layer] = int(index)
-        return {index: layer for layer, index in last.items()}
+            node = simulator.program.tag(int(simulator.tag[index])).node
+            if node in self.places:
+                last[node] = int(index)
+        return {index: node for node, index in last.items()}

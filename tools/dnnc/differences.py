@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr
 from xdsl.ir import SSAValue
 
 from dnnc import api
 from dnnc.diff_page import body, page, shortened
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
-from dnnc.ir.diagnostics import DnncError, Finding, node_names, where
+from dnnc.ir.diagnostics import DnncError, Finding, node_names
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Unary
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
@@ -30,7 +30,6 @@ from dnnc.passes.tile import TilePass
 from dnnc.progress import each, phase
 
 if TYPE_CHECKING:
-    from dnnc.backends.npu.program import Symbol
     from dnnc.backends.npu.target import Executable
 
 ON = ("c", "npu")
@@ -46,7 +45,7 @@ class Layer:
     reference: SSAValue
     value: SSAValue
     inner: SSAValue  # the same inside its group, where C sees it
-    label: str  # of its buffer on the accelerator
+    label: str  # of its stores on the accelerator
     errors: Errors
     differs: dict[str, int] = field(default_factory=dict)
 
@@ -179,17 +178,26 @@ def _compiled(
     if not npu:
         return real, fused, None
     tiled = fused.clone()
+    number_groups(tiled.module)
     api.run_passes(tiled, passes[end:])
     return real, fused, tiled
+
+
+def number_groups(module: ModuleOp) -> None:
+    """Name each group and what is in it by its number, so that its stores are known when it is scheduled, cut or not."""
+    for i, group in enumerate(op for op in _operations(module) if isinstance(op, GroupOp)):
+        for op in group.walk():
+            op.location = NameLoc(StringAttr(str(i)), NoneAttr())
 
 
 def matched(real: ModuleOp, fused: ModuleOp) -> list[Layer]:
     """The layers of a compiled network, each with the float value of its last source node."""
     named = {names[-1]: op for op in _operations(real) if (names := node_names(op.location))}
     kept = {name for op in fused.walk() for name in node_names(op.location)}
-    layers, used = [], dict[str, int]()
+    layers, groups = [], 0
     for op in _operations(fused):
-        label = _label(op, used) if isinstance(op, GroupOp) else ""
+        label = f"node '{groups}'" if isinstance(op, GroupOp) else ""
+        groups += isinstance(op, GroupOp)
         names = node_names(op.location)
         source = named.get(names[-1]) if names else None
         if source is None or isinstance(op, QuantizeOp | DequantizeOp) or not _comparable(source, op):
@@ -208,14 +216,6 @@ def matched(real: ModuleOp, fused: ModuleOp) -> list[Layer]:
 def _operations(module: ModuleOp) -> list[DnnOp]:
     block = main_function(module).body.block
     return [op for op in block.ops if isinstance(op, DnnOp) and not isinstance(op, ConstOp) and len(op.results) == 1]
-
-
-def _label(op: GroupOp, used: dict[str, int]) -> str:
-    """The name `tile` gives the buffer of a group's result."""
-    text = where(op.location, "") or op.results[0].name_hint or "layer"
-    base = text.removeprefix("node '").split("'")[0]
-    count = used[base] = used.get(base, 0) + 1
-    return base if count == 1 else f"{base}.{count}"
 
 
 def _comparable(source: DnnOp, op: DnnOp) -> bool:
@@ -269,8 +269,8 @@ def _npu(tiled: api.Network, target: str) -> Executor:
     def run(sample: Sequence[np.ndarray]) -> Values:
         seen: dict[object, np.ndarray] = {}
 
-        def keep(symbol: Symbol, x: np.ndarray) -> None:
-            seen[symbol.name] = x
+        def keep(node: str, x: np.ndarray) -> None:
+            seen[node] = x
 
         file.run(sample, watch=Probe(tiled.module, keep))
         return seen

@@ -9,6 +9,7 @@ import numpy as np
 from dnnc import api
 from dnnc.backends.npu.probe import Probe
 from dnnc.backends.npu.target import Executable
+from dnnc.ir.diagnostics import where
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import evaluate
 from dnnc.ir.weights import store_of
@@ -25,7 +26,8 @@ def test_each_layer_is_what_the_interpreter_computes():
     graph = program.graph
     evaluate(graph.module, [x], store_of(graph.ctx), lambda op, r: groups.extend(r if isinstance(op, GroupOp) else ()))
     seen: dict[str, np.ndarray] = {}
-    watch = Probe(program.network.module, lambda symbol, y: seen.update({symbol.name: y}))
+    watch = Probe(program.network.module, lambda node, y: seen.update({node: y}))
     Executable(program.npu, api.load_target("edge")).run([x], watch=watch)
-    assert list(seen) == ["conv1", "conv2", "ip1", "ip2"]
+    nodes = [where(op.location, "") for op in graph.module.walk() if isinstance(op, GroupOp)]
+    assert list(seen) == nodes and len(nodes) == 4
     assert all(map(np.array_equal, seen.values(), groups))
