@@ -26,7 +26,7 @@ from dnnc.passes.analysis.frontier import Frontier, frontier
 from dnnc.passes.analysis.integer_weights import WIDTHS, Rows, Widths, best_scale, is_layer, largest_scale, taken_by
 from dnnc.passes.analysis.layers import layers_of
 from dnnc.passes.analysis.samples import given_samples, providing
-from dnnc.passes.analysis.sensitivity import Row, Samples, measured, scores
+from dnnc.passes.analysis.sensitivity import Samples, measured, scores
 from dnnc.passes.correct_bias import CorrectBiasPass
 from dnnc.passes.gptq import GptqPass, hessian, least_error
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
@@ -43,17 +43,18 @@ class LayerChoice:
     width: int
     bits: int
     kl: float
+    widths: tuple[int, ...]  # what was tried, and what each loses
+    losses: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """Widths of all layers; `kl` is the divergence of the whole network on `held_out` samples, `tables` that of each layer."""
+    """Widths of all layers, found on `samples`; `kl` is the divergence of the whole network on others, `held_out`."""
 
     layers: tuple[LayerChoice, ...]
     kl: float
     samples: int
     held_out: int
-    tables: tuple[Row, ...] = field(repr=False, compare=False)
 
     @property
     def average(self) -> float:
@@ -181,8 +182,12 @@ class Search:
         found = []
         for row, k in zip(self.rows, self.front.picks[point]):
             _set_width(row.layer, row.widths[k])
-            found.append(LayerChoice(names[row.layer], row.weights, row.widths[k], row.bits[k], row.losses[k]))
-        return Allocation(tuple(found), self.loss(point), len(self.fit), len(self.held), tuple(self.rows))
+            found.append(
+                LayerChoice(
+                    names[row.layer], row.weights, row.widths[k], row.bits[k], row.losses[k], row.widths, row.losses
+                )
+            )
+        return Allocation(tuple(found), self.loss(point), len(self.fit), len(self.held))
 
 
 def _set_width(layer: Rows, bits: int) -> None:

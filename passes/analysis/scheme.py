@@ -37,8 +37,16 @@ class Rule:
 
     pattern: str
     choice: Choice
-    place: str = ""
-    note: str = ""  # written behind it
+    place: str = field(default="", compare=False)
+    weights: int = field(default=0, compare=False)  # how many the layer has, and the bits of them all
+    bits: int = field(default=0, compare=False)
+    kl: float | None = field(default=None, compare=False)  # what the layer alone loses
+
+    @property
+    def note(self) -> str:
+        """What is written behind it."""
+        lost = "" if self.kl is None else f", KL {self.kl:.2g}"
+        return f"{self.weights:,} weights{lost}" if self.weights else ""
 
     def fits(self, layer: Layer) -> bool:
         """Whether a layer, by its own name or by that of a node it came from, fits the pattern."""
@@ -53,6 +61,7 @@ class Scheme:
     passes: tuple[str, ...] = ()
     places: tuple[str, ...] = field(default=(), compare=False)  # of the passes
     source: str = field(default="scheme", compare=False)
+    comments: tuple[str, ...] = field(default=(), compare=False)  # written in front
 
     @staticmethod
     def read(path: str | Path) -> Scheme:
@@ -69,9 +78,9 @@ class Scheme:
         whole = reduce(or_, (r.choice for r in self.rules if r.fits(layer)), Choice())
         return Choice(**{k: v for k, v in whole.stated().items() if _concerns(k, layer)})
 
-    def text(self, comments: Sequence[str] = ()) -> str:
+    def text(self) -> str:
         """The file that reads back to this scheme."""
-        lines = [f"# {c}".rstrip() for c in comments]
+        lines = [f"# {c}".rstrip() for c in self.comments]
         if self.passes:
             lines += [f"{PASSES} = [", *(f"  {_quoted(p)}," for p in self.passes), "]"]
         widest = max((len(_quoted(r.pattern)) for r in self.rules), default=0)
@@ -93,9 +102,9 @@ class Scheme:
                 set_choice(layer.op, choice)
 
 
-def exact(layer: Layer, choice: Choice, note: str = "") -> Rule:
+def exact(layer: Layer, choice: Choice, weights: int = 0, bits: int = 0) -> Rule:
     """The rule for one layer alone."""
-    return Rule(escape(layer.name), choice, note=note)
+    return Rule(escape(layer.name), choice, weights=weights, bits=bits)
 
 
 def _line(rule: Rule, widest: int) -> str:

@@ -345,7 +345,7 @@ def run_passes(
         def end(one: ModulePass, module: ModuleOp) -> None:
             running.close()
 
-        schemed = Schemed(network.asked, Pipeline(passes))
+        schemed = Schemed(network.asked, Pipeline(passes), store_of(network.ctx))
         hooks = [end, schemed.after, *([after] if after else [])]
         pipeline = Pipeline(schemed.passes, before=[schemed.before, begin], after=hooks)
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)

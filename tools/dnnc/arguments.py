@@ -129,6 +129,39 @@ def calibrate(p: Parser) -> None:
     action.endings = (".toml",)  # pyright: ignore[reportAttributeAccessIssue]
     what = f"range of a value: its extremes, or what leaves the least error by a criterion ({RANGES})"
     group.add_argument("--ranges", choices=METHODS, type=one_of(METHODS), default=RANGES, help=what)
+    scheme(p)
+
+
+def scheme(p: Parser) -> None:
+    """What each layer is quantized to."""
+    group = p.add_argument_group("scheme")
+    what = "what each layer is quantized to, by patterns of names; -p takes the place of the passes it names"
+    action = group.add_argument("--scheme", metavar="S.toml", help=what)
+    action.endings = (".toml",)  # pyright: ignore[reportAttributeAccessIssue]
+    action = group.add_argument("--scheme-out", metavar="S.toml", help="write the scheme of this run here")
+    action.endings = (".toml",)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def budget(p: Parser) -> None:
+    """Widths of weights by what they cost and lose."""
+    group = p.add_mutually_exclusive_group()
+    what = (
+        "find widths of 2 to 8 bits that lose at most so much: KL divergence in nats, on half of the samples held out"
+    )
+    group.add_argument("--budget-kl", metavar="NATS", type=positive, help=what)
+    what = "find widths of 2 to 8 bits that take so many bits a weight on average, and lose the least"
+    group.add_argument("--budget-bits", metavar="BITS", type=positive, help=what)
+
+
+def positive(text: str) -> float:
+    """A type of arguments: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not '{text}'.")
+    return value
 
 
 def json(p: Parser) -> None:

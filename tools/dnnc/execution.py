@@ -170,6 +170,8 @@ def _executor(args: Namespace, arrays: Mapping[str, np.ndarray]) -> _Executor:
     if args.trace and on != "npu":
         raise DnncError(Finding("--trace", f"expected the simulator, not --on {on}. Add --on npu.", "E0108"))
     model = given.network(args, arrays)
-    if on == "reference":
+    if on == "reference" and model.asked is None:
         return _Executor(on, model, api.Program(model, "ir", args.target))
+    if on == "reference":
+        return _Executor(on, model, api.compile(model, args.target, "ir", calibrate=given.calibration(args)))
     return _Executor(on, model, api.compile(model, args.target, on, calibrate=given.calibration(args)))

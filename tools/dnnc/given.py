@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,11 @@ from dnnc.arguments import RANGES
 from dnnc.frontend.onnx import load
 from dnnc.frontend.onnx.signature import real_inputs, symbols
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
+from dnnc.passes.analysis.scheme import Scheme
 from dnnc.passes.analysis.sources import chosen
+from dnnc.passes.mixed_precision import MixedPrecisionPass
 from dnnc.passes.pipeline import Pipeline, read
+from dnnc.schemes import Asked
 
 
 def network(args: Namespace, arrays: Mapping[str, np.ndarray] | None = None, weights: bool = True) -> api.Network:
@@ -22,7 +27,29 @@ def network(args: Namespace, arrays: Mapping[str, np.ndarray] | None = None, wei
     dims = parse_dims(args.dim)
     if arrays is not None and args.model.endswith(".onnx") and Path(args.model).is_file():
         dims = sizes(args.model, arrays, dims) | dims
-    return api.load(args.model, dims, weights)
+    loaded = api.load(args.model, dims, weights)
+    loaded.asked = asked(args)
+    return loaded
+
+
+def asked(args: Namespace) -> Asked | None:
+    """What the scheme of a run is to be, where the command line says something of it."""
+    said = vars(args)
+    found = Asked(_scheme(said), _budget(said), said.get("scheme_out"))
+    return None if found == Asked() else found
+
+
+def _scheme(said: Mapping[str, Any]) -> Scheme | None:
+    if said.get("scheme") is None:
+        return None
+    scheme = Scheme.read(said["scheme"])
+    own = said.get("passes") or said.get("pipeline_file")
+    return replace(scheme, passes=()) if own else scheme
+
+
+def _budget(said: Mapping[str, Any]) -> MixedPrecisionPass | None:
+    kl, bits = said.get("budget_kl"), said.get("budget_bits")
+    return None if kl is None and bits is None else MixedPrecisionPass(kl, bits)
 
 
 def parse_dims(texts: Sequence[str]) -> dict[str, int]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from glob import escape
 from math import prod
 from pathlib import Path
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
 from dnnc.ir.dnn.quantize import QuantizeOp
+from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import QuantType, shape_of, type_name
-from dnnc.ir.weights import atomic_file
+from dnnc.ir.types import QuantType, bits, shape_of, type_name
+from dnnc.ir.weights import WeightStore, atomic_file
 from dnnc.passes import SIMPLIFY
-from dnnc.passes.analysis.choices import FLOAT, Choice, choice_of
+from dnnc.passes.analysis.choices import FLOAT, Choice, choice_of, width
+from dnnc.passes.analysis.contractions import weight_axis
 from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.passes.analysis.layers import Layer, layers_of
 from dnnc.passes.analysis.scheme import Rule, Scheme, exact
@@ -47,9 +51,8 @@ class Asked:
 
     def passes(self, passes: Pipeline) -> Pipeline:
         """Passes of which those up to integers are the scheme's; with a budget, widths are found before any is needed."""
-        end = next((i for i, p in enumerate(passes) if isinstance(p, QuantizeLowerPass)), None)
-        if self.scheme is not None and self.scheme.passes and end is not None:
-            passes = Pipeline([pipeline_of(self.scheme), passes[end + 1 :]])
+        if self.scheme is not None and self.scheme.passes and quantizes(passes):
+            passes = Pipeline([pipeline_of(self.scheme), passes[integers(passes) :]])
         if self.budget is None or not quantizes(passes):
             return passes
         at = front(passes)
@@ -60,6 +63,12 @@ def front(passes: Iterable[ModulePass]) -> int:
     """How many passes run before the first that does anything but simplify."""
     kept = list(passes)
     return next((i for i, p in enumerate(kept) if not isinstance(p, BEFORE)), len(kept))
+
+
+def integers(passes: Iterable[ModulePass]) -> int:
+    """How many passes run until values are integers."""
+    kept = list(passes)
+    return next((i + 1 for i, p in enumerate(kept) if isinstance(p, QuantizeLowerPass)), len(kept))
 
 
 def quantizes(passes: Iterable[ModulePass]) -> bool:
@@ -94,8 +103,8 @@ def rounding(budget: MixedPrecisionPass, passes: Pipeline) -> list[str]:
 class Schemed:
     """The scheme of one run of passes; `before` and `after` are told of each of them."""
 
-    def __init__(self, asked: Asked | None, passes: Pipeline):
-        self.asked = asked or Asked()
+    def __init__(self, asked: Asked | None, passes: Pipeline, store: WeightStore):
+        self.asked, self.store = asked or Asked(), store
         self.passes = self.asked.passes(passes)
         self.calibration: CalibratePass | None = None
         self.noted = False
@@ -111,7 +120,8 @@ class Schemed:
 
     def note(self, module: ModuleOp, calibration: CalibratePass | None = None) -> None:
         """Note what is asked for on the layers, once; the pass that finds ranges, if none of the pipeline does, is kept."""
-        self.calibration = calibration or self.calibration
+        if calibration != CalibratePass():  # what a run does by itself
+            self.calibration = calibration or self.calibration
         scheme = self.asked.scheme
         if scheme is None or self.noted:
             return
@@ -130,14 +140,26 @@ class Schemed:
     def _rule(self, layer: Layer, i: int) -> Rule:
         whole = self.choices.get(_key(layer, i), Choice()) | actual(layer)
         weights = layer.weights()
-        count = 0 if weights is None else prod(shape_of(weights.result.type))
-        return exact(layer, whole, f"{count:,} weights" if count else "")
+        if weights is None:
+            return exact(layer, whole)
+        count = prod(shape_of(weights.result.type))
+        return exact(layer, whole, count, self._bits(layer, whole, weights))
+
+    def _bits(self, layer: Layer, choice: Choice, weights: ConstOp) -> int:
+        """The bits of a layer's weights, those of outliers more."""
+        element = weights.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        values, axis = weights.array(self.store), weight_axis(layer.op)  # pyright: ignore[reportArgumentType]
+        if choice.outliers is None or choice.bits is None or axis is None or not isinstance(element, QuantType):
+            return values.size * bits(element)
+        rows = np.moveaxis(values.astype(np.int32), axis, 0).reshape(values.shape[axis], -1)
+        beyond = (rows >= 2 ** (choice.bits - 1)) | (rows < -(2 ** (choice.bits - 1)))
+        widths = np.where(beyond.any(1), width(choice.outliers), choice.bits)
+        return int(widths.sum()) * rows.shape[1]
 
     def _named(self) -> list[ModulePass]:
         """The passes up to integers, without those that decided what is on the layers now."""
-        end = next((i for i, p in enumerate(self.passes) if isinstance(p, QuantizeLowerPass)), len(self.passes) - 1)
         found: list[ModulePass] = []
-        for p in self.passes.passes[: end + 1]:
+        for p in self.passes.passes[: integers(self.passes)]:
             if isinstance(p, QuantizePass) and self.calibration is not None:
                 found.append(self.calibration)
             if not isinstance(p, (MixedPrecisionPass, ApplySchemePass)):
@@ -147,16 +169,16 @@ class Schemed:
     def finish(self, name: str) -> tuple[Asked | None, Scheme | None]:
         """What is still asked for, and what was chosen; DnncError when what was asked for could not be done."""
         asked = self.asked
-        if asked == Asked() or front(self.passes) == len(self.passes):
-            return asked, self.chosen
+        if front(self.passes) == len(self.passes) or (asked == Asked() and self.chosen is None):
+            return asked, None
         if self.chosen is None:
             option = "--scheme" if asked.scheme else "budget" if asked.budget else "--scheme-out"
             message = "expected passes that quantize a network in floats, not these. End them with int8."
             raise DnncError(Finding(option, message, "E0713"))
         found = next(iter(asked.budget.found[-1:]), None) if asked.budget is not None else None
-        chosen = with_notes(self.chosen, found)
+        chosen = with_notes(self.chosen, name, found)
         if asked.out is not None:
-            save(chosen, asked.out, name, found)
+            save(chosen, asked.out)
         return None, chosen
 
 
@@ -190,14 +212,10 @@ def _texts(passes: Sequence[ModulePass]) -> Iterable[str]:
         i += len(whole) if simplify else 1
 
 
-def with_notes(scheme: Scheme, found: Allocation | None) -> Scheme:
-    """The same with what each layer alone loses written behind it."""
-    told = {x.name: f"{x.weights:,} weights, KL {x.kl:.2g}" for x in found.layers} if found is not None else {}
-    return replace(scheme, rules=tuple(replace(r, note=told.get(r.pattern, r.note)) for r in scheme.rules))
-
-
-def save(scheme: Scheme, path: str | Path, model: str, found: Allocation | None = None) -> Path:
-    """Write a scheme with a word on what it is."""
+def with_notes(scheme: Scheme, model: str, found: Allocation | None) -> Scheme:
+    """The same with a word on what it is, and what each layer alone loses behind its line."""
+    alone = {escape(x.name): x.kl for x in found.layers} if found is not None else {}
+    rules = tuple(replace(r, kl=alone.get(r.pattern)) for r in scheme.rules)
     head = [
         f"What each layer of {model} is quantized to: of all lines that fit a layer, the last that states a key decides it.",
         "Read with --scheme; docs/quantization.md says what the keys mean.",
@@ -205,6 +223,11 @@ def save(scheme: Scheme, path: str | Path, model: str, found: Allocation | None 
     if found is not None:
         held = f"KL {found.kl:.3g} nats, by the weights alone, on {found.held_out} samples held out"
         head.append(f"{found.average:.3f} bits a weight; {held}.")
+    return replace(scheme, rules=rules, comments=tuple(head))
+
+
+def save(scheme: Scheme, path: str | Path) -> Path:
+    """Write a scheme; the file."""
     with atomic_file(path) as f:
-        f.write(scheme.text(head).encode())
+        f.write(scheme.text().encode())
     return Path(path)

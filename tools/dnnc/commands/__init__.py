@@ -21,6 +21,7 @@ NAMES = (
     "check",
     "diff",
     "eval",
+    "scheme",
     "trace",
     "dis",
     "asm",

@@ -18,6 +18,7 @@ EXAMPLES = (
     "dnnc compile lenet5.onnx --calibrate digits.npz -o lenet5.npu",
     "dnnc compile lenet5.onnx --emit c -o lenet5.c",
     "dnnc compile lenet5.onnx --emit c --calibrate digits.npz --self-test 3",
+    "dnnc compile lenet5.onnx --calibrate digits.npz --budget-bits 4 --scheme-out mixed.toml",
     "dnnc compile lenet5.onnx --emit ir -p simplify,fuse-groups",
 )
 ENDINGS = {"npu": "npu", "c": "c", "ir": "mlir"}
@@ -32,6 +33,7 @@ def declare(p: Parser) -> None:
     arguments.file(p, "-o", "--output", metavar="FILE", help=what, endings=(".npu", ".c", ".mlir"))
     arguments.pipeline(p, "those of what is emitted")
     arguments.calibrate(p)
+    arguments.budget(p)
     p.add_argument(
         "--self-test",
         metavar="N",
@@ -73,8 +75,18 @@ def run(args: Namespace) -> None:
         network, args.target, args.emit, passes, given.calibration(args), after=_dumper(args.dump_after)
     )
     files = program.save(output)
+    files += _scheme(args, program, output)
     files += [program.save_self_test(output, args.self_test)] if args.self_test else []
     _written(args, program, files, output)
+
+
+def _scheme(args: Namespace, program: Program, output: Path) -> list[Path]:
+    """The scheme, if this run quantized: where --scheme-out says, else beside the output."""
+    from dnnc.schemes import ENDING, save
+
+    if program.network.scheme is None:
+        return []
+    return [Path(args.scheme_out) if args.scheme_out else save(program.network.scheme, output.with_suffix(ENDING))]
 
 
 def _written(args: Namespace, program: Program, files: Sequence[Path], output: Path) -> None:
@@ -126,12 +138,12 @@ def _passes(args: Namespace, network: Network) -> Pipeline:
     """The passes that run, the one to dump after among them."""
     from dnnc import api, given
 
-    default = api.default_pipeline(args.emit, network.module, args.calibrate is not None)
+    default = api.default_of(network, args.emit, args.calibrate is not None)
     passes = api.Pipeline(given.pipeline(args) or default)
     if args.dump_after:
         from dnnc.observers import known_passes
 
-        known_passes("--dump-after", [args.dump_after], passes)
+        known_passes("--dump-after", [args.dump_after], network.asked.passes(passes) if network.asked else passes)
     return passes
 
 

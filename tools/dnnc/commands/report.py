@@ -45,7 +45,9 @@ def run(args: Namespace) -> None:
         return
     if args.model is None:
         raise DnncError(Finding("dnnc report", "expected a model or --zoo, got neither.", "E0108"))
-    result = _compiled(args) if args.calibrate or args.compiled or args.model.endswith(".npu") else _analytical(args)
+    program = args.compiled or args.model.endswith(".npu")
+    quantized = args.calibrate or args.scheme or args.scheme_out
+    result = _compiled(args) if program or quantized else _analytical(args)
     if args.json or args.csv or args.wide or args.output:
         text = result.json() if args.json else result.csv() if args.csv else result.text(args.wide)
         console.write(args.output, text)
