@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -24,10 +23,9 @@ from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.choices import choice_of
 from dnnc.passes.analysis.histogram import METHODS, Histogram
-from dnnc.passes.analysis.images import read_preprocessing
 from dnnc.passes.analysis.integer_forms import bounds
 from dnnc.passes.analysis.samples import Sample, given_samples, watched
-from dnnc.passes.analysis.sources import Samples, samples_at
+from dnnc.passes.analysis.sources import Samples, samples_of
 
 RANGE = "dnn.range"
 CALIBRATED = "dnn.calibrated"  # of the module: the samples that set its ranges, and how
@@ -39,10 +37,11 @@ Method = Literal["min-max", "percentile", "mse", "entropy", "aciq"]
 class CalibratePass(ModulePass):
     """Run samples through the network and note the range of every value: those of `data`, or those of the run.
 
-    `data` is an .npz or .npy file, or a folder of arrays or pictures, these made inputs as `preprocess` says. `method` min-max
-    keeps the extremes; the others read a histogram: percentile leaves (100 - `percentile`) / 2 percent out at either end, mse
-    takes the range with the least squared error at `bits`, entropy the one that keeps the distribution best (KL), aciq the best
-    one of a Laplace distribution. A scheme may state a method of its own for a layer.
+    `data` is an .npz or .npy file, a folder of arrays or of pictures, these made inputs as `preprocess` says, or `data-free`:
+    inputs made up, which batch norms shape (`data-free:0..1` when they lie between 0 and 1). `method` min-max keeps the
+    extremes; the others read a histogram: percentile leaves (100 - `percentile`) / 2 percent out at either end, mse takes the
+    range with the least squared error at `bits`, entropy the one that keeps the distribution best (KL), aciq the best one of a
+    Laplace distribution.
     """
 
     name = "calibrate"
@@ -53,18 +52,15 @@ class CalibratePass(ModulePass):
     bits: int = 8
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        samples = self._samples(main_function(op))
+        samples = self._samples(op, store_of(ctx))
         calibrate(op, store_of(ctx), watched(samples, "calibration samples"))
         if self.method != "min-max" or any(_observer(x) for x in main_function(op).body.block.ops):
             self._narrow(op, store_of(ctx), watched(samples, "calibration samples, again"))
         if isinstance(samples, Samples):
-            plural = "s" if len(samples) != 1 else ""
-            text = f"{self.method}, {len(samples)} sample{plural}, sha256 {samples.digest()}"
-            op.attributes[CALIBRATED] = StringAttr(text)
+            op.attributes[CALIBRATED] = StringAttr(f"{self.method}, {samples.told()}")
 
-    def _samples(self, function: FuncOp) -> Sequence[Sample]:
-        how = read_preprocessing(self.preprocess) if self.preprocess else None
-        return samples_at(Path(self.data), function, how) if self.data else given_samples(self.name)
+    def _samples(self, module: ModuleOp, store: WeightStore) -> Sequence[Sample]:
+        return samples_of(module, store, self.data, self.preprocess) if self.data else given_samples(self.name)
 
     def _narrow(self, module: ModuleOp, store: WeightStore, samples: Iterable[Sample]) -> None:
         """Ranges of values that are computed, from histograms; those of inputs are theirs."""

@@ -11,15 +11,17 @@ from typing import overload
 from zipfile import BadZipFile
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
 from dnnc.ir.diagnostics import DnncError, Finding
-from dnnc.ir.interpret import input_names
+from dnnc.ir.interpret import input_names, main_function
 from dnnc.ir.types import dtype, shape_of, tensor_text
-from dnnc.passes.analysis.images import ENDINGS, Preprocessing, read_image
+from dnnc.ir.weights import WeightStore
+from dnnc.passes.analysis.images import ENDINGS, Preprocessing, read_image, read_preprocessing
 from dnnc.passes.analysis.samples import Sample
+from dnnc.passes.analysis.synthetic import is_data_free, stated, synthesize
 
 ARRAYS = (".npy", ".npz")
 
@@ -31,6 +33,7 @@ class Samples(Sequence[Sample]):
     size: int
     read: Callable[[int], Sample]
     parts: Callable[[], Sequence[bytes]]
+    made: str = ""  # how, where nobody gave them
 
     def __len__(self) -> int:
         return self.size
@@ -46,6 +49,11 @@ class Samples(Sequence[Sample]):
             raise IndexError(at)
         return self.read(at % self.size)
 
+    def told(self) -> str:
+        """What they are, in words."""
+        plural = "s" if len(self) != 1 else ""
+        return f"data-free: {self.made}" if self.made else f"{len(self)} sample{plural}, sha256 {self.digest()}"
+
     def digest(self) -> str:
         """The SHA-256 of the samples in their order: of the bytes of arrays, of the names and bytes of files."""
         state = sha256()
@@ -54,11 +62,19 @@ class Samples(Sequence[Sample]):
         return state.hexdigest()
 
 
-def of_rows(rows: Sequence[Sample]) -> Samples:
+def of_rows(rows: Sequence[Sample], made: str = "") -> Samples:
     """Samples in memory."""
-    return Samples(
-        len(rows), rows.__getitem__, lambda: [np.ascontiguousarray(x).tobytes() for row in rows for x in row]
-    )
+    parts = lambda: [np.ascontiguousarray(x).tobytes() for row in rows for x in row]  # noqa: E731
+    return Samples(len(rows), rows.__getitem__, parts, made)
+
+
+def samples_of(module: ModuleOp, store: WeightStore, source: str, preprocess: str = "") -> Samples:
+    """The samples of a path, or those that `data-free` makes up; `preprocess` says how pictures become inputs."""
+    if is_data_free(source):
+        made = synthesize(module, store, stated(source))
+        return of_rows(made.samples, made.how)
+    how = read_preprocessing(preprocess) if preprocess else None
+    return samples_at(Path(source), main_function(module), how)
 
 
 def samples_at(path: Path, function: FuncOp, preprocessing: Preprocessing | None = None) -> Samples:
@@ -121,7 +137,9 @@ def _shaped(x: np.ndarray, type_: Attribute, path: Path) -> np.ndarray:
     want = shape_of(type_)
     if x.shape != want and (1, *x.shape) != want:
         got = "x".join(map(str, x.shape)) or "a scalar"
-        message = f"expected one sample of {tensor_text(type_)}, not {got}. A stack of samples is given as the file itself."
+        message = (
+            f"expected one sample of {tensor_text(type_)}, not {got}. A stack of samples is given as the file itself."
+        )
         raise DnncError(Finding(str(path), message, "E0112"))
     return x.reshape(want)
 

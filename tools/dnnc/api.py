@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
 from dnnc.ir import text
@@ -23,12 +24,13 @@ from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
-from dnnc.passes.analysis.images import read_preprocessing
 from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.passes.analysis.samples import Sample, providing, showing
 from dnnc.passes.analysis.scheme import Scheme
-from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_at
-from dnnc.passes.calibrate import CalibratePass, Method
+from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_of
+from dnnc.passes.analysis.synthetic import WORD, is_data_free
+from dnnc.passes.calibrate import CALIBRATED, RANGE, CalibratePass, Method, range_of
+from dnnc.passes.pack_bits import PackBitsPass
 from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
@@ -51,13 +53,18 @@ if TYPE_CHECKING:
 class Calibration:
     """Unlabelled samples, how pictures among them become inputs, and how ranges are chosen from the values they give.
 
-    `samples` is a path to .npz or .npy, a folder of arrays or of pictures, or arrays [N, ...], one for each input;
+    `samples` is a path to .npz or .npy, a folder of arrays or of pictures, arrays [N, ...], one for each input, or `data-free`
+    (`data-free:0..255` when inputs lie between these): inputs made up, moved to what batch norms have stored;
     `preprocess` a .toml file or its lines; `ranges` min-max, percentile, mse, entropy or aciq.
     """
 
     samples: str | Path | np.ndarray | Sequence[np.ndarray]
     preprocess: str = ""
     ranges: Method = "min-max"
+
+
+class DataFreeWarning(UserWarning):
+    """Nobody gave samples, so that ranges come from inputs that were made up."""
 
 
 Samples = Calibration | str | Path | np.ndarray | Sequence[np.ndarray]
@@ -202,6 +209,12 @@ class Program:
             return outputs
         return self.network.run(*inputs)
 
+    @property
+    def calibrated(self) -> str | None:
+        """By which method and which samples ranges were set, if they were."""
+        told = self.network.module.attributes.get(CALIBRATED)
+        return told.data if isinstance(told, StringAttr) else None
+
     def report(self) -> Report:
         """The analytical cost report on the target."""
         return (self.graph or self.network).report(self.target)
@@ -320,11 +333,13 @@ def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
     C and report of a network with samples to calibrate with are int8, C of one that comes quantized too, with floats where
     it has no integers.
     """
-    if emit in ("c", "report") and calibrated:
+    if emit == "report" and calibrated:
         return "int8"
-    if emit == "c" and comes_quantized(module):
-        islands = {QuantizeLowerPass.name: f"{QuantizeLowerPass.name}{{islands=true}}"}
-        return ",".join(islands.get(p.name, p.name) for p in PIPELINES["int8"])
+    if emit == "c" and (calibrated or comes_quantized(module)):
+        stated = {PackBitsPass.name: f"{PackBitsPass.name}{{any-target=true}}"}
+        if not calibrated:
+            stated[QuantizeLowerPass.name] = f"{QuantizeLowerPass.name}{{islands=true}}"
+        return ",".join(stated.get(p.name, p.name) for p in PIPELINES["int8"])
     return DEFAULT_PIPELINE[emit]
 
 
@@ -336,7 +351,10 @@ def pipeline_passes(spec: str) -> list[ModulePass]:
 def run_passes(
     network: Network, passes: Sequence[ModulePass] | Pipeline, samples: Samples | None = None, after: Hook | None = None
 ) -> None:
-    """Run passes on a network in place; samples are recorded just before the first `quantize`."""
+    """Run passes on a network in place; samples are recorded just before the first `quantize`.
+
+    A float network that is quantized without samples or ranges is calibrated data-free, and a DataFreeWarning says so.
+    """
     with ExitStack() as running:
 
         def begin(one: ModulePass, module: ModuleOp) -> None:
@@ -350,10 +368,21 @@ def run_passes(
         pipeline = Pipeline(schemed.passes, before=[schemed.before, begin], after=hooks)
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
         own = any(isinstance(p, CalibratePass) for p in pipeline)
-        with showing(each), providing(None if samples is None else cache(lambda: as_samples(network, samples))):
+        quantizes = any(isinstance(p, QuantizePass) for p in pipeline)
+        given = None if samples is None else _given(samples)
+        if given is None and quantizes and not own and _wants_ranges(network.module):
+            told = (
+                "no samples are given: ranges are data-free, from inputs made up. Give samples with --calibrate X.npz."
+            )
+            warnings.warn(f"{network.name}: {told}", DataFreeWarning, stacklevel=2)
+            given = Calibration(WORD)
+        take = None if given is None else cache(lambda: as_samples(network, given))
+        if given is not None and take is not None and is_data_free(given.samples):
+            take()  # while batch norms stand
+        with showing(each), providing(take):
             pipeline[:cut].run(network, in_place=True)
-            if samples is not None and not own and any(isinstance(p, QuantizePass) for p in pipeline):
-                ranges = CalibratePass(method=samples.ranges if isinstance(samples, Calibration) else "min-max")
+            if given is not None and quantizes and not own:
+                ranges = CalibratePass(method=given.ranges)
                 schemed.note(network.module, ranges)
                 ranges.apply(network.ctx, network.module)
             pipeline[cut:].run(network, in_place=True)
@@ -361,12 +390,23 @@ def run_passes(
         network.scheme = chosen or network.scheme
 
 
+def _given(samples: Samples) -> Calibration:
+    return samples if isinstance(samples, Calibration) else Calibration(samples)
+
+
+def _wants_ranges(module: ModuleOp) -> bool:
+    """Whether no value of a float network has a range."""
+    inputs = main_function(module).body.block.args
+    ranged = any(RANGE in op.attributes for op in module.walk()) or any(range_of(v) for v in inputs)
+    return not ranged and not comes_quantized(module)
+
+
 def as_samples(network: Network, samples: Samples) -> Sequence[Sample]:
     """Samples from a file, a folder or arrays, as one list of inputs each."""
-    given = samples if isinstance(samples, Calibration) else Calibration(samples)
+    given = _given(samples)
     function, source = main_function(network.module), given.samples
     if isinstance(source, (str, Path)):
-        return samples_at(Path(source), function, read_preprocessing(given.preprocess) if given.preprocess else None)
+        return samples_of(network.module, store_of(network.ctx), str(source), given.preprocess)
     arrays = [source] if isinstance(source, np.ndarray) else list(source)
     return of_rows(cut_samples(arrays, function.function_type.inputs.data, "calibration samples"))
 

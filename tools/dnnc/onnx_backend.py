@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from dnnc.backends.c.target import compile_and_load, emit
 from dnnc.frontend.onnx import import_onnx
 from dnnc.frontend.onnx.signature import symbols
 from dnnc.ir.context import make_context
-from dnnc.ir.diagnostics import DnncError, UnsupportedError
+from dnnc.ir.diagnostics import DnncError, Finding, UnsupportedError
 from dnnc.ir.interpret import evaluate
 from dnnc.ir.weights import store_of
 from dnnc.passes import pipeline
@@ -66,7 +67,12 @@ def prepare_npu(model: onnx.ModelProto, calibrate: api.Samples | None = None, ta
 def _simulated(model: onnx.ModelProto, dims: dict[str, int], calibrate: api.Samples | None, target: str) -> Run:
     network = api.load(model, dims)
     try:
-        program = api.compile(network, target, "npu", calibrate=calibrate)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", api.DataFreeWarning)
+            program = api.compile(network, target, "npu", calibrate=calibrate)
+    except api.DataFreeWarning as e:
+        message = "expected calibrated ranges, not a network without any. Give samples as `calibrate`."
+        raise UnsupportedError(Finding("main", message, "E0701")) from e
     except UnsupportedError:
         raise
     except DnncError as e:  # a network this backend cannot take as it is: not calibrated, or too large for the target

@@ -97,7 +97,7 @@ def _npu(network: api.Network, simplified: api.Network, target: str, samples: ap
     note = _on_chip(program.network.module)
     if not supposed:
         return Answer(YES, sizes, notes=note)
-    how = "checked with made-up ranges; compiling needs real ones. Give samples with --calibrate X.npz."
+    how = "checked with made-up ranges. Give samples with --calibrate X.npz; without any, ranges are data-free."
     return Answer(ONCE_CALIBRATED, sizes, notes=(how, *note))
 
 

@@ -1,4 +1,4 @@
-"""Warnings about plug-ins as lines on stderr, like every other message of the commands."""
+"""Warnings of dnnc as lines on stderr, like every other message of the commands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from dnnc import console
 
+TOLD = ("PluginWarning", "DataFreeWarning")
+
 
 @contextmanager
 def warned(who: str) -> Iterator[None]:
@@ -17,11 +19,12 @@ def warned(who: str) -> Iterator[None]:
         usual = warnings.showwarning
 
         def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
-            if category.__name__ == "PluginWarning":  # by name: its module costs more than `--help` may
+            if category.__name__ in TOLD:  # by name: its module costs more than `--help` may
                 console.error("warning", str(message), who)
             else:
                 usual(message, category, *place, **more)
 
         warnings.showwarning = show
+        warnings.filterwarnings("always", message=".*no samples are given")
         warnings.filterwarnings("always", message="plug-in '")  # shown, and no error even under `python -W error`
         yield

@@ -321,8 +321,8 @@ BAD = {
         "pipeline: expected a pass or a pipeline, not 'simplfy'. Did you mean simplify",
     ),
     "uncalibrated": (
-        ("compile", LENET),
-        "main: expected calibrated ranges, not a network without any. Give samples with --calibrate X.npz.",
+        ("compile", LENET, "--calibrate", "none.npz"),
+        "none.npz: expected an .npz or .npy file, found nothing there. Check the path.",
     ),
     "samples": (
         ("compile", LENET, "--calibrate", LENET),
@@ -364,7 +364,7 @@ def test_inputs_of_the_wrong_type_and_shape_are_told(tmp_path, capsys):
 
 
 def test_nothing_half_written_is_left_behind(tmp_path, capsys):
-    code, _, _ = run(capsys, "compile", LENET, "-o", str(tmp_path / "l.npu"))
+    code, _, _ = run(capsys, "compile", LENET, "--calibrate", "none.npz", "-o", str(tmp_path / "l.npu"))
     assert code == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -384,3 +384,15 @@ def test_a_program_keeps_the_names_of_inputs_and_outputs(tmp_path, capsys):
     np.savez(given, x=np.ones((1, 4), np.float32))
     assert run(capsys, "run", npu, "-i", given, "-o", made)[0] == 0
     assert np.load(made)["y"].shape == (1, 2, 3)
+
+
+def test_without_samples_ranges_are_data_free_and_it_says_so(tmp_path, capsys):
+    out = str(tmp_path / "l.npu")
+    code, said, err = run(capsys, "compile", LENET, "-o", out)
+    assert code == 0 and "l: no samples are given: ranges are data-free" in err
+    assert "calibrated min-max, data-free: 32 inputs of 1/f noise of mean 0 and deviation 1" in said
+    code, said, err = run(
+        capsys, "compile", LENET, "-o", out, "--calibrate", "data-free:0..1", "--ranges", "mse", "--json"
+    )
+    assert code == 0 and "warning" not in err
+    assert json.loads(said)["calibrated"] == "mse, data-free: 32 inputs of 1/f noise from 0 to 1"

@@ -92,12 +92,15 @@ def _scheme(args: Namespace, program: Program, output: Path) -> list[Path]:
 def _written(args: Namespace, program: Program, files: Sequence[Path], output: Path) -> None:
     if args.json:
         written = [_file(path) for path in files]
-        console.json({"emit": args.emit, "target": args.target, "files": written, **_figures(program)})
+        told = {"calibrated": program.calibrated} if program.calibrated else {}
+        console.json({"emit": args.emit, "target": args.target, **told, "files": written, **_figures(program)})
         return
     for path in files:
         console.tell(f"{path}  {path.stat().st_size:,} bytes")
     for what, value in _figures(program).items():
         console.tell(f"  {what.replace('_', ' ')} {value:,}")
+    if program.calibrated:
+        console.tell(f"  calibrated {program.calibrated}")
     console.hint(_next(args, output))
 
 
