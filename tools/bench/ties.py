@@ -9,7 +9,7 @@ fusion ONNX Runtime adds products in float32 too: then the bound is 2^-15 + 2^-2
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -22,7 +22,7 @@ from dnnc import api
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, QSoftmaxOp, Sum
-from dnnc.ir.dnn.movement import Movement
+from dnnc.ir.dnn.movement import ConcatOp, Movement
 from dnnc.ir.dnn.quantize import RequantizeOp, along
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate, main_function
@@ -90,22 +90,53 @@ def _info(name: str, x: np.ndarray) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
 
 
-@dataclass
-class _Last:
-    """The last operation that rounds: its exact values, and how far what is rounded may be from them."""
+@dataclass(frozen=True)
+class Rounded:
+    """A value that an operation rounded: what it was exactly, and how far from that another engine may have had it."""
 
-    operator: str = "-"
-    exact: np.ndarray | None = None
-    loose: np.ndarray | float = 0.0
+    operator: str
+    exact: np.ndarray
+    loose: np.ndarray
+
+    def moved(self, op: Movement) -> Rounded:
+        """The same after an operation that puts values elsewhere."""
+        exact, loose = (op.run([a.reshape(op.shape())])[0] for a in (self.exact, self.loose))
+        return Rounded(self.operator, exact, loose)
+
+
+def given(x: np.ndarray) -> Rounded:
+    """Integers that nothing rounded."""
+    return Rounded("-", x.astype(np.float64), np.zeros(x.shape))
+
+
+def joined(parts: Sequence[Rounded], axis: int) -> Rounded:
+    """Rounded values one after another along an axis."""
+    exact, loose = (np.concatenate([getattr(p, n) for p in parts], axis) for n in ("exact", "loose"))
+    return Rounded(parts[0].operator, exact, loose)
+
+
+@dataclass
+class _Followed:
+    """The rounded values of a layer, by value; `sums` is how far another engine's sums may be off."""
+
+    values: dict[SSAValue, Rounded] = field(default_factory=dict)
+    sums: dict[SSAValue, np.ndarray | float] = field(default_factory=dict)
 
     def see(self, op: DnnOp, operands: Sequence[np.ndarray]) -> None:
         """Take in an operation that is no contraction."""
         if (found := unrounded(op, operands)) is not None:
             exact, factor = found
-            self.operator, self.exact, self.loose = op.name, exact, np.broadcast_to(self.loose * factor, exact.shape)
-        elif self.exact is not None and moves(op):
-            assert isinstance(self.loose, np.ndarray)
-            self.exact, self.loose = (op.run([a.reshape(op.shape())])[0] for a in (self.exact, self.loose))
+            loose = np.broadcast_to(self.sums.get(op.operands[0], 0.0) * factor, exact.shape)
+            self.values[op.results[0]] = Rounded(op.name, exact, loose)
+            return
+        parts = [self.values[v] for v in op.operands if v in self.values]
+        if isinstance(op, ConcatOp) and parts:
+            each = [self.values.get(v, given(x)) for v, x in zip(op.operands, operands)]
+            self.values[op.result] = joined(each, op.axis.data)
+        elif len(parts) == 1 and isinstance(op, Movement) and not op.is_view():
+            self.values[op.results[0]] = parts[0].moved(op)
+        elif len(parts) == 1 and operands[0].size == parts[0].exact.size:
+            self.values[op.results[0]] = parts[0]
 
 
 class Walk:
@@ -136,22 +167,23 @@ class Walk:
             last, ours = self._run(network, [known[n] for n in read])
             _judge(layer, last, ours, known[name])
 
-    def _run(self, network: api.Network, inputs: Sequence[np.ndarray]) -> tuple[_Last, np.ndarray]:
+    def _run(self, network: api.Network, inputs: Sequence[np.ndarray]) -> tuple[Rounded | None, np.ndarray]:
         store, block = store_of(network.ctx), main_function(network.module).body.block
         values: dict[SSAValue, np.ndarray] = dict(zip(block.args, inputs))
         values |= {op.result: op.array(store) for op in block.ops if isinstance(op, ConstOp)}
-        last = _Last()
+        followed = _Followed()
 
         def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
             operands = [values[v] for v in op.operands]
             values.update(zip(op.results, results))
             if isinstance(op, ConvOp | MatmulOp):
-                last.loose = 0.5 * self.real_bias + (0.0 if self.fused else looseness(op, operands))
+                followed.sums[op.result] = 0.5 * self.real_bias + (0.0 if self.fused else looseness(op, operands))
             else:
-                last.see(op, operands)
+                followed.see(op, operands)
 
         (ours,) = evaluate(network.module, inputs, store, observe)
-        return last, ours
+        assert block.last_op is not None
+        return followed.values.get(block.last_op.operands[0]), ours
 
     def _network(self, name: str, known: Arrays) -> tuple[api.Network, list[str]]:
         model, read = layer_of(self.model, name, known)
@@ -167,11 +199,6 @@ def showing(model: ModelProto, names: Sequence[str]) -> ModelProto:
     have = {o.name for o in shown.graph.output}
     shown.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in have)
     return shown
-
-
-def moves(op: DnnOp) -> bool:
-    """Whether an operation puts values in another order: what views do not."""
-    return isinstance(op, Movement) and not op.is_view()
 
 
 def looseness(op: ConvOp | MatmulOp, operands: Sequence[np.ndarray]) -> np.ndarray:
@@ -222,19 +249,17 @@ def _factor(multiplier: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     return np.ldexp(np.asarray(q, np.float64), -np.asarray(shift, np.int64))
 
 
-def _judge(layer: LayerTies, last: _Last, ours: np.ndarray, theirs: np.ndarray) -> None:
+def _judge(layer: LayerTies, last: Rounded | None, ours: np.ndarray, theirs: np.ndarray) -> None:
     difference = np.abs(ours.astype(np.int64) - theirs.astype(np.int64))
     wrong = difference > 0
-    layer.operator = last.operator
+    layer.operator = last.operator if last is not None else "-"
     layer.elements += ours.size
     layer.differing += (n := int(wrong.sum()))
     layer.largest = max(layer.largest, int(difference.max(initial=0)))
-    if not n:
-        return
-    if last.exact is None or last.exact.size != ours.size:
+    if n and (last is None or last.exact.size != ours.size):
         layer.farthest, layer.unexplained = np.inf, layer.unexplained + n
-        return
-    v, loose = (a.reshape(ours.shape)[wrong] for a in (last.exact, np.broadcast_to(last.loose, last.exact.shape)))
-    far = np.abs(v - np.floor(v) - 0.5)
-    layer.farthest = max(layer.farthest, float(far.max()))
-    layer.unexplained += int(np.count_nonzero(far >= NEAR + loose))
+    elif n and last is not None:
+        v, loose = (a.reshape(ours.shape)[wrong] for a in (last.exact, last.loose))
+        far = np.abs(v - np.floor(v) - 0.5)
+        layer.farthest = max(layer.farthest, float(far.max()))
+        layer.unexplained += int(np.count_nonzero(far >= NEAR + loose))
