@@ -11,13 +11,14 @@ from dnnc.backends.c.api import Interface, Port
 from dnnc.backends.c.data import Blob
 from dnnc.ir.weights import atomic_file
 from dnnc.passes.analysis.allocation import MemPlan
+from dnnc.passes.analysis.spaces import Space
 
 
 @dataclass(frozen=True)
 class CProgram:
     """Generated text and what a caller must provide; `weights` is the content of the .bin file, if there is one.
 
-    `probes` are the values a debug build hands out, by number.
+    `arena` is what lies where in its one memory; `probes` are the values a debug build hands out, by number.
     """
 
     interface: Interface
@@ -25,6 +26,7 @@ class CProgram:
     source: str
     weights: Blob
     plan: MemPlan
+    arena: Space
     probes: tuple[SSAValue, ...] = ()
 
     @property

@@ -13,6 +13,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import SSAValue
 
 from dnnc.backends.c import api
+from dnnc.backends.c.arena import arena_of
 from dnnc.backends.c.data import Blob, weights_source
 from dnnc.backends.c.kernel import Kernel, Scratch
 from dnnc.backends.c.load import Compiled, compile_and_load
@@ -103,7 +104,8 @@ class _Writer:
         memory = self.memory.plan.peak, self.options.align
         interface = api.Interface(self.name, *ports, *memory, size, in_file, macs, exact)
         source = self._source(interface, functions, calls)
-        return CProgram(interface, api.header(interface), source, self.blob, self.memory.plan, tuple(probes))
+        arena = arena_of(self.graph, self.memory)
+        return CProgram(interface, api.header(interface), source, self.blob, self.memory.plan, arena, tuple(probes))
 
     def _source(self, interface: api.Interface, functions: list[str], calls: list[str]) -> str:
         data = (
