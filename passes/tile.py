@@ -11,6 +11,7 @@ What stays in floating point on the host moves into the functions @prologue (bef
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -21,12 +22,11 @@ from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.rewriter import InsertPoint, Rewriter
 
 from dnnc.ir import fixed
 from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, UnsupportedError, where
-from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, SliceOp, Strided, TransposeOp, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.fixed import RECORD
@@ -34,13 +34,17 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import QuantType, integer_range, shape_of
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.group import UI8, Group, Levels, group_of
 from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
 from dnnc.passes.analysis.strides import blocks, reshaped
 from dnnc.passes.analysis.tiling import SLACK_PERCENT, search
 from dnnc.passes.schedule.host import Parts, source_name, split
 from dnnc.passes.schedule.moves import Mover, fill_tile
 from dnnc.passes.schedule.nest import Nest
+from dnnc.passes.schedule.stripes import Stored, Stripes
+from dnnc.passes.schedule.units import cut, inlined, is_stack
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,14 @@ class TilePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         arch, store = of_module(op), store_of(ctx)
-        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
-            _cut(group)
+        groups = [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]
+        stacks = [(inlined(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
+        for group in groups:
+            if group.parent is not None:
+                cut(group)
         parts = split(op)
         block = Block()
-        _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block).build(parts)
+        _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block, stacks).build(parts)
         main = main_function(op)
         for function in parts.host_functions():
             op.body.block.insert_op_before(function, main)
@@ -71,54 +78,19 @@ class TilePass(ModulePass):
         main.erase(safe_erase=False)
 
 
-def _cut(group: GroupOp) -> None:
-    """Replace a group that is not one pass through the machine by groups that are, each as long as it can be."""
-    body = group.body_ops()
-    if len(body) < 2 or _runs(group):
-        return
-    mapping: dict[SSAValue, SSAValue] = dict(zip(group.body.block.args, group.inputs))
-    chain: list[DnnOp] = []
-    for op in body:
-        clone = op.clone(mapping)
-        clone.location = op.location
-        Rewriter.insert_op(clone, InsertPoint.before(group))
-        chain.append(clone)
-    Rewriter.replace_op(group, [], [mapping[v] for v in group.yielded()])
-    while chain:
-        chain = chain[_first_unit(chain) :]
-
-
-def _first_unit(chain: list[DnnOp]) -> int:
-    """Make a group of the longest beginning of a chain that runs as one, or of all of it; the number of its operations."""
-    for n in (*reversed(range(1, len(chain))), len(chain)):
-        group, replaced = GroupOp.of(chain[:n], chain[n - 1].location)
-        Rewriter.insert_op(group, InsertPoint.before(chain[n - 1]))
-        if n < len(chain) and not _runs(group):
-            Rewriter.erase_op(group)
-            continue
-        for old, new in zip(replaced, group.results):
-            old.replace_all_uses_with(new)
-        for op in reversed(chain[:n]):
-            Rewriter.erase_op(op)
-        return n
-    raise AssertionError("a chain has a first operation")
-
-
-def _runs(group: GroupOp) -> bool:
-    if isinstance(group.body_ops()[0], Movement):
-        return len(group.body_ops()) == 1
-    try:
-        group_of(group.body.block, "group", group.location)
-    except UnsupportedError:
-        return False
-    return True
-
-
 class _Builder:
     """Emits the schedule of all layers into one block."""
 
-    def __init__(self, arch: Accelerator, store: WeightStore, slack: int, block: Block) -> None:
+    def __init__(
+        self,
+        arch: Accelerator,
+        store: WeightStore,
+        slack: int,
+        block: Block,
+        stacks: Sequence[tuple[list[GroupOp], Attribute | None]],
+    ) -> None:
         self.arch, self.store, self.slack, self.block = arch, store, slack, block
+        self.stacks = {op: stack for stack in stacks for op in stack[0]}
         self.mover = Mover(arch, block)
         self.places: dict[SSAValue, SSAValue] = {}
         self.packed: dict[SSAValue, SSAValue] = {}
@@ -138,7 +110,10 @@ class _Builder:
                 self.places[op.results[0]] = self.places[op.operands[0]]
                 continue
             try:
-                self._group(op)
+                if op not in self.stacks:
+                    self._group(op)
+                elif op is self.stacks[op][0][-1]:
+                    self._stack(*self.stacks[op])
             except UnsupportedError as error:
                 problems.unsupported += error.findings
                 self.places |= {r: self._dram("refused", "arena", r.type) for r in op.results}
@@ -157,6 +132,47 @@ class _Builder:
             _Move(self, op, body[0], name).emit()
         else:
             self._layer(op, name)
+
+    def _stack(self, ops: Sequence[GroupOp], steps: Attribute | None) -> None:
+        """Layers that run depth-first, as steps over the output of the last."""
+        units = [unit_of(op, self._name(op)) for op in ops]
+        found = stack_of([u for u in units if u]) if all(units) else None
+        plan = (
+            depth_first.planned(found[0], self.arch, steps.data if isinstance(steps, Ints) else None) if found else None
+        )
+        if found is None or plan is None:
+            text = "groups that fit on chip together were expected in a group of groups"
+            todo = "Take them apart, or choose a target with one larger memory for inputs and outputs."
+            raise UnsupportedError(Finding(where(ops[0].location, "group"), f"{text}. {todo}", "E0804"))
+        stack, values = found
+        ends = [t for t in range(len(values)) if stack.tensors[t].loaded or t == stack.members[-1].out]
+        outside = {t: self._planes(values[t], units[stack.users(t)[0]].group.layer.name) for t in ends}
+        parts = [Stored(u.op, u.group, self._stored_of(u.op, u.group)) for u in units if u]
+        Stripes(plan, parts, outside, self.block).emit()
+
+    def _planes(self, value: SSAValue, name: str) -> SSAValue:
+        """Where a tensor of planes lies, as [image, channel, row, column] with columns that touch."""
+        shape = shape_of(value.type)
+        made = value not in self.places
+        layout = reshaped(layout_of(self.home(value, name)), shape)
+        if layout is None or (shape[3] > 1 and layout.strides[3] != 1):
+            layout = Strided.rows(shape)
+            if not made:
+                return self.pack(value, name)
+            del self.homes[value], self.places[value]
+        place = self.home(value, name)
+        return place if layout == layout_of(place) else self.part(place, layout)
+
+    def _stored_of(self, op: GroupOp, group: Group) -> dict[str, SSAValue]:
+        """The constants of a layer of a stack, off chip."""
+        name, stored = group.layer.name, {}
+        if group.weights is not None:
+            stored["weight"] = self._constant(op.inputs[group.weights])
+        if group.layer.records:
+            stored["parameter"] = self._stored(f"{name}.post", self._records(op, group))
+        if group.layer.table:
+            stored["table"] = self._stored(f"{name}.table", group.table(lambda i: self._array(op, i)))
+        return stored
 
     def _layer(self, op: GroupOp, name: str) -> None:
         group = group_of(op.body.block, name, op.location)
@@ -278,6 +294,9 @@ class _Builder:
         bias = np.zeros(channels, np.int64)
         if group.bias is not None:
             bias = np.broadcast_to(self._array(op, group.bias).reshape(-1), bias.shape).astype(np.int64)
+        if layer.values > 1:
+            _check_sums(op, group, np.abs(bias) + layer.C * layer.taps * layer.values)
+            return bias.astype(np.int32)
         low, high = integer_range(x.storage)
         if not isinstance(op.inputs[group.weights].owner, ConstOp):
             most = np.full((1, layer.C * layer.taps), _reach(_element(op.inputs[group.weights])))

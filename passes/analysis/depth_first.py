@@ -1,0 +1,407 @@
+"""How a stack of layers runs depth-first on a target: the steps that move the least data among those that fit.
+
+Every cut of the output into rows and columns is looked at, rolling or with halo; those that fit are taken in the order of
+a lower bound of their DRAM bytes until none can be better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.fixed import TABLE_BYTES
+from dnnc.passes.analysis import timing
+from dnnc.passes.analysis.candidates import splits
+from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
+from dnnc.passes.analysis.tiling import ALIGN, MAX_CHANNELS, MAX_RUN, MAX_RUNS
+
+LOOKED_AT = 24
+"""Cuts whose tiles are chosen, the best by their bound first."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """How a layer of a stack runs within a step: tile of channels and summed channels, rows a tile, what stays on chip.
+
+    `weights` and `records` are resident for all steps, or `whole` for one, or come in tiles of `channels`.
+    """
+
+    channels: int
+    reduction: int
+    rows: int
+    sums_copies: int
+    weights: str
+    records: str
+    copies: int = 2
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A cut of the output, with what every tensor holds along each axis."""
+
+    stack: Stack
+    rows: int
+    columns: int
+    rolls: bool
+    reach: tuple[tuple[Reach, ...], tuple[Reach, ...]]
+
+    @property
+    def early(self) -> int:
+        """Steps before the one that makes the first row."""
+        return int(warm_up(list(self.reach[0]))) if self.rolls else 0
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Trips of the loops over rows and over columns."""
+        height, width = self.stack.output.size
+        return -(-height // self.rows) + self.early, -(-width // self.columns)
+
+    @property
+    def passes(self) -> int:
+        """How often everything that is not resident comes."""
+        return prod(self.steps) * self.stack.images
+
+    def held(self, tensor: int, ahead: bool = False) -> tuple[int, int]:
+        """Rows and columns of a tensor's buffer."""
+        used, (y, x) = self.stack.used[tensor], (axis[tensor] for axis in self.reach)
+        spare = int(y.step) * (self.rolls and ahead and self.waits(tensor))
+        return min(int(y.size) + spare, used[0]), min(int(x.size), used[1])
+
+    def waits(self, tensor: int) -> bool:
+        """Whether a tensor comes from or goes to DRAM, so that rows to spare let transfers run beside the rest."""
+        return self.stack.tensors[tensor].loaded or tensor == self.stack.members[-1].out
+
+    def made(self, tensor: int) -> tuple[int, int]:
+        """Rows and columns of a tensor that a step makes."""
+        used, (y, x) = self.stack.used[tensor], (axis[tensor] for axis in self.reach)
+        return int(y.high - y.fresh), min(int(x.size), used[1])
+
+    def bytes(self, tensor: int, ahead: bool = False) -> int:
+        """Bytes of a tensor's buffer."""
+        return _aligned(self.stack.tensors[tensor].channels * prod(self.held(tensor, ahead)))
+
+    def moved(self, tensor: int) -> int:
+        """Bytes loaded or stored of a tensor."""
+        used = self.stack.used[tensor]
+        sums = [
+            covered(int(r.fresh - self.early * r.step * (axis == 0)), int(r.high - r.fresh), int(r.step), n, trips)
+            for axis, (r, n, trips) in enumerate(zip((a[tensor] for a in self.reach), used, self.steps))
+        ]
+        return self.stack.images * self.stack.tensors[tensor].channels * prod(sums)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a stack, how its layers run within one, and whether there are rows to spare for loading ahead."""
+
+    cut: Cut
+    shares: tuple[Share, ...]
+    ahead: bool
+    dram_bytes: int
+    cycles: int
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGN) * ALIGN
+
+
+def weight_bytes(layer: Layer) -> int:
+    """Bytes of a layer's weights."""
+    return (
+        0 if layer.kind == "none" else layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps
+    )
+
+
+def post_bytes(layer: Layer) -> int:
+    """Bytes of a layer's records and table."""
+    return _aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
+
+
+def cuts(stack: Stack, arch: Accelerator) -> list[Cut]:
+    """Every cut whose tensors fit beside the weights it keeps, those with the lowest bound on DRAM bytes first."""
+    height, width = stack.output.size
+    rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
+    room, found = arch.holding("input").bytes, []
+    for rolls in (False, True) if stack.rolls else (False,):
+        reach = reaches(stack, 0, rows, rolls), reaches(stack, 1, columns, False)
+        if reach[0] is None or reach[1] is None:
+            return []
+        bound, peak = _bound(stack, (reach[0], reach[1]), (rows, columns), rolls, room)
+        for i in np.flatnonzero((peak <= room) & ~(rolls & (rows == height))):
+            found.append((int(bound[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls))
+    return [cut for _, _, *size in sorted(found)[:LOOKED_AT] if (cut := cut_of(stack, *size)) is not None]
+
+
+def cut_of(stack: Stack, rows: int, columns: int, rolls: bool) -> Cut | None:
+    """The cut of the output into `rows` x `columns`; None when branches advance at different speeds."""
+    found, rolls = [], rolls and rows < stack.output.size[0]  # one step has nothing to roll
+    for axis, size in enumerate((rows, columns)):
+        reach = reaches(stack, axis, size, rolls and axis == 0)
+        if reach is None:
+            return None
+        several = size < stack.output.size[axis]
+        found.append(tuple(r if several else _whole(r, stack.used[t][axis]) for t, r in enumerate(reach)))
+    return Cut(stack, rows, columns, rolls, (found[0], found[1]))
+
+
+def _whole(r: Reach, used: int) -> Reach:
+    """The reach of the only step: what there is of the tensor."""
+    low, high = max(int(r.low), 0), min(int(r.high), used)
+    return Reach(low, high, int(r.step), low)
+
+
+def _bound(
+    stack: Stack, reach: tuple[list[Reach] | None, ...], size: tuple[Int, Int], rolls: bool, room: int
+) -> tuple[Int, Int]:
+    """(a lower bound of the bytes moved, the least bytes of the tensors' memory) of cuts."""
+    ys, xs = reach
+    trips = [-(-n // s) for n, s in zip(stack.output.size, size)]
+    held, moved = [], np.zeros_like(size[0])
+    for t, (tensor, used, y, x) in enumerate(zip(stack.tensors, stack.used, ys, xs)):
+        box = [np.minimum(y.size, used[0]), np.minimum(x.size, used[1])]
+        held.append(tensor.channels * box[0] * box[1])
+        if tensor.loaded or t == stack.members[-1].out:
+            # what is clipped at both borders of a tensor is at most what the first and the last step lack
+            halo = [np.maximum(n, (k - 1) * r.step + 1) for n, k, r in zip(used, trips, (y, x))]
+            moved = moved + tensor.channels * (used[0] if rolls else halo[0]) * halo[1]
+    weights = sum(weight_bytes(m.layer) for m in stack.members)
+    if rolls:
+        return moved + weights, sum(held) + weights
+    live = [
+        [h for t, h in enumerate(held) if stack.users(t)[0] <= i <= stack.users(t)[-1]]
+        for i in range(len(stack.members))
+    ]
+    peak = np.maximum.reduce([sum(part) for part in live])
+    again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - (room - peak))
+    return moved + weights + again, peak
+
+
+@dataclass(frozen=True)
+class Option:
+    """A tile of a layer within a step: what it holds, and its cycles on the matrix unit and after the last tile."""
+
+    channels: int
+    reduction: int
+    rows: int
+    sums_copies: int
+    weight_tile: int
+    loads: int
+    mm: int
+    post: int
+    stall: int
+
+
+@lru_cache(maxsize=65536)
+def options(layer: Layer, rows: int, columns: int, arch: Accelerator) -> tuple[Option, ...]:
+    """Tiles for a step that makes `rows` x `columns` of a layer's output, the fastest first."""
+    z = splits(layer.M) if layer.kind != "depthwise" or layer.M == layer.C else np.array([layer.M])
+    z = z[z < MAX_CHANNELS]
+    pool, dense = layer.pool, layer.kind == "dense"
+    across = min((columns - 1) * pool.stride[1] + pool.extent[1], layer.sums[1])
+    copies = np.array([2, 1] if layer.kind != "none" else [1])
+    parts = np.unique(-(-layer.C // np.array([1, 2, 4, 8, 16]))) if dense else np.array([layer.C])
+    z, copies, k = (g.reshape(-1) for g in np.meshgrid(z, copies, parts, indexing="ij"))
+    room = arch.holding("accumulator").bytes // copies // ALIGN * ALIGN // (4 * z * across)
+    most = (room - pool.extent[0]) // pool.stride[0] + 1 if layer.kind != "none" else np.full_like(z, rows)
+    # the first window of the tensor may begin in the padding, so that its rows of sums are all there is
+    most = np.where(room >= layer.sums[0], rows, most)
+    run = k * layer.taps
+    keep = (most >= 1) & (run < MAX_RUN) & (z < MAX_RUNS)
+    z, copies, k, most = z[keep], copies[keep], k[keep], np.minimum(most[keep], rows)
+    chunks = -(-rows // np.maximum(most, 1))
+    deep = -(-rows // chunks)
+    down = np.minimum((deep - 1) * pool.stride[0] + pool.extent[0], layer.sums[0])
+    pixels, tiles = down * across, layer.groups * -(-layer.M // z) * chunks
+    window = timing.Window(layer.window.kernel, layer.window.stride, down)  # pyright: ignore
+    folds = -(-layer.C // k) if dense else np.ones_like(z)
+    if dense:
+        each = timing.product(k * layer.taps, z, pixels, 0, arch, window).cycles
+    elif layer.kind == "depthwise":
+        each = timing.depthwise(layer.taps, z, pixels, 0, arch, window).cycles
+    else:
+        each = np.zeros_like(z)
+    windows = deep * columns * prod(pool.kernel) if layer.pooled else 0
+    after = arch.ppu.setup_cycles + -(-z // arch.ppu.lanes) * (pixels + windows) * timing.passes(layer.levels)
+    stall = np.where(copies == 2, after, tiles * after) * (layer.kind != "none")
+    size = z * (k if dense else 1) * layer.taps * (layer.kind != "none")
+    loads = np.where((folds > 1) & (chunks > 1), chunks, 1)
+    columns_of = (z, k, deep, copies, -(-size // ALIGN) * ALIGN, loads, each * tiles * folds, after * tiles, stall)
+    order = np.lexsort((columns_of[4], np.maximum(columns_of[6], columns_of[7]) + stall))
+    return tuple(Option(*(int(c[i]) for c in columns_of)) for i in order)
+
+
+def chosen(cut: Cut, arch: Accelerator) -> Plan | None:
+    """The plan of a cut, None when it does not fit."""
+    return _Choice(cut, arch).plan()
+
+
+class _Choice:
+    """Tiles and residency of the layers of one cut."""
+
+    def __init__(self, cut: Cut, arch: Accelerator) -> None:
+        self.cut, self.arch, self.stack = cut, arch, cut.stack
+        self.layers = [m.layer for m in cut.stack.members]
+        self.options = [options(m.layer, *cut.made(m.out), arch) for m in cut.stack.members]
+        self.room = arch.holding("input").bytes
+        self.once = cut.passes == 1
+
+    def plan(self) -> Plan | None:
+        """The plan, None when it does not fit."""
+        if not all(self.options):
+            return None
+        resident = self._resident()
+        records = self._records()
+        if resident is None or records is None:
+            return None
+        picked = [self._pick(i, resident) for i in range(len(self.layers))]
+        if any(option is None for option in picked):
+            return None
+        shares = tuple(
+            self._share(i, option, copies, resident, records[i]) for i, (option, copies) in enumerate(picked)
+        )  # pyright: ignore
+        ahead = self.cut.rolls and self._held(0, ahead=True) + self._weights(resident) <= self.room
+        fastest = [option for option, _ in picked if option]  # pyright: ignore
+        moved = self._moved(fastest, shares)
+        return Plan(self.cut, shares, ahead, moved, self._cycles(fastest, shares))
+
+    def _held(self, member: int, ahead: bool = False) -> int:
+        """Bytes of the tensors alive while a layer runs: all where rows roll."""
+        every = range(len(self.stack.tensors))
+        alive = [t for t in every if self.cut.rolls or self.stack.users(t)[0] <= member <= self.stack.users(t)[-1]]
+        return sum(self.cut.bytes(t, ahead) for t in alive)
+
+    def _weights(self, resident: frozenset[int]) -> int:
+        return sum(_aligned(weight_bytes(self.layers[i])) for i in resident)
+
+    def _free(self, member: int, resident: frozenset[int]) -> int:
+        return self.room - self._held(member) - self._weights(resident)
+
+    def _resident(self) -> frozenset[int] | None:
+        """The layers whose weights stay: all where rows roll, as many bytes as fit where tiles follow one another."""
+        weighty = [i for i, layer in enumerate(self.layers) if layer.kind != "none"]
+        if self.cut.rolls:
+            every = frozenset(weighty)
+            return every if self._free(0, every) >= 0 else None
+        kept: frozenset[int] = frozenset()
+        for i in sorted(weighty, key=lambda i: -weight_bytes(self.layers[i])) if not self.once else ():
+            more = kept | {i}
+            if all(self._free(j, more) >= self._least(j, more) for j in range(len(self.layers))):
+                kept = more
+        return kept
+
+    def _least(self, member: int, resident: frozenset[int]) -> int:
+        """Bytes of the smallest tile of weights that does not slow a layer of channels down by the array's columns."""
+        if member in resident or self.layers[member].kind == "none":
+            return 0
+        wide = [
+            o.weight_tile
+            for o in self.options[member]
+            if o.channels >= min(self.arch.array.columns, self.layers[member].M)
+        ]
+        return 2 * min(wide or [o.weight_tile for o in self.options[member]])
+
+    def _pick(self, member: int, resident: frozenset[int]) -> tuple[Option, int] | None:
+        """The fastest tile of a layer for which there is room, and the copies of its weights."""
+        free = self._free(member, resident)
+        if member in resident or self.layers[member].kind == "none":
+            whole = [o for o in self.options[member] if o.reduction == self.layers[member].C]
+            return (whole[0], 1) if whole and free >= 0 else None
+        best = None
+        for copies in (2, 1):
+            fits = [o for o in self.options[member] if copies * o.weight_tile <= free]
+            fewest = min((o.loads for o in fits), default=0)
+            for o in fits:
+                if o.loads == fewest:
+                    load = weight_bytes(self.layers[member]) * o.loads // self.arch.dma.bytes_per_cycle
+                    busy = max(o.mm, o.post) + o.stall
+                    key = (o.loads, max(busy, load) if copies == 2 else busy + load)
+                    best = min(best, (key, o, copies), key=lambda b: b[0]) if best else (key, o, copies)
+                    break
+        return (best[1], best[2]) if best else None
+
+    def _records(self) -> list[str] | None:
+        """Where the records of each layer stay: as many as fit, the largest first."""
+        room, sizes = self.arch.holding("parameter").bytes, [post_bytes(layer) for layer in self.layers]
+        tile = [_aligned(layer.record * min(layer.M, 64)) * 2 + TABLE_BYTES * layer.table for layer in self.layers]
+        found = ["tile"] * len(sizes)
+        together = self.cut.rolls
+        for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+            if self.once and sizes[i] <= room:
+                found[i] = "whole"
+                continue
+            kept = [j for j, f in enumerate(found) if f == "resident"] + [i]
+            others = [t for j, t in enumerate(tile) if j not in kept]
+            least = sum(others) if together else max(others, default=0)
+            if sum(sizes[j] for j in kept) + least <= room:
+                found[i] = "resident"
+        if not together and not self.once:
+            left = room - sum(s for s, f in zip(sizes, found) if f == "resident")
+            found = ["whole" if f == "tile" and s <= left else f for s, f in zip(sizes, found)]
+        return found
+
+    def _share(self, i: int, option: Option, copies: int, resident: frozenset[int], records: str) -> Share:
+        channels = min(option.channels, 64) if records == "tile" else option.channels
+        weights = "resident" if i in resident else "tile"
+        return Share(channels, option.reduction, option.rows, option.sums_copies, weights, records, copies)
+
+    def _moved(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
+        """DRAM bytes, exactly."""
+        outside = [t for t in range(len(self.stack.tensors)) if self.cut.waits(t)]
+        total = sum(self.cut.moved(t) for t in outside)
+        for layer, option, share in zip(self.layers, picked, shares):
+            loads = 1 if share.weights == "resident" else self.cut.passes * option.loads
+            total += weight_bytes(layer) * loads
+            total += layer.record * layer.records * (1 if share.records == "resident" else self.cut.passes)
+            always = share.records != "whole"
+            total += TABLE_BYTES * layer.table * (1 if always else self.cut.passes)
+        return total
+
+    def _cycles(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
+        """Estimated cycles: the layers of a step follow one another, transfers run beside them."""
+        width, setup = self.arch.dma.bytes_per_cycle, self.arch.dma.setup_cycles
+        outside = sum(self.cut.moved(t) for t in range(len(self.stack.tensors)) if self.cut.waits(t)) // width
+        first = sum(weight_bytes(layer) for layer, s in zip(self.layers, shares) if s.weights == "resident") // width
+        busy = 0
+        for m, option, share in zip(self.stack.members, picked, shares):
+            height, width_ = self.cut.made(m.out)
+            used = self.stack.used[m.out]
+            full = -(-used[0] // height) * -(-used[1] // width_) * self.stack.images
+            mine = max(option.mm, option.post) + option.stall
+            if share.weights == "tile":
+                load = weight_bytes(m.layer) * option.loads // width + setup * -(-m.layer.M // option.channels)
+                mine = (max(mine, load) if share.copies == 2 else mine + load) + setup + option.weight_tile // width
+            busy += mine * max(full, 1 if self.cut.rolls else self.cut.passes)
+        inputs = [
+            self.cut.moved(t) // self.cut.passes // width for t in range(len(self.stack.tensors)) if self.cut.waits(t)
+        ]
+        alone = sum(inputs) * (1 if self.cut.rolls else self.cut.passes)
+        return max(busy + first + alone, outside)
+
+
+@lru_cache(maxsize=4096)
+def search(stack: Stack, arch: Accelerator, most_cycles: int | None = None) -> Plan | None:
+    """The plan of least DRAM bytes, then cycles, that takes at most `most_cycles`; None when there is none."""
+    if arch.holding("input") is not arch.holding("output"):
+        return None
+    best: Plan | None = None
+    for cut in cuts(stack, arch):
+        plan = chosen(cut, arch)
+        if plan is None or (most_cycles is not None and plan.cycles > most_cycles):
+            continue
+        if best is None or (plan.dram_bytes, plan.cycles) < (best.dram_bytes, best.cycles):
+            best = plan
+    return best
+
+
+def planned(stack: Stack, arch: Accelerator, steps: tuple[int, ...] | None) -> Plan | None:
+    """The plan for given rows, columns and 1 where rows roll, or the best one; None when it does not fit."""
+    if steps is None or arch.holding("input") is not arch.holding("output"):
+        return search(stack, arch)
+    rows, columns, rolls = steps
+    cut = cut_of(stack, rows, columns, bool(rolls))
+    return chosen(cut, arch) if cut else None

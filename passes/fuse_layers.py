@@ -1,0 +1,137 @@
+"""Layers that move less data one inside the other become a group of groups, which runs depth-first.
+
+%1 = dnn.group [%x, %w] { conv, relu }       %2 = dnn.group [%x, %w, %v] {
+%2 = dnn.group [%1, %v] { conv, relu }  ->     dnn.group { conv, relu }
+                                               dnn.group { conv, relu }
+                                             }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import FusedLoc, ModuleOp, NoneAttr
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from dnnc.ir.arch import Accelerator, of_module
+from dnnc.ir.diagnostics import UnsupportedError
+from dnnc.ir.dnn.attributes import Ints
+from dnnc.ir.dnn.structure import GroupOp
+from dnnc.ir.interpret import main_function
+from dnnc.ir.rewriting import allowed
+from dnnc.passes.analysis import depth_first, tiling
+from dnnc.passes.analysis.depth_first import Cut, Plan
+from dnnc.passes.analysis.stacks import STEPS, Unit, stack_of, unit_of
+from dnnc.passes.schedule.units import cut, is_stack
+
+Cost = tuple[int, int]
+"""DRAM bytes and cycles."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Layers from `first` up to `end`, and the plan by which they run depth-first; none for a layer on its own."""
+
+    first: int
+    end: int
+    plan: Plan | None
+
+
+@dataclass(frozen=True)
+class FuseLayersPass(ModulePass):
+    """Fuse runs of groups so that together they move the least data from and to DRAM, by dynamic programming.
+
+    What layers hand on stays on chip, in rolling rows or in tiles with halo, and results are the same to every bit. Layers
+    are fused only where that moves less than one by one, with no more than `slower` percent more estimated cycles; at most
+    `layers` of them.
+    """
+
+    name = "fuse-layers"
+    slower: int = 0
+    layers: int = 16
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        arch = of_module(op)
+        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
+            cut(group)
+        for run in runs([g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]):
+            for part in self._partition(run, arch):
+                if part.plan is not None and allowed("Stack", run[part.first].op):
+                    fuse([u.op for u in run[part.first : part.end]], part.plan.cut)
+
+    def _partition(self, run: Sequence[Unit], arch: Accelerator) -> list[Range]:
+        """The ranges of a run that together cost least."""
+        alone = [_alone(unit, arch) for unit in run]
+        best: list[Cost] = [(0, 0)]
+        last: list[Range] = []
+        for end in range(1, len(run) + 1):
+            found = []
+            for first in range(max(0, end - self.layers), end):
+                plan = self._together(run[first:end], alone[first:end], arch) if end - first > 1 else None
+                if plan is not None or end - first == 1:
+                    moved, cycles = (plan.dram_bytes, plan.cycles) if plan else alone[first]
+                    found.append((best[first][0] + moved, best[first][1] + cycles, Range(first, end, plan)))
+            moved, cycles, chosen = min(found, key=lambda f: f[:2])
+            best.append((moved, cycles))
+            last.append(chosen)
+        return _backwards(last)
+
+    def _together(self, units: Sequence[Unit], alone: Sequence[Cost], arch: Accelerator) -> Plan | None:
+        """The plan of layers as a stack; None when they cannot be one, or are no better for it."""
+        found = stack_of(units)
+        if found is None:
+            return None
+        moved, cycles = (sum(c[i] for c in alone) for i in (0, 1))
+        plan = depth_first.search(found[0], arch, cycles * (100 + self.slower) // 100)
+        return plan if plan is not None and plan.dram_bytes < moved else None
+
+
+def runs(groups: Sequence[GroupOp]) -> Iterator[list[Unit]]:
+    """The longest runs of neighbouring groups that can stand in a stack."""
+    run: list[Unit] = []
+    for group in groups:
+        unit = None if is_stack(group) else unit_of(group)
+        if unit is None:
+            yield run
+            run = []
+        else:
+            run.append(unit)
+    yield run
+
+
+def _alone(unit: Unit, arch: Accelerator) -> Cost:
+    try:
+        tile = tiling.search(unit.group.layer, arch)
+    except UnsupportedError:
+        return 1 << 60, 1 << 60
+    return tile.dram_bytes, tile.cycles
+
+
+def _backwards(last: Sequence[Range]) -> list[Range]:
+    """The ranges that lead to the end, given the last one of every beginning."""
+    found: list[Range] = []
+    while not found or found[0].first:
+        if not last:
+            break
+        found.insert(0, last[(found[0].first if found else len(last)) - 1])
+    return found
+
+
+def fuse(ops: Sequence[GroupOp], cut: Cut | None = None) -> None:
+    """Make one group of groups, to run in the steps of a cut."""
+    locations = list(dict.fromkeys(op.location for op in ops))
+    location = locations[0] if len(locations) == 1 else FusedLoc(tuple(locations), NoneAttr())
+    group, replaced = GroupOp.of(ops, location)
+    if cut is not None:
+        group.attributes[STEPS] = Ints((cut.rows, cut.columns, int(cut.rolls)))
+    for op, clone in zip(ops, group.body_ops()):
+        for old, new in zip(op.body.block.ops, clone.regions[0].block.ops):
+            new.location = old.location
+    Rewriter.insert_op(group, InsertPoint.before(ops[-1]))
+    for old, new in zip(replaced, group.results):
+        old.replace_all_uses_with(new)
+    for op in reversed(ops):
+        Rewriter.erase_op(op)

@@ -1,0 +1,86 @@
+"""Stacks of layers that run depth-first: the interpreter's bits, the bytes of their plan, programs that verify."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.target import Executable, assemble
+from dnnc.backends.npu.verify import verify
+from dnnc.ir.dnn.activation import ReluOp, TanhOp
+from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.elementwise import AddOp
+from dnnc.ir.dnn.integer import QAddOp
+from dnnc.ir.dnn.structure import GroupOp
+from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.types import shape_of
+from dnnc.passes.analysis.depth_first import chosen, cut_of
+from dnnc.passes.analysis.stacks import stack_of, unit_of
+from dnnc.passes.analysis.traffic import traffic
+from dnnc.passes.fuse_layers import fuse
+
+TINY = load_target("tiny")
+
+
+def target(scratchpad, accumulators=8192, parameters=4096):
+    sizes = {"scratchpad": scratchpad, "accumulator": accumulators, "parameter": parameters}
+    return replace(TINY, memory=tuple(replace(m, bytes=sizes[m.name]) for m in TINY.memory))
+
+
+def fused(module, sizes, arch):
+    """(plan, input values' bytes) of all groups as one stack in steps of the given rows and columns."""
+    groups = [op for op in main_function(module).body.block.ops if isinstance(op, GroupOp)]
+    stack, _ = stack_of([unit_of(g) for g in groups])
+    cut = cut_of(stack, *sizes)
+    plan = chosen(cut, arch)
+    if plan is not None:
+        fuse(groups, cut)
+        module.verify()
+    return plan
+
+
+def check(nets, module, ctx, sizes, arch, seeds=(None,)):
+    """Run a stack in given steps: its bits, bytes and program; whether it fits at all."""
+    plan = fused(module, sizes, arch)
+    if plan is None:
+        return False
+    shape = shape_of(main_function(module).body.block.args[0].type)
+    x = np.random.default_rng(1).normal(0, 1.5, shape).astype(np.float32)
+    wanted = evaluate(module, [x], nets.store_of(ctx))
+    scheduled = nets.schedule(module, ctx, arch)
+    program = assemble(scheduled, ctx)
+    assert verify(program, arch) == []
+    for seed in seeds:
+        outputs, run = Executable(program, arch).run([x], seed=seed)
+        assert all(np.array_equal(a, b) for a, b in zip(outputs, wanted))
+        moved = run.total["dram_read"] + run.total["dram_write"]
+        assert moved == plan.dram_bytes == traffic(scheduled).read + traffic(scheduled).write
+    return True
+
+
+def random_stack(nets, seed):
+    """Two to four convolutions, some with pools and tables, some deep, and rows x columns to cut their output into."""
+    rng = np.random.default_rng(seed)
+    pick = lambda low, high: int(rng.integers(low, high))  # noqa: E731
+    net = nets.Net((pick(1, 3), pick(1, 9), pick(9, 24), pick(9, 24)), seed)
+    for _ in range(pick(2, 5)):
+        channels = shape_of(net.v.type)[1]
+        if min(shape_of(net.v.type)[2:]) < 5:
+            break
+        k, size = pick(1, 4), pick(1, 3)
+        groups, m = [(1, pick(1, 20)), (channels, channels), (1, pick(1, 20))][pick(0, 3)]
+        pool = Window.of((size, size), (pick(1, 3),) * 2, rng.integers(0, size, 4).tolist(), ceil=rng.random() < 0.3)
+        net.conv(
+            m, k, pick(1, 3), rng.integers(0, k, 4).tolist(), groups=groups,
+            relu=[None, ReluOp, TanhOp][pick(0, 3)], pool=pool if rng.random() < 0.4 else None,
+        )  # fmt: skip
+    height, width = shape_of(net.v.type)[2:]
+    sizes = pick(1, height + 1), pick(1, width + 1), rng.random() < 0.6
+    return *net.done(), sizes
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_stacks(nets, seed):
+    module, ctx, sizes = random_stack(nets, seed)
+    assert check(nets, module, ctx, sizes, target(1 << 16), (None, 1, 2))
