@@ -196,10 +196,10 @@ class Pow2Type(WeightCode):
 
 def nearest_power(x: np.ndarray, most: int) -> np.ndarray:
     """The q in [-most, most] whose sign(q) * 2^(|q| - 1) is nearest to x; 3 * 2^(k-2), in the middle, goes up."""
-    size = np.abs(np.nan_to_num(x, nan=0.0))
-    fraction, exponent = np.frexp(np.maximum(size, 0.5))  # size = fraction * 2^exponent, fraction in [1/2, 1)
-    q = np.where(size < 0.5, 0, exponent + (fraction >= 0.75))
-    return np.sign(x) * np.clip(q, 0, most)
+    x = np.nan_to_num(x, nan=0.0)
+    fraction, exponent = np.frexp(np.abs(x))  # |x| = fraction * 2^exponent, fraction in [1/2, 1)
+    q = np.where(np.abs(x) < 0.5, 0, np.clip(exponent + (fraction >= 0.75), 1, most))
+    return np.sign(x) * q
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 from xdsl.dialects.builtin import (
     BFloat16Type,
+    Float4E2M1FNType,
     Float8E4M3FNType,
     Float8E4M3FNUZType,
     Float8E5M2FNUZType,
@@ -41,6 +42,7 @@ _ELEMENTS: tuple[tuple[TypeAttribute, np.dtype, str], ...] = (
     (Float8E5M2Type(), np.dtype(ml_dtypes.float8_e5m2), "f8E5M2"),
     (Float8E4M3FNUZType(), np.dtype(ml_dtypes.float8_e4m3fnuz), "f8E4M3FNUZ"),
     (Float8E5M2FNUZType(), np.dtype(ml_dtypes.float8_e5m2fnuz), "f8E5M2FNUZ"),
+    (Float4E2M1FNType(), np.dtype(ml_dtypes.float4_e2m1fn), "f4E2M1FN"),
     (IntegerType(1), np.dtype(np.bool_), "i1"),
     (IntegerType(8), np.dtype(np.int8), "i8"),
     (IntegerType(16), np.dtype(np.int16), "i16"),
@@ -248,7 +250,7 @@ def is_float(element: Attribute) -> bool:
 def bits(element: Attribute) -> int:
     """Storage bits of one element."""
     stored = storage_type(element)
-    return stored.width.data if isinstance(stored, IntegerType) else _DTYPE[stored].itemsize * 8  # pyright: ignore
+    return stored.width.data if isinstance(stored, IntegerType) else ml_dtypes.finfo(_DTYPE[stored]).bits  # pyright: ignore
 
 
 def integer_range(element: Attribute) -> tuple[int, int]:

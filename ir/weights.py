@@ -35,6 +35,7 @@ _TAG_OF = {np.dtype(v): k for k, v in _TAG.items()}
 _AS_BYTES = {
     "I4": np.dtype(ml_dtypes.int4), "U4": np.dtype(ml_dtypes.uint4),
     "I2": np.dtype(ml_dtypes.int2), "U2": np.dtype(ml_dtypes.uint2),
+    "F4": np.dtype(ml_dtypes.float4_e2m1fn),
     "F8_E4M3FNUZ": np.dtype(ml_dtypes.float8_e4m3fnuz), "F8_E5M2FNUZ": np.dtype(ml_dtypes.float8_e5m2fnuz),
 }  # fmt: skip
 _AS_BYTES_OF = {v: k for k, v in _AS_BYTES.items()}

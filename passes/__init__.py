@@ -7,6 +7,7 @@ from xdsl.passes import ModulePass
 from dnnc.passes.apply_scheme import ApplySchemePass
 from dnnc.passes.calibrate import CalibratePass
 from dnnc.passes.canonicalize import CanonicalizePass
+from dnnc.passes.code_weights import CodeWeightsPass
 from dnnc.passes.compose_norms import ComposeNormsPass
 from dnnc.passes.correct_bias import CorrectBiasPass
 from dnnc.passes.cse import CsePass
@@ -14,6 +15,7 @@ from dnnc.passes.dce import DcePass
 from dnnc.passes.decompose import DecomposePass
 from dnnc.passes.decompose_lrn import DecomposeLrnPass
 from dnnc.passes.equalize import EqualizePass
+from dnnc.passes.expand_weights import ExpandWeightsPass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
@@ -55,7 +57,7 @@ INT8: tuple[type[ModulePass], ...] = (
 
 PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "simplify": SIMPLIFY,
-    "fuse": (*SIMPLIFY, FuseGroupsPass),
+    "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
     "npu": (*INT8, TilePass, PlanMemoryPass),
 }
@@ -64,6 +66,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
 OPTIONAL: tuple[type[ModulePass], ...] = (
     ApplySchemePass,
     CalibratePass,
+    CodeWeightsPass,
     CorrectBiasPass,
     DecomposePass,
     EqualizePass,
@@ -86,6 +89,7 @@ QUANTIZES: tuple[type[ModulePass], ...] = (
     QuantizeLowerPass,
     QuantizeWeightsPass,
     GptqPass,
+    CodeWeightsPass,
     CorrectBiasPass,
 )
 

@@ -7,7 +7,6 @@ falling H_ii. The IR is that of `quantize-weights`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +15,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dnnc.ir.weights import store_of
+from dnnc.passes.analysis.compensation import Compensation, hessian
 from dnnc.passes.analysis.integer_weights import (
     Quantizer,
     Rows,
     largest_scale,
     rows_of,
-    second_moments,
     set_weights,
     shared_scale,
     taken_by,
@@ -30,7 +29,6 @@ from dnnc.passes.analysis.integer_weights import (
 from dnnc.passes.analysis.samples import given_samples
 from dnnc.passes.analysis.walk import Walk
 
-BLOCK = 128  # columns whose effect on the others is applied at once
 SHRINK = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6, 0.52)
 
 
@@ -67,17 +65,17 @@ class Rounding:
 
 def least_error(rows: np.ndarray, h: np.ndarray, full: Quantizer, damping: float) -> Rounding:
     """For each row the scale p times that of `full`, p of `SHRINK`, whose integers leave the least error."""
-    best = None
+    best, compensation = None, Compensation.of(h, damping)
     for p in SHRINK:
-        tried = _rounding(rows, h, full.times(p), damping)
+        tried = _rounding(rows, h, full.times(p), compensation)
         best = tried if best is None else _lesser(best, tried)
     assert best is not None
     return best
 
 
-def _rounding(rows: np.ndarray, h: np.ndarray, quantizer: Quantizer, damping: float) -> Rounding:
-    q = rounded(rows, h, quantizer, damping)
-    e = q * quantizer.scale[..., None] - rows
+def _rounding(rows: np.ndarray, h: np.ndarray, quantizer: Quantizer, compensation: Compensation) -> Rounding:
+    w = compensation.rounded(rows, lambda column, _: quantizer.values(column))
+    q, e = np.rint(w / quantizer.scale[..., None]), w - rows
     return Rounding(q, quantizer, quantizer.totals(((e @ h) * e).sum(-1)))
 
 
@@ -87,37 +85,3 @@ def _lesser(a: Rounding, b: Rounding) -> Rounding:
     scale = np.where(better, b.quantizer.scale, a.quantizer.scale)
     q = np.where(better[..., None], b.q, a.q)
     return Rounding(q, replace(a.quantizer, scale=scale), np.minimum(a.error, b.error))
-
-
-def hessian(layer: Rows, column: Sequence[np.ndarray]) -> np.ndarray:
-    """The mean over samples of X X^T, [G, K, K]."""
-    total = second_moments(layer, column[0])
-    for x in column[1:]:
-        total += second_moments(layer, x)
-    return total / len(column)
-
-
-def rounded(rows: np.ndarray, h: np.ndarray, quantizer: Quantizer, damping: float) -> np.ndarray:
-    """Integers [G, M, K] whose weights w minimise, column by column, (w - rows) H (w - rows)^T."""
-    order = np.argsort(-np.diagonal(h, axis1=1, axis2=2), axis=1, kind="stable")
-    w = np.take_along_axis(rows, order[:, None, :], 2)
-    u = _factor(np.take_along_axis(np.take_along_axis(h, order[:, :, None], 1), order[:, None, :], 2), damping)
-    q = np.empty_like(w)
-    for start in range(0, w.shape[2], BLOCK):
-        stop = min(start + BLOCK, w.shape[2])
-        errors = np.empty((*w.shape[:2], stop - start))
-        for i in range(start, stop):
-            q[..., i] = quantizer.integers(w[..., i])
-            errors[..., i - start] = (w[..., i] - q[..., i] * quantizer.scale) / u[:, i, i, None]
-            w[..., i + 1 : stop] -= errors[..., i - start, None] * u[:, None, i, i + 1 : stop]
-        w[..., stop:] -= errors @ u[:, start:stop, stop:]
-    return np.take_along_axis(q, np.argsort(order, axis=1)[:, None, :], 2)
-
-
-def _factor(h: np.ndarray, damping: float) -> np.ndarray:
-    """U, upper, with U^T U = (H + d I)^-1; inputs that are always zero count as one."""
-    diagonal = np.einsum("gii->gi", h)
-    dead = diagonal == 0
-    d = damping * np.where(dead, 0, diagonal).mean(1, keepdims=True) + 1e-12
-    diagonal += np.where(dead, 1.0, 0.0) + d
-    return np.linalg.cholesky(np.linalg.inv(h)).swapaxes(1, 2)

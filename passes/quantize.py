@@ -47,6 +47,7 @@ from dnnc.passes.analysis.integer_forms import (
 )
 from dnnc.passes.analysis.integer_weights import FLOAT, with_outliers
 from dnnc.passes.calibrate import RANGE, range_of
+from dnnc.passes.expand_weights import expand
 from dnnc.passes.fuse_groups import only_user
 from dnnc.passes.quantize_lower import REMEDY
 
@@ -76,6 +77,7 @@ class QuantizePass(ModulePass):
     unify: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        expand(op, store_of(ctx))
         block = main_function(op).body.block
         if not comes_quantized(op):
             typing = _Typing(block, store_of(ctx), self)

@@ -61,6 +61,7 @@ from dnnc.passes.analysis.integer_forms import (
     leaves,
     real,
 )
+from dnnc.passes.expand_weights import expand
 from dnnc.passes.laws.quantized_constants import ConstantBesideQuantized, WholeWeightsAreQuantized
 from dnnc.passes.laws.quantized_contractions import ContractionOfDequantized
 from dnnc.passes.laws.stated_multipliers import RequantShiftIsRequantize
@@ -83,6 +84,7 @@ class QuantizeLowerPass(ModulePass):
     islands: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        expand(op, store_of(ctx))
         report = Collector()
         apply_laws(op, laws(store_of(ctx), self.rounding, report), spared=in_island)
         region_dce(op.body)

@@ -13,6 +13,9 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from dnnc.frontend.onnx.site import Mistake, Refused, Site
+from dnnc.ir.blocks import BlockType
+from dnnc.ir.codes import Scaled as ScaledFloat
+from dnnc.ir.codes import ScaledType, Scales, WeightCode
 from dnnc.ir.dnn.elementwise import AddOp, CastOp, ClipOp, DivOp, MulOp, SubOp
 from dnnc.ir.dnn.function import RoundOp
 from dnnc.ir.dnn.movement import ExpandOp, ReshapeOp, SliceOp, StorageCastOp
@@ -21,6 +24,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.types import (
     F32,
     I32,
+    Quantized,
     QuantType,
     bits,
     element_type,
@@ -38,13 +42,12 @@ RUNTIME = "f32_half_even"  # how ONNX Runtime's integer kernels round: one float
 def quantize_linear(site: Site) -> SSAValue:
     """QuantizeLinear: a quantized type where scale and zero point are known, else the arithmetic of its definition."""
     axis, block = site.int("axis", 1), site.int("block_size", 0)
-    if not site.flag("saturate", True):
-        raise Refused("expected saturate = 1, not 0, which wraps values that do not fit.", "E0207")
+    overflow = not site.flag("saturate", True)
     to, precision = site.int("output_dtype", 0), site.int("precision", 0)
     if precision and site.element_type(precision) != site.element(1):
         raise Refused("expected a precision that is the type of the scale, not another.", "E0207")
     storage = site.element(2) if site.has(2) else site.element_type(to) if to else element_type(np.uint8)
-    return quantized(site, site.operand(0), Scaled(site, 1, 2, storage, axis, block))
+    return quantized(site, site.operand(0), Scaled(site, 1, 2, storage, axis, block), overflow=overflow)
 
 
 def dequantize_linear(site: Site) -> SSAValue:
@@ -77,6 +80,25 @@ class Scaled:
         axis, n = self.normal_axis(shape), scale.size
         zeros = np.broadcast_to(zero.reshape(-1).astype(np.int64), (n,)).tolist()
         return QuantType.per_channel(self.storage, scale.reshape(-1), axis, zeros)
+
+    def code(self, shape: Sequence[int]) -> QuantType | WeightCode | None:
+        """The type of a constant: also one of blocks, or of scaled floats."""
+        scale = self.site.known(self.scale)
+        if scale is None or scale.dtype != np.float32 or not np.all(np.isfinite(scale) & (scale > 0)):
+            return None
+        if isinstance(self.storage, IntegerType):
+            return self._blocks(scale, shape) if self.block else self.type(shape)
+        axis = None if scale.size == 1 else self.normal_axis(shape)
+        narrow = bits(self.storage) <= 16 and not self.block
+        return ScaledType(ScaledFloat(self.storage, Scales.of(scale, axis))) if narrow else None
+
+    def _blocks(self, scale: np.ndarray, shape: Sequence[int]) -> BlockType | None:
+        axis = self.normal_axis(shape)
+        zero = self.site.known(self.zero) if self.site.has(self.zero) else np.zeros(scale.shape, np.int64)
+        if zero is None or bits(self.storage) > 16:
+            return None
+        size = tuple(self.block if i == axis else 1 for i in range(len(shape)))
+        return BlockType.of(self.storage, size, scale, zero)
 
     def normal_axis(self, shape: Sequence[int]) -> int:
         """The axis counted from the start, verified against scale and zero point."""
@@ -118,7 +140,7 @@ def cast(site: Site, v: SSAValue, to: Any) -> SSAValue:
     return v if v.type.element_type == to else site.emit(CastOp, v, to=to)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def stored_as(site: Site, v: SSAValue, type_: QuantType) -> SSAValue:
+def stored_as(site: Site, v: SSAValue, type_: Quantized) -> SSAValue:
     """Integers read as values of a quantized type; a constant keeps its key, what was quantized so is as it was."""
     made, want = v.owner, tensor(type_, shape_of(v.type))
     if isinstance(made, StorageCastOp) and made.x.type == want:
@@ -133,8 +155,11 @@ def integers(site: Site, v: SSAValue) -> SSAValue:
     return site.emit(StorageCastOp, v, to=storage_type(v.type.element_type))  # pyright: ignore
 
 
-def quantized(site: Site, x: SSAValue, to: Scaled, rounding: str | None = None) -> SSAValue:
-    """The integers of a real value; `rounding` is how the runtime of the model rounds integer sums here."""
+def quantized(site: Site, x: SSAValue, to: Scaled, rounding: str | None = None, overflow: bool = False) -> SSAValue:
+    """The integers of a real value; `rounding` is how the runtime of the model rounds integer sums here.
+
+    Floats of 8 bits saturate, unless they `overflow`.
+    """
     shape = shape_of(x.type)
     type_, real = to.type(shape), site.element(to.scale)
     own = x.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
@@ -143,7 +168,7 @@ def quantized(site: Site, x: SSAValue, to: Scaled, rounding: str | None = None) 
         return integers(site, site.emit(QuantizeOp, cast(site, x, F32), to=type_, **params))
     ratio = site.emit(DivOp, cast(site, x, real), to.spread(to.scale, shape))
     if is_float(to.storage):
-        return site.emit(CastOp, ratio, to=to.storage)
+        return site.emit(CastOp, ratio, to=to.storage, overflow=overflow and bits(to.storage) == 8)
     q = site.emit(RoundOp, cast(site, ratio, F32))
     if site.has(to.zero):
         q = site.emit(AddOp, q, cast(site, to.spread(to.zero, shape), F32))
@@ -154,7 +179,7 @@ def quantized(site: Site, x: SSAValue, to: Scaled, rounding: str | None = None) 
 def dequantized(site: Site, i: int, at: Scaled, to: Any = None) -> SSAValue:
     """The real values of an input that holds integers."""
     shape, real = site.shape(i), to or site.element(at.scale)
-    type_ = at.type(shape)
+    type_ = at.code(shape) if isinstance(site.operand(i).owner, ConstOp) else at.type(shape)
     if type_ is not None:
         return cast(site, site.emit(DequantizeOp, stored_as(site, site.operand(i), type_)), real)
     q = cast(site, site.operand(i), I32 if isinstance(at.storage, IntegerType) else F32)

@@ -301,11 +301,15 @@ class ClipOp(Unary):
 
 @irdl_op_definition
 class CastOp(Elementwise):
-    """y = x in another element type: floats to integers truncate, anything to i1 is x != 0, floats to fp8 saturate."""
+    """y = x in another element type: floats to integers truncate, anything to i1 is x != 0, floats to fp8 saturate.
+
+    With `overflow` floats beyond the range of fp8 become infinity, or NaN where the type has no infinity.
+    """
 
     name = "dnn.cast"
     x = operand_def(TensorType)
     to = prop_def(Attribute)
+    overflow = opt_prop_def(UnitAttr)
     result = result_def(TensorType)
 
     def infer(self) -> TensorType:
@@ -318,7 +322,7 @@ class CastOp(Elementwise):
             if target == np.bool_:
                 return v != 0
             if is_float(self.to) and target.itemsize == 1:
-                return saturated(v, self.to)
+                return saturated(v, self.to) if self.overflow is None else v.astype(np.float32).astype(target)
             return v.astype(target)
 
     def work(self) -> Work:

@@ -12,8 +12,9 @@ from dnnc.ir.types import QuantType, bits
 
 
 def source(value: SSAValue) -> SSAValue | None:
-    """The quantized value behind a dequantize, else None."""
-    return value.owner.x if isinstance(value.owner, DequantizeOp) else None
+    """The uniformly quantized value behind a dequantize, else None."""
+    made = value.owner
+    return made.x if isinstance(made, DequantizeOp) and isinstance(made.element(), QuantType) else None
 
 
 def type_of(value: SSAValue) -> QuantType:

@@ -60,9 +60,9 @@ def constant_bias(op: Contraction) -> bool:
 
 
 def constant(value: SSAValue) -> ConstOp | None:
-    """The constant that a value is, or that it is the dequantized form of."""
+    """The constant that a value is, or that it is the dequantized form of, uniformly quantized."""
     made = value.owner
-    made = made.x.owner if isinstance(made, DequantizeOp) else made
+    made = made.x.owner if isinstance(made, DequantizeOp) and isinstance(made.element(), QuantType) else made
     return made if isinstance(made, ConstOp) else None
 
 

@@ -9,13 +9,14 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerType, ModuleOp
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from dnnc.ir.codes import WeightCode
 from dnnc.ir.diagnostics import DnncError, Finding, where
 from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, padded, patches
 from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import F32, QuantType, dtype, shape_of, tensor
+from dnnc.ir.types import F32, Quantized, QuantType, dtype, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 from dnnc.passes.analysis.choices import FLOAT as IN_FLOAT
 from dnnc.passes.analysis.choices import Choice, choice_of, width
@@ -29,7 +30,7 @@ Rows = ConvOp | MatmulOp
 Widths = int | np.ndarray  # bits of all rows [G, M], or of each
 
 _SHRINK = np.arange(1.0, 0.195, -0.01)
-_NORM = 2.4  # between squares, which neglect small weights, and the absolute error
+NORM = 2.4  # between squares, which neglect small weights, and the absolute error
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def best_scale(rows: np.ndarray, bits: Widths, shared: bool = False) -> Quantize
     best, least = full.scale.copy(), np.full(full.scale.shape, np.inf)
     for p in _SHRINK:
         tried = full.times(p)
-        error = tried.totals((np.abs(rows - tried.values(rows)) ** _NORM).sum(-1))
+        error = tried.totals((np.abs(rows - tried.values(rows)) ** NORM).sum(-1))
         best, least = np.where(error < least, tried.scale, best), np.minimum(error, least)
     return replace(full, scale=best)
 
@@ -175,15 +176,24 @@ def shared_scale(op: Contraction) -> bool:
 
 def set_weights(op: Rows, rows: np.ndarray, quantizer: Quantizer, store: WeightStore) -> None:
     """Let an operation read the dequantized form of integers, [G, M, K]; the float weights are noted."""
-    const = op.operands[1].owner
-    assert isinstance(const, ConstOp)
     axis = 0 if isinstance(op, ConvOp) or op.trans_b is not None else 1
     storage, scale = quantizer.storage, quantizer.scale.reshape(-1)
     shared = QuantType.per_tensor(storage, float(scale[0])) if quantizer.shared else None
     type_ = shared or QuantType.per_channel(storage, scale, axis)
-    hint = const.key.data if const.key is not None else "weights"
     values = np.ascontiguousarray(weights_of(op, rows)).astype(np.int8).astype(dtype(type_))
-    new = ConstOp.of(values, store, f"{hint}.i{storage.width.data}", tensor(type_, shape_of(const.result.type)))
+    _read(op, values, type_, f"i{storage.width.data}", store)
+
+
+def set_codes(op: Rows, rows: np.ndarray, code: WeightCode, suffix: str, store: WeightStore) -> None:
+    """Let an operation read the dequantized form of the codes of weights [G, M, K]; the float weights are noted."""
+    _read(op, code.codes(np.ascontiguousarray(weights_of(op, rows))), code, suffix, store)
+
+
+def _read(op: Rows, values: np.ndarray, type_: Quantized, suffix: str, store: WeightStore) -> None:
+    const = op.operands[1].owner
+    assert isinstance(const, ConstOp)
+    hint = const.key.data if const.key is not None else "weights"
+    new = ConstOp.of(values, store, f"{hint}.{suffix}", tensor(type_, shape_of(const.result.type)))
     back = DequantizeOp(new)
     new.location = back.location = op.location
     Rewriter.insert_op([new, back], InsertPoint.before(op))

@@ -33,8 +33,9 @@ def laws(store: WeightStore) -> list[RewritePattern]:
 
 
 def dequantized_constant(value: SSAValue) -> ConstOp | None:
-    """The quantized constant that a value is the real numbers of."""
-    made = value.owner.x.owner if isinstance(value.owner, DequantizeOp) else None
+    """The uniformly quantized constant that a value is the real numbers of."""
+    known = isinstance(value.owner, DequantizeOp) and isinstance(value.owner.element(), QuantType)
+    made = value.owner.x.owner if known else None  # pyright: ignore[reportAttributeAccessIssue]
     return made if isinstance(made, ConstOp) else None
 
 

@@ -150,9 +150,10 @@ def _mirrored(const: ConstOp, q: QuantType, sign: np.ndarray, axis: int | None, 
 def _holds(op: Contraction, w: QuantType, bias: np.ndarray) -> bool:
     """Whether int32 holds the bias in units of the sums, where the input is quantized."""
     x = op.operands[0].owner
-    if not isinstance(x, DequantizeOp):
+    q = x.element() if isinstance(x, DequantizeOp) else None
+    if not isinstance(q, QuantType):
         return True
-    unit = np.asarray(x.element().scale * w.scale, np.float64)  # pyright: ignore[reportAttributeAccessIssue]
+    unit = np.asarray(q.scale * w.scale, np.float64)
     return bool(np.all(np.abs(bias) < LARGEST_BIAS * unit))
 
 

@@ -156,10 +156,9 @@ class ThresholdOfDequantized(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ThresholdOp, rewriter: PatternRewriter, /):
         made, t = op.x.owner, constant(op.thresholds, self.store)
-        if not isinstance(made, DequantizeOp) or t is None:
+        q = made.element() if isinstance(made, DequantizeOp) else None
+        if not isinstance(made, DequantizeOp) or not isinstance(q, QuantType) or t is None:
             return
-        q = made.element()
-        assert isinstance(q, QuantType)
         axis = normal_axis(op.axis.data, len(op.shape()))  # pyright: ignore[reportOptionalMemberAccess]
         if q.axis in (None, axis):
             rewriter.replace(op, thresholded(op, made.x, smallest(t, q), self.store))

@@ -28,15 +28,13 @@ floor gather gatherelements gathernd gelu greater greater_or_equal groupnormaliz
 less_or_equal lpnormalization meanvariancenormalization mod not_ onehot or_ rangeop reduce_log_sum reduce_log_sum_exp
 reducel1 reducel2 reduceprod reducesumsquare resize reversesequence rmsnormalization rotaryembedding round
 scatterelements scatternd shrink sign sin sinh size swiglu tan tile topk trilu where xor
-convinteger dequantizelinear dynamicquantizelinear matmulinteger qlinearconv qlinearmatmul quantizelinear"""
+cast castlike convinteger dequantizelinear dynamicquantizelinear matmulinteger qlinearconv qlinearmatmul quantizelinear"""
 
 # What these suites hold beyond inference on tensors of known shape; everything else must pass.
 REFUSED = {
     "test_batchnorm_epsilon_training_mode", "test_batchnorm_example_training_mode", "test_training_dropout",
     "test_training_dropout_default", "test_training_dropout_default_mask", "test_training_dropout_mask",
     "test_identity_opt",
-    "test_quantizelinear_int2", "test_quantizelinear_uint2", "test_quantizelinear_float4e2m1",  # types without elements
-    "test_dequantizelinear_int2", "test_dequantizelinear_uint2", "test_dequantizelinear_float4e2m1",
     "test_identity_sequence", "test_equal_string", "test_equal_string_broadcast",
 }  # fmt: skip
 CLOSE = {"test_attention_4d_causal_fp16", "test_causal_conv_with_state_silu_fp16"}  # one unit in the last place of f16
