@@ -4,7 +4,9 @@
 %2 = dnn.relu %1                    ->    %2 = dnn.relu %1
 %3 = dnn.conv %2, %w2                     %3 = dnn.conv %2, %w2 * s
 
-s[c] = r1[c] / sqrt(r1[c] r2[c]), r1[c] the largest weight that makes channel c, r2[c] the largest that reads it.
+s[c] = r1[c] / sqrt(r1[c] r2[c]), r1[c] the largest weight or bias that makes channel c, r2[c] the largest weight that reads it.
+Biases count, for a channel of next to no weights would else become as large as its bias over s. Layers with a clip between them
+stay as they are: its bounds would be others in each channel.
 """
 
 from __future__ import annotations
@@ -71,12 +73,14 @@ def equalize(a: Rows, between: list[Operation], b: Rows, store: WeightStore) -> 
     """Scale the channels between two layers; the largest |log s|."""
     made, read = _values(a, store), _values(b, store)
     out, into = _first(a), _reading(b)
+    bias = bias_values(a, store)
     r1, r2 = _largest(made, out), _largest(read, into)
+    r1 = r1 if bias is None else np.maximum(r1, np.abs(bias))
     s = np.where((r1 > 0) & (r2 > 0), np.sqrt(r1 / np.where(r2 > 0, r2, 1)), 1).astype(np.float32)
     s = np.where(s > 0, s, np.float32(1))
     _replace(a, 1, made / _along(s, out, made.ndim), store)
     _replace(b, 1, read * _along(s, into, read.ndim), store)
-    if (bias := bias_values(a, store)) is not None:
+    if bias is not None:
         _replace(a, 2, bias / s, store)
     for op in (a, *between):
         op.attributes.pop(RANGE, None)

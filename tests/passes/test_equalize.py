@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.interpret import evaluate
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes import pipeline
@@ -43,6 +44,19 @@ def test_equalize_keeps_the_function_and_evens_out_channels(program):
     pipeline.run(pipeline.parse("equalize"), module, ctx)
     np.testing.assert_allclose(evaluate(module, x, store_of(ctx))[0], exact, rtol=1e-4, atol=1e-4 * np.abs(exact).max())
     w1, w2, w3 = (op.operands[1].owner.array(store_of(ctx)) for op in layers(module))
-    sizes = [np.abs(w1).max((1, 2, 3)), np.abs(w2).max((1, 2, 3)), np.abs(w3).max((0, 2, 3))]
+    b1 = next(layers(module)).bias.owner.array(store_of(ctx))
+    sizes = [np.maximum(np.abs(w1).max((1, 2, 3)), np.abs(b1)), np.abs(w2).max((1, 2, 3)), np.abs(w3).max((0, 2, 3))]
     assert sizes[1] == pytest.approx(sizes[0], rel=0.01)
     assert sizes[2] == pytest.approx(sizes[1], rel=0.01)
+
+
+def test_a_channel_of_no_weights_does_not_become_as_large_as_its_bias_over_them(program):
+    module, ctx = network(program)
+    store = store_of(ctx)
+    conv = next(layers(module))
+    w1, b1 = (conv.operands[i].owner.array(store).copy() for i in (1, 2))
+    w1[3], b1[3] = 1e-9, 2.0
+    for i, values in ((1, w1), (2, b1)):
+        conv.operands[i].owner.properties["key"] = Key(store.add("dead", values))
+    pipeline.run(pipeline.parse("equalize"), module, ctx)
+    assert np.abs(next(layers(module)).bias.owner.array(store)).max() < 100
