@@ -340,3 +340,31 @@ func.func @main(%x: tensor<2xf32>) -> tensor<3x2xf32> {
   } : (tensor<2xf32>) -> (tensor<2xf32>, tensor<3x2xf32>, tensor<3x2xf32>)
   func.return %t : tensor<3x2xf32>
 }
+
+// -----
+// NearestIsExpand: each value of an axis is repeated, 2 and 3 times; other factors stay.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x3x3xf32>)
+// CHECK-NEXT: [[a:%.*]] = dnn.reshape %x shape = [1, 2, 3, 1, 3, 1]
+// CHECK-NEXT: [[b:%.*]] = dnn.expand [[a]] shape = [1, 2, 3, 2, 3, 3]
+// CHECK-NEXT: [[c:%.*]] = dnn.reshape [[b]] shape = [1, 2, 6, 9]
+// CHECK-NEXT: [[d:%.*]] = dnn.resize %x size = [1, 2, 3, 5]
+// CHECK-NEXT: [[e:%.*]] = dnn.resize %x size = [1, 2, 6, 9] mode = linear
+// CHECK-NEXT: return [[c]], [[d]], [[e]]
+func.func @main(%x: tensor<1x2x3x3xf32>) -> (tensor<1x2x6x9xf32>, tensor<1x2x3x5xf32>, tensor<1x2x6x9xf32>) {
+  %y = dnn.resize %x size = [1, 2, 6, 9] mode = nearest coordinates = asymmetric rounding = floor : (tensor<1x2x3x3xf32>) -> tensor<1x2x6x9xf32>
+  %z = dnn.resize %x size = [1, 2, 3, 5] mode = nearest : (tensor<1x2x3x3xf32>) -> tensor<1x2x3x5xf32>
+  %l = dnn.resize %x size = [1, 2, 6, 9] mode = linear : (tensor<1x2x3x3xf32>) -> tensor<1x2x6x9xf32>
+  func.return %y, %z, %l : tensor<1x2x6x9xf32>, tensor<1x2x3x5xf32>, tensor<1x2x6x9xf32>
+}
+
+// -----
+// NearestIsSlice: smaller by whole factors; what is taken from outside is not moved.
+// CHECK-LABEL: func.func @main(%x: tensor<1x2x6x9xf32>)
+// CHECK-NEXT: [[a:%.*]] = dnn.slice %x start = [0, 0, 0, 1] size = [1, 2, 3, 3] step = [1, 1, 2, 3]
+// CHECK-NEXT: [[b:%.*]] = dnn.resize %x size = [1, 2, 6, 9]
+// CHECK-NEXT: return [[a]], [[b]]
+func.func @main(%x: tensor<1x2x6x9xf32>) -> (tensor<1x2x3x3xf32>, tensor<1x2x6x9xf32>) {
+  %y = dnn.resize %x size = [1, 2, 3, 3] mode = nearest : (tensor<1x2x6x9xf32>) -> tensor<1x2x3x3xf32>
+  %z = dnn.resize %x size = [1, 2, 6, 9] mode = nearest coordinates = tf_crop_and_resize region = [0.0, 0.0, -0.5, 0.0, 1.0, 1.0, 1.0, 1.0] : (tensor<1x2x6x9xf32>) -> tensor<1x2x6x9xf32>
+  func.return %y, %z : tensor<1x2x3x3xf32>, tensor<1x2x6x9xf32>
+}
