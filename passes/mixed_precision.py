@@ -152,14 +152,15 @@ class Search:
     def loss(self, point: int) -> float:
         """The divergence of the whole network at a point, on the samples held out."""
         if point not in self.known:
-            self.known[point] = self._measured(self.widths(point))
+            self.known[point] = self.measured(self.widths(point))
         return self.known[point]
 
     def widths(self, point: int) -> list[int]:
         """The width of each layer at a point."""
         return [r.widths[k] for r, k in zip(self.rows, self.front.picks[point])]
 
-    def _measured(self, widths: Sequence[int]) -> float:
+    def measured(self, widths: Sequence[int]) -> float:
+        """The divergence of the whole network with these widths, on the samples held out."""
         copy = self.module.clone()
         at = {a: b for a, b in zip(self.module.walk(), copy.walk(), strict=True)}
         for row, bits in zip(self.rows, widths):
