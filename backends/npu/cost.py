@@ -8,7 +8,7 @@ import numpy as np
 from dnnc.backends.npu.encoding import Column, Decoded
 from dnnc.backends.npu.footprint import affine_bytes, record_bytes
 from dnnc.backends.npu.isa import Engine
-from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape, runs_of
+from dnnc.backends.npu.operands import Operands, box, made, operands, pooled, product_shape, runs_of, values_of
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.fixed import EXP_BYTES, TABLE_BYTES
 from dnnc.passes.analysis import timing
@@ -61,7 +61,9 @@ def _product(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[s
         rows = s.depthwise == kind
         window = timing.Window(_pair(t, "kernel", rows), _pair(t, "stride", rows), s.rows[rows])
         pixels = (s.rows * s.columns)[rows]
-        cost = formula(s.reduction[rows], s.channels[rows], pixels, t["accumulate"][rows], arch, window)
+        shape = (s.reduction[rows], s.channels[rows], pixels, t["accumulate"][rows])
+        packed = {} if kind else {"values": values_of(t)[rows]}
+        cost = formula(*shape, arch, window, **packed)
         cycles[t.index[rows]] = cost.cycles
         for name in ("macs", "input_read", "weight_read", "accumulator_read", "accumulator_write"):
             counters[name][t.index[rows]] = getattr(cost, name)
@@ -88,10 +90,10 @@ def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str,
         "input": np.where(sums, 0, channels * source) + second,
         "parameter": records + np.where(t["table"] == 1, TABLE_BYTES, 0),
     }
-    cycles[t.index] = timing.post(channels, elements, windows, read, channels * out, arch)
+    cycles[t.index] = timing.post(channels, elements, windows, read, made(t) * out, arch)
     for role, amount in read.items():
         counters[f"{role}_read"][t.index] = amount
-    counters["output_write"][t.index] = channels * out
+    counters["output_write"][t.index] = made(t) * out
 
 
 def _vector(name: str, t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:

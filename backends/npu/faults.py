@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Decoded, Words, reserved_bits, unknown
 from dnnc.backends.npu.footprint import Memories, accesses
-from dnnc.backends.npu.isa import INSTRUCTIONS, POOLS, ROUNDINGS, Engine
-from dnnc.backends.npu.operands import Operands, operands, pooled, product_shape
+from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, PACKS, POOLS, ROUNDINGS, Engine
+from dnnc.backends.npu.operands import Operands, made, operands, pooled, product_shape
 from dnnc.backends.npu.program import REGIONS
 from dnnc.ir.arch import DECODERS, ROLES
 
@@ -69,6 +69,7 @@ def _units(found: Faults, decoded: Mapping[str, Decoded]) -> None:
             found, t.index, t["accumulator"] % 4 != 0, lambda r: "an accumulator address of 4-byte steps was expected"
         )
         _frames(found, t)
+        _forms(found, t)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
         _post(found, t)
 
@@ -83,10 +84,22 @@ def _frames(found: Faults, t: Operands) -> None:
     _note(found, t.index, wraps, lambda r: "a frame of at most the rows of its buffer was expected")
 
 
+def _forms(found: Faults, t: Operands) -> None:
+    _note(found, t.index, t["form.form"] >= len(FORMS), lambda r: f"a form {', '.join(FORMS)} was expected")
+    packed = t["form.form"] > 0
+    _note(found, t.index, packed & (t["window.mode"] == 1), lambda r: "a dense window was expected for packed values")
+    zeros = (t["input.zero"] != 0) | (t["weight.zero"] != 0)
+    _note(found, t.index, packed & zeros, lambda r: "zero points of 0 were expected for packed values")
+
+
 def _post(found: Faults, t: Operands) -> None:
     unaligned = (t["from_accumulator"] == 1) & (t["source"] % 4 != 0)
     _note(found, t.index, unaligned, lambda r: "an accumulator address of 4-byte steps was expected")
     _note(found, t.index, t["pool"] >= len(POOLS), lambda r: f"pool {', '.join(POOLS)} was expected")
+    packs = t["pack"] >= len(PACKS)
+    _note(found, t.index, packs, lambda r: f"a packing {', '.join(PACKS)} was expected")
+    partly = ~packs & (made(t) * np.where(t["pack"] == 0, 1, 12 - 4 * t["pack"]) != t["channels"])
+    _note(found, t.index, partly, lambda r: "channels that fill whole bytes were expected")
     modes = t["scale.rounding"] >= len(ROUNDINGS)
     _note(found, t.index, modes & (t["scale"] == 1), lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
     modes = (t["add.rounding"] >= len(ROUNDINGS)) & (t["second"] == 1)

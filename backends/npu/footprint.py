@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from dnnc.backends.npu.encoding import Column, Decoded
 from dnnc.backends.npu.isa import Engine
-from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
+from dnnc.backends.npu.operands import Operands, box, made, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
@@ -150,7 +150,7 @@ def _post(g: _Gather, t: Operands, m: Memories) -> None:
     source = unit * _extent(counts, (t["source.channel_pitch"], t["source.row_pitch"]), t["source.columns"])
     g.add("ppu.source", t.index, np.where(from_sums, role["accumulator"], role["input"]), t["source"], source, False)
     pitches = (t["destination.channel_pitch"], t["destination.row_pitch"])
-    written = _extent((t["channels"], rows), pitches, columns)
+    written = _extent((made(t), rows), pitches, columns)
     g.add("ppu.destination", t.index, role["output"], t["destination"], written, True)
     records = record_bytes(t) * np.where(t["scale.per_channel"] == 1, t["channels"], 1)
     g.add("ppu.parameters", t.index, role["parameter"], t["parameters"], records, False, t["scale"] == 1)

@@ -98,6 +98,8 @@ PAYLOAD_BITS = 96
 OP_SET = 5
 
 POOLS = ("none", "max", "sum")
+FORMS = ("bytes", "binary", "ternary")
+PACKS = ("none", "binary", "ternary")
 SECONDS = ("add", "multiply", "maximum", "minimum")
 ROUNDINGS = tuple(Rounding)
 
@@ -153,7 +155,9 @@ MM = Instruction(
     (Engine.MM,),
     "acc[m, e, f] (+)= sum over c, r, s of (input[c, e*stride_h + r*dilation_h, f*stride_w + s*dilation_w] - input "
     "zero) * (weight[m, c, r, s] - weight zero), wrapping to int32; depthwise: input channel m // multiplier and no sum "
-    "over c. Implicit im2col; a matrix product is a 1x1 window over one column.",
+    "over c. Implicit im2col; a matrix product is a 1x1 window over one column. Of the forms of set.form a byte c holds "
+    "packed channels, and the product of bytes a and b is 8 - 2 * popcount(a ^ b), or popcount(m) - 2 * popcount(m & (a ^ "
+    "b) >> 4) with m = a & b & 15.",
     (
         _address("input", 25, "byte address of input[0, 0, 0]"),
         _address("weight", 25, "byte address of weight[0, 0, 0, 0]"),
@@ -174,7 +178,8 @@ PPU = Instruction(
     "table: v = table[v & 255]; second, b = b[c, y, x]: v = clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + "
     "zero, low, high), or with mode multiply clip(round((v - zero_a)*(b - zero_b)*Ma * 2**-shift) + zero, low, high), or "
     "clip(max(v, b), low, high), or clip(min(v, b), low, high); pool max: v = max over the window; destination[c, y, x] = "
-    "low byte of v.",
+    "low byte of v, or packed: bit i of destination[c / 8, y, x] is v > 0 of channel 8*(c / 8) + i, or bits i and 4 + i of "
+    "destination[c / 4, y, x] are v != 0 and v < 0 of channel 4*(c / 4) + i.",
     (
         _address("source", 25, "byte address of source[0, 0, 0]"),
         _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
@@ -190,6 +195,7 @@ PPU = Instruction(
         _flag("table", "look each byte up in the 256-byte table"),
         _flag("second", "add a second source"),
         Field("pool", 2, "pooling", names=POOLS),
+        Field("pack", 2, "channels that share a byte of the destination", names=PACKS),
     ),
 )
 
@@ -381,6 +387,18 @@ MM_FRAME = _state(
     Field("period", 12, "rows of the buffer", base=1),
     _zero("value", "what is read outside"),
 )
+MM_FORM = _state(
+    "set.form",
+    18,
+    (Engine.MM,),
+    "What the bytes hold. Of binary values, when height is not 0, only the height x width taps from row top and column left "
+    "of the input tile on count.",
+    Field("form", 2, "bytes, 8 values -1 or +1, or 4 values -1, 0 or +1", names=FORMS),
+    Field("top", 8, "first row that counts"),
+    Field("left", 8, "first column that counts"),
+    Field("height", 12, "rows that count; 0 when all do"),
+    Field("width", 12, "columns that count"),
+)
 SOFTMAX = Instruction(
     "softmax",
     13,
@@ -448,7 +466,7 @@ STEP = Instruction(
 INSTRUCTIONS: tuple[Instruction, ...] = (
     *(NOP, LD, ST, MM, PPU),
     *(DMA_COUNT, DMA_DRAM, DMA_LOCAL, DMA_PAD),
-    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT, MM_FRAME),
+    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT, MM_FRAME, MM_FORM),
     *(PPU_SOURCE, PPU_DESTINATION, PPU_SCALE, PPU_POOL, PPU_TABLE, PPU_SECOND, PPU_ADD, PPU_SUM),
     *(PPU_NORM, SOFTMAX, NORMALIZE),
     *(FENCE, MARK, IRQ, HALT, LOOP, ENDLOOP, STEP),

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Decoded
 from dnnc.backends.npu.footprint import Memories
-from dnnc.backends.npu.isa import ROUNDINGS, SECONDS, Engine
+from dnnc.backends.npu.isa import FORMS, PACKS, ROUNDINGS, SECONDS, Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
 from dnnc.ir.arch import ROLES
+from dnnc.ir.packed import pack, unpack
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
@@ -26,6 +27,7 @@ _EXACT = 1 << 24
 
 Rows = dict[str, list[int]]
 Columns = dict[str, NDArray[Any]]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,11 @@ class Machine:
     def _product(self, c: Rows, j: int) -> int:
         m, e, f, k = c["channels"][j], c["rows"][j], c["F"][j], c["K"][j]
         x, w = self._windows(c, j), self._weights(c, j)
+        if form := c["form.form"][j]:
+            x, w = self._unpacked(c, j, x, w)
+            k = len(x)
         reach = _REACH[c["input.type"][j]] + abs(c["input.zero"][j])
-        step = max(1, _EXACT // (reach * (_REACH[c["weight.type"][j]] + abs(c["weight.zero"][j]))))
+        step = max(1, _EXACT // (1 if form else reach * (_REACH[c["weight.type"][j]] + abs(c["weight.zero"][j]))))
         total = np.zeros((m, e * f), np.int32)
         for at in range(0, k, step):
             part = slice(at, at + step)
@@ -182,6 +187,24 @@ class Machine:
         view = np.ndarray(shape, _TYPES[c["weight.type"][j]], self.memory("weight"), c["weight"][j], strides)
         return view.astype(np.float32) - np.float32(c["weight.zero"][j])
 
+    def _unpacked(self, c: Rows, j: int, x: Floats, w: Floats) -> tuple[Floats, Floats]:
+        """The values -1, 0 and +1 in the bytes of both matrices; 0 for taps that do not count."""
+        levels, taps = FORMS[c["form.form"][j]], c["window.kernel_h"][j] * c["window.kernel_w"][j]
+        columns = unpack(x.astype(np.uint8).reshape(c["C"][j], taps, -1), levels, 0).astype(np.float32)
+        rows = unpack(w.astype(np.uint8).reshape(len(w), c["C"][j], taps), levels, 1)
+        if levels == "binary" and c["form.height"][j]:
+            columns *= self._counting(c, j).reshape(taps, -1)
+        return columns.reshape(-1, columns.shape[-1]), rows.reshape(len(w), -1).astype(np.float32)
+
+    def _counting(self, c: Rows, j: int) -> NDArray[np.bool_]:
+        """Which [kernel row, kernel column, row, column] lie within the part of the tile that counts."""
+        inside = []
+        for axis, sums, low, size in (("h", "rows", "top", "height"), ("w", "F", "left", "width")):
+            tap = np.arange(c[f"window.kernel_{axis}"][j]) * c[f"window.dilation_{axis}"][j]
+            at = tap[:, None] + np.arange(c[sums][j]) * c[f"window.stride_{axis}"][j] - c[f"form.{low}"][j]
+            inside.append((at >= 0) & (at < c[f"form.{size}"][j]))
+        return inside[0][:, None, :, None] & inside[1][None, :, None, :]
+
     def _post(self, c: Rows, j: int) -> int:
         saturated = 0
         v: NDArray[np.int64] = self._source(c, j)
@@ -202,7 +225,9 @@ class Machine:
         return saturated
 
     def _write(self, c: Rows, j: int, v: NDArray[np.int64]) -> None:
-        shape = (c["channels"][j], c["E"][j], c["F"][j])
+        if "pack" in c and c["pack"][j]:
+            v = pack(v, PACKS[c["pack"][j]], 0)
+        shape = (len(v), c["E"][j], c["F"][j])
         pitches = (c["destination.channel_pitch"][j], c["destination.row_pitch"][j], 1)
         target = np.ndarray(shape, np.uint8, self.memory("output"), c["destination"][j], pitches)
         target[...] = (v & 0xFF).astype(np.uint8)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Column, Decoded
-from dnnc.backends.npu.isa import INSTRUCTIONS, OP_SET, Engine, Instruction
+from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, OP_SET, PACKS, Engine, Instruction
+from dnnc.ir.packed import IN_A_BYTE
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,16 @@ def product_shape(t: Operands) -> Shape:
         for axis, count in (("h", t["rows"]), ("w", t["window.columns"]))
     )
     return Shape(taps, reduction, t["channels"], t["rows"], t["window.columns"], inputs, heights, widths, depthwise)
+
+
+def values_of(t: Operands) -> Column:
+    """Values a byte of each MM holds."""
+    return np.array([1, *(IN_A_BYTE[name] for name in FORMS[1:]), 1])[t["form.form"]]
+
+
+def made(t: Operands) -> Column:
+    """Channels of bytes a PPU instruction writes; 0 when its packing is not known."""
+    return t["channels"] // np.array([1, *(IN_A_BYTE[name] for name in PACKS[1:]), 1 << 16])[t["pack"]]
 
 
 def pooled(t: Operands) -> tuple[Column, Column]:

@@ -35,6 +35,7 @@ from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
 from dnnc.ir.interpret import main_function
+from dnnc.ir.packed import IN_A_BYTE
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, SlicesAttr, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import bits, integer_range
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
@@ -294,6 +295,7 @@ class _Selector:
             zero=int(np.max(weights.zero)),
             multiplier=shape.M // shape.C if depthwise else 1,
         )
+        self._form(layer, p)
         sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns.sums[1], columns.sums[1])
         self.set(isa.MM_OUTPUT, Engine.MM, channel_pitch=sums[0], row_pitch=sums[1])
         fields = {
@@ -321,6 +323,14 @@ class _Selector:
         layout = (1, depth) if shape.matrix else (height * width, width)
         return self._address(x) + (p.k[0] - skipped) * layout[0], layout, (self._chip(x),)
 
+    def _form(self, layer: LayerTiles, p: Place) -> None:
+        """What the bytes hold, and where binary ones count: nowhere in the padding."""
+        form = {1: "bytes", **{n: name for name, n in IN_A_BYTE.items()}}[layer.shape.values]
+        state, rows, columns = {"form": isa.FORMS.index(form)}, layer.rows(p), layer.columns(p)
+        if form == "binary" and any((*rows.pad, *columns.pad)):
+            state |= {"top": rows.pad[0], "left": columns.pad[0], "height": rows.input[1], "width": columns.input[1]}
+        self.set(isa.MM_FORM, Engine.MM, **state)
+
     def _post(self, layer: LayerTiles, p: Place) -> None:
         """One instruction, or one for each zone of a summing pool whose windows differ."""
         for zone in _zones(layer, p):
@@ -346,7 +356,7 @@ class _Selector:
             type=0 if summed else signed(group.source),
             zero=int(group.source.zero) if group.scale is not None and not summed else 0,
         )
-        out = (1, p.z[1]) if shape.matrix else (p.s[1] * shape.out[1], shape.out[1])
+        out = (1, p.z[1] // shape.packs) if shape.matrix else (p.s[1] * shape.out[1], shape.out[1])
         target, writes = zone.out[0] * out[1] + zone.out[1], (self._chip(y),)
         if held := p.held.get("output"):
             out, first = held.pitches, p.s[0] + zone.out[0]
@@ -359,6 +369,7 @@ class _Selector:
             "channels": p.z[1],
             "rows": zone.rows[1],
             "from_accumulator": int(summed),
+            "pack": next((i for i, name in enumerate(isa.PACKS) if IN_A_BYTE.get(name) == shape.packs), 0),
         }
         for stage in (self._scale, self._table, self._second):
             extra, memory = stage(layer, p, zone)

@@ -147,7 +147,9 @@ def input_channels(layer: LayerTiles, p: Place, inside: BufferOp) -> tuple[int, 
 
 
 def _output_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
-    at = {"n": (p.n, 1), "g": (p.g, 1), "c": p.z, "y": p.s, "x": (0, layer.shape.out[1])}
+    packs = layer.shape.packs
+    made = (p.z[0] // packs, p.z[1] // packs)
+    at = {"n": (p.n, 1), "g": (p.g, 1), "c": made, "y": p.s, "x": (0, layer.shape.out[1])}
     return _tensor_box(layer, "output", at, layout)
 
 

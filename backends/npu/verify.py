@@ -51,6 +51,10 @@ class _Verifier:
         found = faults(words, decoded, m)
         for index in sorted(found):
             self.problems.error(self.where(index), f"{found[index]}. Rebuild the program.", "E0820")
+        packed = np.any(decoded["set.form"]["form"] > 0) if "set.form" in decoded else False
+        if packed and not self.arch.array.bits_per_cycle:
+            text = f"products of bytes were expected, {self.arch.name} has none of packed values"
+            self.problems.error("program", f"{text}. Compile it for this target.", "E0820")
         if HALT.name not in decoded:
             self.problems.error("program", "a halt was expected, there is none. Add one at the end.", "E0821")
         work = load(words, decoded, costs(decoded, len(words), self.arch).cycles)

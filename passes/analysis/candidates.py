@@ -41,6 +41,7 @@ def sizes(layer: Layer) -> Sizes:
     multiple = layer.M // layer.C if layer.kind == "depthwise" else 1
     # with several outputs a channel the tile is the whole layer: a slice moves by whole channels of both sides
     channels = splits(layer.M) if multiple == 1 else np.array([layer.M])
+    channels = channels[channels % layer.packs == 0]
     reduction = splits(layer.C) if layer.kind == "dense" else np.array([layer.C])
     rows = np.array([layer.out[0]]) if layer.vector else splits(layer.out[0])
     grids = np.meshgrid(rows, channels, reduction, indexing="ij")

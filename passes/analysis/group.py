@@ -18,6 +18,7 @@ from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from dnnc.ir.diagnostics import Finding, UnsupportedError, where
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.bitwise import BitContraction, BitMatmulOp, PackOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.elementwise import MaxOp, MinOp, Unary
 from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QNormalizeOp, QReduction, QSoftmaxOp, Sum, TableOp
@@ -26,6 +27,7 @@ from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
 from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.fixed import AFFINE
+from dnnc.ir.packed import PackedType
 from dnnc.ir.types import I8, I32, QuantType, element_type, integer_range, shape_of, type_name
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.shapes import (
@@ -33,7 +35,9 @@ from dnnc.passes.analysis.shapes import (
     MAX_LEVELS,
     Refusal,
     beside,
+    bitwise,
     block,
+    channelwise,
     check_window,
     conv,
     flat,
@@ -60,6 +64,7 @@ class Stage(IntEnum):
     SECOND = 5
     POOL_MAX = 6
     VECTOR = 7
+    PACK = 8
 
 
 @dataclass(frozen=True)
@@ -274,6 +279,22 @@ def _scale(unit: _Unit, op: DnnOp, multipliers: tuple[Int, Int], rounding: str) 
     unit.scale = Scale(*multipliers, rounding, int(to.zero), *integer_range(to.storage))
 
 
+def _bit_contraction(unit: _Unit, op: BitContraction) -> None:
+    unit.enter(op, Stage.SUMS, lambda: bitwise(op, unit.name))
+    unit.weights = _argument(_behind_views(op.operands[1]))
+    unit.bias = _argument(op.operands[2]) if len(op.operands) > 2 else None
+
+
+def _pack(unit: _Unit, op: PackOp) -> None:
+    shape, axis = op.shape(), op.axis.data % len(op.shape())
+    matrix = axis == len(shape) - 1
+    layer = unit.enter(op, Stage.PACK, lambda: channelwise(op, axis, unit.name))
+    assert isinstance(op.to, PackedType)
+    if layer.matrix != matrix or (not matrix and axis != 1) or layer.M % op.to.count:
+        raise Refusal(f"'{op.name}' of what is not whole bytes of its channels")
+    unit.layer = replace(layer, packs=op.to.count)
+
+
 def _threshold(unit: _Unit, op: ThresholdOp) -> None:
     if unit.stage != Stage.SUMS or op.axis.data % len(op.shape()) != channel_axis(op):
         raise Refusal(f"'{op.name}' of what is not the sums of its channels")
@@ -287,7 +308,7 @@ def _threshold(unit: _Unit, op: ThresholdOp) -> None:
 
 def channel_axis(op: ThresholdOp) -> int:
     """The dimension of the output channels of the convolution or matrix product before it."""
-    return len(op.shape()) - 1 if isinstance(op.x.owner, MatmulOp) else 1
+    return len(op.shape()) - 1 if isinstance(op.x.owner, MatmulOp | BitMatmulOp) else 1
 
 
 def _unary(unit: _Unit, op: Unary) -> None:
@@ -429,6 +450,8 @@ def _max_pool(unit: _Unit, op: MaxPoolOp) -> None:
 FORMS: dict[type[DnnOp], Callable[[_Unit, Any], None]] = {
     ConvOp: _contraction,
     MatmulOp: _contraction,
+    BitContraction: _bit_contraction,
+    PackOp: _pack,
     RequantizeOp: _requantize,
     ThresholdOp: _threshold,
     TableOp: _table,
@@ -462,6 +485,8 @@ def _behind_views(value: SSAValue) -> SSAValue:
 def check_weights(value: SSAValue) -> QuantType:
     """The type of weights the machine takes: bytes with one zero point."""
     element = value.type.element_type if isinstance(value.type, TensorType) else None
+    if isinstance(element, PackedType):
+        return element.uniform(UI8)
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.unique(element.zero).size != 1:
         raise Refusal(f"weights of type {value.type}, not of bytes with one zero point")
     return element
@@ -469,6 +494,8 @@ def check_weights(value: SSAValue) -> QuantType:
 
 def _quantized(value: SSAValue, wide: bool = False) -> QuantType:
     element = value.type.element_type if isinstance(value.type, TensorType) else None
+    if isinstance(element, PackedType):
+        return element.uniform(UI8)
     if wide and isinstance(element, QuantType) and element.storage == I32:
         return element
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:

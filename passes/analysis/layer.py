@@ -41,7 +41,8 @@ class Layer:
     `second` has the letters of `AXES` along which a second operand varies. `constants` counts the requantize records of
     a layer that sums nothing. `vector` names a softmax or normalization over the rows and columns of each channel, with
     `affine` records. A requantize record has `record` bytes, those of all thresholds of a channel where `levels` of them
-    stand in for the requantize. A `wide` layer gives its int32 sums as they are.
+    stand in for the requantize. A `wide` layer gives its int32 sums as they are. Of a bitwise layer channels of the input and
+    the weights are bytes of `values` each; `packs` channels of the output are one byte.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Layer:
     record: int = RECORD.itemsize
     levels: int = 0
     wide: bool = False
+    values: int = 1
+    packs: int = 1
 
     @property
     def pooled(self) -> bool:
@@ -108,7 +111,11 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiply-accumulates without halo recompute."""
-        return 0 if self.kind == "none" else self.N * self.groups * self.M * prod(self.sums) * self.C * self.taps
+        return (
+            0
+            if self.kind == "none"
+            else self.N * self.groups * self.M * prod(self.sums) * self.C * self.taps * self.values
+        )
 
     def rows(self, first: int, count: int) -> Rows:
         """Rows of the tile that makes output rows [first, first + count)."""
@@ -129,7 +136,7 @@ class Layer:
     def sizes(self, role: str) -> dict[str, int]:
         """Extents of an operand by letter; 1 where a second operand does not vary."""
         rows, columns = {"input": (self.H, self.W), "output": self.out}.get(role, self.beside)
-        channels = self.C if role == "input" else self.M
+        channels = {"input": self.C, "output": self.M // self.packs}.get(role, self.M)
         found = dict(zip(AXES, (self.N, self.groups, channels, rows, columns)))
         if role == "second":
             found = {letter: n if letter in (self.second or "") else 1 for letter, n in found.items()}

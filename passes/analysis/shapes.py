@@ -6,6 +6,7 @@ from math import prod
 
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.bitwise import BitContraction, BitConvOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.layer import Layer
@@ -150,6 +151,28 @@ def conv(head: ConvOp, name: str) -> Layer:
     if d.depthwise:
         return Layer(name, "depthwise", d.N, 1, d.M, d.C, h, w, window)
     return Layer(name, "dense", d.N, d.groups, d.M // d.groups, d.C // d.groups, h, w, window)
+
+
+def bitwise(head: BitContraction, name: str) -> Layer:
+    """A convolution or matrix product of packed values, its input channels counted in bytes."""
+    values = head.packed().count
+    if isinstance(head, BitConvOp):
+        d, window = head.dims(), planar(head.window.data)
+        check_window(window)
+        h, w = two_sizes(d.HW)
+        return Layer(
+            name, "dense", d.N, d.groups, d.M // d.groups, d.C // d.groups, h, w, window, values=values
+        )  # fmt: skip
+    (*rows, k), (n, _) = head.shape(0), head.shape(1)
+    return Layer(name, "dense", 1, 1, n, k, prod(rows), 1, matrix=True, values=values)
+
+
+def channelwise(op: DnnOp, axis: int, name: str) -> Layer:
+    """A tensor whose channels are along an axis, the last or the second of planes."""
+    shape = op.shape()
+    if axis == len(shape) - 1:
+        return Layer(name, "none", 1, 1, shape[-1], shape[-1], prod(shape[:-1]), 1, matrix=True)
+    return planes(op, name)
 
 
 def matmul(head: MatmulOp, name: str) -> Layer:

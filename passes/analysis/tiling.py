@@ -153,7 +153,7 @@ class Model:
         weight_count = np.where(self.c.resident == 1, 1, layer.groups * n_z * n_k * reload)
         fresh = np.where(row_outer & (n_z > 1), n_s, 1) * np.where((n_z > 1) | (layer.groups > 1), layer.N, 1)
         records = self.records * (np.ones_like(fresh) if self.records_resident else fresh)
-        out = np.full_like(n_s, layer.result_bytes * parts * layer.M * layer.out[0] * layer.out[1])
+        out = np.full_like(n_s, layer.result_bytes * parts * layer.M // layer.packs * layer.out[0] * layer.out[1])
         second, second_count = self.second_copies()
         return {
             "input": (inputs, input_count),
@@ -203,7 +203,7 @@ class Model:
         tile = {
             "input": self.depth * self.box_rows * (layer.W + left + right),
             "weight": np.where(c.resident == 1, whole, weights) * (layer.kind != "none"),
-            "output": c.channels * c.rows * layer.out[1] * (not layer.wide),
+            "output": c.channels // layer.packs * c.rows * layer.out[1] * (not layer.wide),
             "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
             "second": self.second_bytes(),
         }
@@ -274,6 +274,7 @@ class Model:
     def _product_cycles(self, pixels: Int) -> Int:
         """Cycles of one dense MM: the array's alone, or those of a row-stationary one, whose weights come in between."""
         reduction, array = self.c.reduction * self.layer.taps, self.arch.array
+        reduction = reduction * timing.turns(self.layer.values, array)
         if array.dataflow == "row-stationary":
             return timing.product(reduction, self.c.channels, pixels, 0, self.arch, self._window()).cycles
         return timing.array_cycles(reduction, self.c.channels, pixels, array)
@@ -292,11 +293,12 @@ class Model:
         dense, resident = layer.kind == "dense", self.c.resident == 1
         rows = np.minimum(self.box_rows, layer.H)
         line, width = (layer.C if dense else 1) * layer.taps, layer.result_bytes
+        made = c.channels // layer.packs
         if layer.matrix:
-            inputs, out = _run(self.depth, rows, layer.C), _run(width * c.channels, c.rows, width * layer.M)
+            inputs, out = _run(self.depth, rows, layer.C), _run(width * made, c.rows, width * layer.M // layer.packs)
         else:
             inputs = _run(rows * layer.W, self.depth, layer.H * layer.W)
-            out = _run(width * c.rows * layer.out[1], c.channels, width * layer.out[0] * layer.out[1])
+            out = _run(width * c.rows * layer.out[1], made, width * layer.out[0] * layer.out[1])
         weights = _run(c.reduction * layer.taps if dense else c.reduction * 0 + layer.taps, c.channels, line)
         if layer.in_major:
             weights = _run(c.channels, c.reduction, layer.M)
@@ -453,7 +455,7 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
             total += size * (held.get(name) != key)
             held[name] = key
         if i["k"] + count["k"] >= spans["k"][0]:
-            total += layer.result_bytes * count["z"] * count["s"] * layer.out[1]
+            total += layer.result_bytes * count["z"] // layer.packs * count["s"] * layer.out[1]
     return total
 
 

@@ -89,6 +89,11 @@ def array_cycles(reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, a
     return ceil_div(pixels, r) * ceil_div(channels, c) * (r + c - 2 + np.asarray(reduction, np.int64)) - 1
 
 
+def turns(values: ArrayLike, array: Array) -> Int:
+    """Cycles a processing element takes for one pair of bytes: 1, and 8 / bits a cycle of packed values, several in a byte."""
+    return np.where(np.asarray(values) > 1, ceil_div(8, max(1, array.bits_per_cycle)), 1)
+
+
 def product(
     reduction: ArrayLike,
     channels: ArrayLike,
@@ -96,25 +101,34 @@ def product(
     accumulate: ArrayLike,
     arch: Accelerator,
     window: Window = ONE_ROW,
+    values: ArrayLike = 1,
 ) -> Cost:
     """One MM: channels x pixels sums of `reduction` products; `accumulate` adds to what the accumulators hold.
 
     Inputs stream once per fold over the columns. Weight-stationary arrays read weights once, and write partial sums once
     per fold over the reduction, to be read back on all but the first. Output-stationary ones keep the sums inside and read
-    weights once per fold over the pixels; adder trees read them for every pixel.
+    weights once per fold over the pixels; adder trees read them for every pixel. With several `values` in a byte the
+    reduction is counted in bytes.
     """
     k, m, p = (np.asarray(a, np.int64) for a in (reduction, channels, pixels))
     if arch.array.dataflow == "row-stationary":
         return _by_rows(k // _taps(window), m, p, accumulate, arch, window, depthwise=False)
     stationary = arch.array.dataflow == "weight-stationary"
-    k_folds = ceil_div(k, arch.array.rows) if stationary else np.ones_like(k)
+    long = k * turns(values, arch.array)
+    k_folds = ceil_div(long, arch.array.rows) if stationary else np.ones_like(k)
     weight_folds = {"weight-stationary": np.ones_like(p), "adder-tree": p}.get(
         arch.array.dataflow, ceil_div(p, arch.array.rows)
     )
     again = k_folds - 1 + np.asarray(accumulate, np.int64)
     inputs, sums = ceil_div(m, arch.array.columns) * k * p, 4 * m * p
     return _with_ports(
-        array_cycles(k, m, p, arch.array), k * m * p, inputs, k * m * weight_folds, sums * again, sums * k_folds, arch
+        array_cycles(long, m, p, arch.array),
+        k * m * p * np.asarray(values, np.int64),
+        inputs,
+        k * m * weight_folds,
+        sums * again,
+        sums * k_folds,
+        arch,
     )
 
 

@@ -22,7 +22,7 @@ class Nest:
             "n": (layer.N, 1),
             "g": (layer.groups, 1),
             "s": (layer.out[0], tile.rows),
-            "z": (layer.M, tile.channels),
+            "z": (layer.M // layer.packs, tile.channels // layer.packs),
             "k": (layer.C if layer.kind == "dense" else 1, tile.reduction),
         }
         order = "ngszk" if tile.order == ORDERS[0] else "ngzsk"
@@ -40,7 +40,7 @@ class Nest:
         source, result = self.group.source.storage, self.group.result.storage
         shapes: dict[str, tuple[Attribute, tuple[int, ...], int]] = {
             "input": (source, (layer.C if tile.input_resident else tile.reduction, box, width), tile.inputs),
-            "output": (result, (tile.channels, tile.rows, layer.out[1]), tile.outputs),
+            "output": (result, (tile.channels // layer.packs, tile.rows, layer.out[1]), tile.outputs),
         }
         if layer.second is not None:
             shapes["second"] = (source, self._second_tile(rows), tile.inputs)
@@ -112,19 +112,24 @@ class Nest:
             return Slice(base, size, extent)
         return Slice(base, size, extent, step, self.index[dim])
 
+    def _channels(self, size: int, extent: int) -> Slice:
+        """Channels that move with those of the output, whose loop counts the bytes made of them."""
+        return self._slice("z", size, extent, step=self.layer.packs)
+
     def _slices(self, role: str) -> list[Slice]:
         """The tile a copy moves, over [n, g, c, h, w], [g, m, c, taps], records or a table."""
         layer, tile, whole = self.layer, self.tile, Slice.whole
         n, g = self._slice("n", 1, layer.N), self._slice("g", 1, layer.groups)
-        z = self._slice("z", tile.channels, layer.M)
+        z = self._channels(tile.channels, layer.M)
         k = self._slice("k", tile.reduction, layer.C)
         if layer.kind != "dense":
-            k = self._slice("z", tile.reduction, layer.C)
+            k = self._channels(tile.reduction, layer.C)
         if role == "input":
             k = whole(layer.C) if tile.input_resident else k
             return [n, g, k, self._input_rows(), whole(layer.W)]
         if role == "output":
-            return [n, g, z, self._slice("s", tile.rows, layer.out[0]), whole(layer.out[1])]
+            bytes_ = self._slice("z", tile.channels // layer.packs, layer.M // layer.packs)
+            return [n, g, bytes_, self._slice("s", tile.rows, layer.out[0]), whole(layer.out[1])]
         if role == "second":
             return self._second_slices(n, g, z)
         if role in ("table", "exp"):
@@ -176,7 +181,7 @@ class Nest:
         slices = (
             self._slice("n", 1, layer.N),
             self._slice("g", 1, layer.groups),
-            self._slice("z", tile.channels, layer.M),
+            self._channels(tile.channels, layer.M),
             self._slice("s", tile.rows, layer.out[0]),
             self._slice("k", tile.reduction, layer.C) if layer.kind == "dense" else Slice.whole(1),
         )
