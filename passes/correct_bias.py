@@ -21,9 +21,10 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dnnc.ir.dnn.attributes import Key
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
-from dnnc.ir.types import F32, shape_of, tensor
-from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.contractions import Contraction, bias_values, channel_axis
+from dnnc.ir.types import F32, tensor
+from dnnc.ir.weights import store_of
+from dnnc.passes.analysis.biases import add_to_bias, with_bias
+from dnnc.passes.analysis.contractions import Contraction, channel_axis
 from dnnc.passes.analysis.integer_weights import FLOAT
 from dnnc.passes.analysis.samples import given_samples
 from dnnc.passes.analysis.walk import Walk
@@ -38,14 +39,14 @@ class CorrectBiasPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
         for layer in [o for o in op.walk() if corrected(o)]:
-            _with_bias(layer, store)  # pyright: ignore[reportArgumentType]
+            with_bias(layer, store)  # pyright: ignore[reportArgumentType]
         samples = given_samples(self.name)
         exact, walk = Walk(floating(op), store, samples), Walk(op, store, samples, self.name)
         for one, layer in zip(exact, walk):
             if corrected(layer):
                 assert isinstance(layer, Contraction)
                 shift = _means(layer, exact.run(one)[0]) - _means(layer, walk.run(layer)[0])
-                _set_bias(layer, shift, store)
+                add_to_bias(layer, shift, store, "corrected")
 
 
 def corrected(op: Operation) -> bool:
@@ -72,31 +73,3 @@ def _means(op: Contraction, column: Sequence[np.ndarray]) -> np.ndarray:
     axis = channel_axis(op)
     others = tuple(i for i in range(column[0].ndim) if i != axis)
     return np.mean([y.mean(others, dtype=np.float64) for y in column], axis=0)
-
-
-def _with_bias(op: Contraction, store: WeightStore) -> None:
-    if op.bias is not None:
-        return
-    channels = shape_of(op.result.type)[channel_axis(op)]
-    bias = ConstOp.of(np.zeros(channels, np.float32), store, "bias")
-    new = type(op).create(
-        operands=[*op.operands, bias.result],
-        result_types=[op.result.type],
-        properties=op.properties,
-        attributes=op.attributes,
-        location=op.location,
-    )
-    Rewriter.replace_op(op, [bias, new], [new.result])
-
-
-def _set_bias(op: Contraction, shift: np.ndarray, store: WeightStore) -> None:
-    assert op.bias is not None
-    old = op.bias.owner
-    assert isinstance(old, ConstOp)
-    values = bias_values(op, store)
-    if values is None:
-        return
-    hint = old.key.data if old.key is not None else "bias"
-    new = ConstOp.of((values + shift).astype(np.float32), store, f"{hint}.corrected")
-    Rewriter.insert_op(new, InsertPoint.before(op))
-    op.operands[2] = new.result

@@ -49,6 +49,7 @@ from dnnc.passes.analysis.integer_weights import FLOAT, with_outliers
 from dnnc.passes.calibrate import RANGE, range_of
 from dnnc.passes.expand_weights import expand
 from dnnc.passes.fuse_groups import only_user
+from dnnc.passes.laws.slope_bias import fold_slope_bias
 from dnnc.passes.quantize_lower import REMEDY
 
 Range = tuple[float, float]
@@ -77,6 +78,7 @@ class QuantizePass(ModulePass):
     unify: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        fold_slope_bias(op, store_of(ctx))
         expand(op, store_of(ctx))
         block = main_function(op).body.block
         if not comes_quantized(op):
@@ -207,9 +209,17 @@ class _Typing:
         choice = next((c for c in map(choice_of, sources) if c.stated()), Choice())
         if all(isinstance(v.owner, SoftmaxOp) for v in sources):
             return softmax_type(choice.storage or I8)
+        if (given := self._given(sources)) is not None and not choice.stated():
+            return given
         ranges = [r for r in map(self.range, sources) if r is not None]
         symmetric = self.options.symmetric if choice.symmetric is None else choice.symmetric
         return activation_type((min(r[0] for r in ranges), max(r[1] for r in ranges)), symmetric, choice.storage)
+
+    def _given(self, sources: list[SSAValue]) -> QuantType | None:
+        """The type of an input that comes quantized and alone sets the range."""
+        made = sources[0].owner
+        element = made.element() if isinstance(made, DequantizeOp) and len(sources) == 1 else None
+        return element if isinstance(element, QuantType) and element.axis is None else None
 
     def check(self) -> None:
         """Refuse, all at once, what has no integer form and what was not calibrated."""
