@@ -23,12 +23,12 @@ def style() -> str:
     return (files("dnnc.backends.view") / "style.css").read_text("utf-8")
 
 
-def document(label: str, size: tuple[float, float], parts: Iterator[str] | Sequence[str]) -> str:
-    """A self-contained SVG document of a size, with the style and a background of its own."""
+def document(label: str, size: tuple[float, float], parts: Iterator[str] | Sequence[str], more: str = "") -> str:
+    """A self-contained SVG document of a size, with the style, `more` of it, and a background of its own."""
     w, h = (f"{round(x)}" for x in size)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="dnnc-view" viewBox="0 0 {w} {h}" width="{w}" height="{h}" '
-        f'role="img" aria-label="{escape(label)}">\n<style>\n{style()}</style>\n'
+        f'role="img" aria-label="{escape(label)}">\n<style>\n{style()}{more}</style>\n'
         f'<rect class="paper" width="{w}" height="{h}"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 

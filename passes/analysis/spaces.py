@@ -20,6 +20,11 @@ KEPT = ("weights", "parameters", "inputs", "outputs")
 """Spaces whose buffers live through the whole program."""
 
 
+def short(name: str, most: int = 48) -> str:
+    """A name, or its beginning and end where it is long, as converters chain all they fused."""
+    return name if len(name) <= most else f"{name[: most - 20]}…{name[-19:]}"
+
+
 @dataclass(frozen=True)
 class Occupant:
     """A buffer in its place: `size` bytes from `offset` on, during the steps [start, end); `spare` bytes are second copies."""
@@ -67,6 +72,16 @@ class Space:
         for i in range(1, len(change)):
             change[i] += change[i - 1]
         return change[:-1]
+
+    @property
+    def kept(self) -> bool:
+        """Whether all of it lives through the whole program."""
+        return self.name in KEPT
+
+    @property
+    def peak(self) -> str:
+        """When it is fullest, in words."""
+        return "all steps" if self.kept else f"step {self.peak_step} '{short(self.steps[self.peak_step])}'"
 
     @property
     def peak_step(self) -> int:

@@ -25,11 +25,13 @@ from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
 from dnnc.passes.analysis.integer_forms import comes_quantized
+from dnnc.passes.analysis.ordering import least_peak
 from dnnc.passes.analysis.samples import Sample, providing, showing
 from dnnc.passes.analysis.scheme import Scheme
 from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_of
 from dnnc.passes.analysis.synthetic import WORD, is_data_free
 from dnnc.passes.calibrate import CALIBRATED, RANGE, CalibratePass, Method, range_of
+from dnnc.passes.order import movable, program
 from dnnc.passes.pack_bits import PackBitsPass
 from dnnc.passes.pipeline import Hook, Pipeline, parse
 from dnnc.passes.quantize import QuantizePass
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from dnnc.backends.npu.trace import Trace
     from dnnc.backends.report import Report, ScheduleReport
     from dnnc.backends.view import View
+    from dnnc.backends.view.memory import MemoryMap
     from dnnc.ir.arch import Accelerator
 
 
@@ -72,6 +75,8 @@ Samples = Calibration | str | Path | np.ndarray | Sequence[np.ndarray]
 # The pipeline each kind of output runs unless another is given.
 DEFAULT_PIPELINE = {"ir": "simplify", "report": "simplify", "c": "fuse", "npu": "npu"}
 DEFAULT_TARGET = "edge"
+ORDER_STATES = 5_000
+"""States a search for a better order of the layers may take while memory is drawn."""
 
 
 @dataclass
@@ -228,6 +233,21 @@ class Program:
                 Finding("report", f"expected a program, not '{self.emit}'. Compile with emit npu.", "E0108")
             )
         return of_program(self.npu, self.target, self.network.module, self.network.name)
+
+    def memory(self) -> MemoryMap:
+        """Who lies where and when in every memory space of an npu program, or in the arena of C; and what would lower it."""
+        from dnnc.backends.view.memory import memory_map
+        from dnnc.passes.analysis.spaces import spaces_of
+
+        if self.npu is None and self.c is None:
+            raise DnncError(
+                Finding("memory", f"expected a program or C, not '{self.emit}'. Compile with emit npu or c.", "E0108")
+            )
+        spaces = [self.c.arena] if self.c is not None else spaces_of(self.network.module)
+        block = main_function((self.graph or self.network).module).body.block
+        order = least_peak(program(block, movable(block)), ORDER_STATES)
+        what = "C" if self.c is not None else self.target
+        return memory_map(f"{self.network.name}: memory of {what}", spaces, order)
 
     def trace(self) -> Trace:
         """The trace of the last simulator run."""

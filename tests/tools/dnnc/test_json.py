@@ -39,6 +39,8 @@ LINES = {
     "report of the zoo": "report --zoo",
     "check": "check {lenet}",
     "check with samples": "check {lenet} --calibrate {samples}",
+    "memory": "memory {lenet} --calibrate {samples}",
+    "memory of c": "memory {lenet} --emit c",
     "compile npu": "compile {lenet} --calibrate {samples} -o {folder}/l.npu",
     "compile c": "compile {lenet} --emit c -o {folder}/l.c",
     "compile ir": "compile {lenet} --emit ir -o {folder}/l.mlir",

@@ -18,6 +18,7 @@ NAMES = (
     "run",
     "report",
     "view",
+    "memory",
     "check",
     "diff",
     "eval",
