@@ -53,7 +53,7 @@ def _in_place(space: Space) -> list[Saving]:
     if not pairs:
         return []
     a, b = max(pairs, key=lambda pair: pair[1].size)
-    text = f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads elements before it writes them"
+    text = f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads an element before it writes it"
     return [Saving("in-place", b.size, text)]
 
 
