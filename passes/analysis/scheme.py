@@ -87,6 +87,10 @@ class Scheme:
         lines += ["", f"[{LAYERS}]", *(_line(r, widest) for r in self.rules)]
         return "\n".join(lines) + "\n"
 
+    def _place(self, layer: Layer) -> str:
+        """Where the last rule stands that says something of a layer's value."""
+        return next((r.place for r in reversed(self.rules) if r.fits(layer) and r.choice.activations), self.source)
+
     def annotate(self, module: ModuleOp) -> None:
         """Note on every layer what is said of it; DnncError lists the patterns and keys that fit nothing."""
         layers, problems = layers_of(module), Collector()
@@ -94,7 +98,7 @@ class Scheme:
             _check(rule, layers, problems)
         chosen = {layer: self.choice(layer) for layer in layers}
         for layer, choice in chosen.items():
-            _agree(layer, choice, self.source, problems)
+            _agree(layer, choice, self._place(layer), problems)
         problems.raise_if_any()
         set_input_choices(main_function(module), {i: c for i, (x, c) in enumerate(chosen.items()) if x.op is None})
         for layer, choice in chosen.items():
@@ -130,11 +134,10 @@ def _check(rule: Rule, layers: Sequence[Layer], problems: Collector) -> None:
         return
     for key in rule.choice.stated():
         if not any(_concerns(key, x) for x in fitting):
-            kind = (
-                "constant weights" if key in OF_WEIGHTS else "a type of its own: it has that of what it moves or bounds"
-            )
-            message = f"{key.replace('_', '-')}: expected a layer that has {kind}, not '{fitting[0].name}'."
-            problems.error(rule.place, f"{message} State it there, or leave it out.", "E0708")
+            kind = "with constant weights" if key in OF_WEIGHTS else "whose value has a type of its own"
+            more = "" if key in OF_WEIGHTS else ", which has that of what it reads"
+            message = f"{key.replace('_', '-')}: expected a layer {kind}, not '{fitting[0].name}'{more}."
+            problems.error(rule.place, f"{message} State it of another layer.", "E0708")
 
 
 def _concerns(key: str, layer: Layer) -> bool:
@@ -142,9 +145,9 @@ def _concerns(key: str, layer: Layer) -> bool:
     return layer.weights() is not None if key in OF_WEIGHTS else layer.typed()
 
 
-def _agree(layer: Layer, choice: Choice, source: str, problems: Collector) -> None:
+def _agree(layer: Layer, choice: Choice, place: str, problems: Collector) -> None:
     """What is said of a layer holds together."""
-    place = f"{source}: layer '{layer.name}'"
+    place = f"{place}: layer '{layer.name}'"
     if layer.weights() is not None and choice.weights == "float" and choice.activations not in (None, "float"):
         message = f"expected float activations with float weights, not {choice.activations}."
         problems.error(place, f'{message} Give it weights of integers, or activations = "float".', "E0709")
