@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xdsl.passes import ModulePass
 
+from dnnc.passes.adaround import AdaroundPass
 from dnnc.passes.apply_scheme import ApplySchemePass
 from dnnc.passes.calibrate import CalibratePass
 from dnnc.passes.canonicalize import CanonicalizePass
@@ -27,6 +28,7 @@ from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
+from dnnc.passes.smooth import SmoothPass
 from dnnc.passes.tile import TilePass
 from dnnc.passes.widen_weights import WidenWeightsPass
 
@@ -64,6 +66,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
 
 # Passes no pipeline runs by default.
 OPTIONAL: tuple[type[ModulePass], ...] = (
+    AdaroundPass,
     ApplySchemePass,
     CalibratePass,
     CodeWeightsPass,
@@ -74,6 +77,7 @@ OPTIONAL: tuple[type[ModulePass], ...] = (
     MixedPrecisionPass,
     OrderPass,
     QuantizeWeightsPass,
+    SmoothPass,
 )
 
 PASSES: dict[str, type[ModulePass]] = {
@@ -89,6 +93,7 @@ QUANTIZES: tuple[type[ModulePass], ...] = (
     QuantizeLowerPass,
     QuantizeWeightsPass,
     GptqPass,
+    AdaroundPass,
     CodeWeightsPass,
     CorrectBiasPass,
 )

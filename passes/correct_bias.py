@@ -32,7 +32,7 @@ from dnnc.passes.analysis.walk import Walk
 
 @dataclass(frozen=True)
 class CorrectBiasPass(ModulePass):
-    """B[m] += E[y_float[m]] - E[y[m]] over samples, layer after layer, where `quantize-weights` or `gptq` left integers."""
+    """B[m] += E[y_float[m]] - E[y[m]] over samples, layer after layer, where weights have become integers."""
 
     name = "correct-bias"
 

@@ -142,3 +142,18 @@ def test_weights_of_one_bit_are_refused(program):
     module, ctx = network(program)
     with pytest.raises(DnncError, match="E0705"):
         pipeline.run(pipeline.parse("quantize-weights{bits=1}"), module, ctx)
+
+
+def test_adaround_leaves_less_error_than_the_nearest_integers_and_at_two_bits_than_gptq(program):
+    assert error(program, "adaround{bits=3}") < 0.4 * error(program, "quantize-weights{bits=3}")
+    assert error(program, "adaround{bits=2}") < error(program, "gptq{bits=2}")
+
+
+def test_adaround_gives_the_same_weights_each_time(program):
+    results = []
+    for _ in range(2):
+        module, ctx = network(program)
+        with providing(lambda: samples(3, 8)):
+            pipeline.run(pipeline.parse("adaround{bits=3 iterations=50}"), module, ctx)
+        results.append(outputs(module, ctx))
+    np.testing.assert_array_equal(results[0], results[1])
