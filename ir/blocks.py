@@ -58,6 +58,11 @@ class BlockType(WeightCode):
         inside = all(low <= z <= high for z in b.zeros)
         expect(inside, f"zero points in [{low}, {high}]", str(list(b.zeros[:4])), code="E0409")
 
+    @property
+    def table_bytes(self) -> int:
+        zeros = -(-len(self.data.zeros) * bits(self) // 8) if any(self.data.zeros) else 0
+        return 4 * len(self.data.scales) + zeros
+
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Blocks:
         with parser.in_angle_brackets():

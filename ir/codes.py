@@ -234,6 +234,10 @@ class CodebookType(WeightCode):
     def check(self, shape: Shape) -> None:
         self.data.scales.check(shape)
 
+    @property
+    def table_bytes(self) -> int:
+        return 4 * len(self.data.values)
+
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Codebook:
         with parser.in_angle_brackets():

@@ -78,6 +78,11 @@ class Quantized(Data[Any], TypeAttribute):
         """The type the codes are kept in."""
         return self.data.storage
 
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of what codes refer to, in float32, besides scales for the whole tensor or its channels."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Uniform:
@@ -292,12 +297,13 @@ def shape_of(type_: Attribute) -> tuple[int, ...]:
 
 
 def nbytes(type_: Attribute) -> int:
-    """Bytes of a tensor: ceil(elements * bits / 8)."""
+    """Bytes of a tensor: ceil(elements * bits / 8), and those of the values its codes refer to."""
     assert isinstance(type_, TensorType)
     n = 1
     for d in type_.get_shape():
         n *= d
-    return -(-n * bits(type_.element_type) // 8)
+    element = type_.element_type
+    return -(-n * bits(element) // 8) + (element.table_bytes if isinstance(element, Quantized) else 0)
 
 
 @lru_cache(4096)

@@ -130,6 +130,12 @@ def root(value: SSAValue) -> SSAValue:
     return value
 
 
+def kept(value: SSAValue) -> SSAValue:
+    """What is stored of a constant: the integers or codes that it is dequantized from."""
+    made = value.owner
+    return made.x if isinstance(made, DequantizeOp) and isinstance(made.x.owner, ConstOp) else value
+
+
 def _uses(op: DnnOp) -> Iterator[Use]:
     """Every use, by the operation or inside the group, of a value from outside (or of a constant inside)."""
     if not isinstance(op, GroupOp):
@@ -143,7 +149,7 @@ def _uses(op: DnnOp) -> Iterator[Use]:
 
 def _layer(op: DnnOp, known: set[SSAValue]) -> Layer:
     body = [o for o in (op.body_ops() if isinstance(op, GroupOp) else [op]) if not isinstance(o, ConstOp)]
-    uses = list(_uses(op))
+    uses = [Use(kept(u.value), u.op, u.operand) for u in _uses(op)]
     known = known | {u.value for u in uses if isinstance(u.value.owner, ConstOp)}
     work = op.work()
     reads = tuple(dict.fromkeys(root(u.value) for u in uses if u.value not in known))

@@ -19,7 +19,7 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp
 from dnnc.ir.dnn.movement import GatherOp, Movement
 from dnnc.ir.dnn.reduction import Pool
-from dnnc.ir.types import bits, nbytes, shape_of
+from dnnc.ir.types import Quantized, bits, nbytes, shape_of
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ def graph_traffic(uses: Iterable[Use], constants: set[SSAValue], results: Iterab
 
 
 def stored_bytes(count: int, type_: Attribute) -> int:
-    """Bytes of some elements of a tensor: ceil(count * bits / 8)."""
+    """Bytes of some elements of a tensor: ceil(count * bits / 8), and those of the values its codes refer to."""
     assert isinstance(type_, TensorType)
-    return -(-count * bits(type_.element_type) // 8)
+    element = type_.element_type
+    return -(-count * bits(element) // 8) + (element.table_bytes if isinstance(element, Quantized) else 0)
 
 
 def touched(op: DnnOp, operand: int) -> int:

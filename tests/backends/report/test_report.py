@@ -186,3 +186,22 @@ def test_html(small, golden):
 @pytest.mark.parametrize("form", ["text", "json", "csv"])
 def test_golden(small, golden, form):
     golden.check(f"small.{'txt' if form == 'text' else form}", getattr(small, form)())
+
+
+@pytest.mark.parametrize(
+    ("element", "size"),
+    [
+        ("!dnn.q<i4, axis 0, [0.5, 0.25]>", 8),
+        ("!dnn.pow2<i3, 0.5>", 6),
+        ("!dnn.codebook<ui2, [-1.0, 0.0, 1.0, 3.5], 0.5>", 4 + 4 * 4),
+        ("!dnn.block<i4, [1, 4], [0.5, 0.25, 0.5, 0.5], [0, 1, 0, 0]>", 8 + 4 * 4 + 2),
+        ("!dnn.scaled<f8E4M3FN, 0.5>", 16),
+    ],
+)
+def test_weights_count_as_they_are_stored(reported, toy, element, size):
+    body = f"""%c = dnn.const key = "w" : () -> tensor<2x8x{element}>
+%w = dnn.dequantize %c : (tensor<2x8x{element}>) -> tensor<2x8xf32>
+%y = dnn.matmul %x, %w trans_b : (tensor<1x8xf32>, tensor<2x8xf32>) -> tensor<1x2xf32>"""
+    document = reported("%x: tensor<1x8xf32>", body, "%y: tensor<1x2xf32>", toy, "codes")
+    assert document.totals["weight_bytes"] == size
+    assert document.totals["compulsory_bytes"] == size + 4 * (8 + 2)
