@@ -258,6 +258,10 @@ class _Typing:
         if contraction(op) and choice_of(op).weights == IN_FLOAT:
             message = "expected integer weights of a layer on integers, not float."
             report.error(place, f'{message} State activations = "float" of it too.', "E0709")
+        made, w = choice_of(op).algorithm, constant(op.operands[1]) if contraction(op) else None
+        if made is not None and w is not None and real(w.result):
+            message = f"expected weights that '{made}' made integers of, which did not run."
+            report.error(place, f"{message} Name it among the passes, before quantize.", "E0709")
         if not self._one_type(op):
             return
         if not self.options.unify:
