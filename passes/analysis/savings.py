@@ -53,7 +53,7 @@ def _in_place(space: Space) -> list[Saving]:
     if not pairs:
         return []
     a, b = max(pairs, key=lambda pair: pair[1].size)
-    text = f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads an element before it writes it"
+    text = f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads all it needs first"
     return [Saving("in-place", b.size, text)]
 
 
