@@ -82,6 +82,40 @@ def least_peak(program: Program, states: int = 50_000) -> Ordering:
 
     An order no better than the given one is not taken.
     """
+    late = _made_for_one(program)
+    merged, numbers = _with_readers(program, late)
+    found = _least_peak(merged, states)
+    order = [n for i in found.order for n in (*late.get(numbers[i], ()), numbers[i])]
+    given, best = peak(program, range(len(program.tasks))), peak(program, order)
+    if given <= best:
+        return Ordering(tuple(range(len(program.tasks))), given, min(found.lower_bound, given))
+    return Ordering(tuple(order), best, min(found.lower_bound, best))
+
+
+def _made_for_one(program: Program) -> dict[int, list[int]]:
+    """By reader, the tasks that read nothing and make one value for it alone: no order is better than just before it."""
+    found: dict[int, list[int]] = {}
+    for number, (reads, makes) in enumerate(program.tasks):
+        if not reads and len(makes) == 1 and makes[0] not in program.kept:
+            readers = program.readers[makes[0]]
+            if readers.bit_count() == 1:
+                found.setdefault(readers.bit_length() - 1, []).append(number)
+    return found
+
+
+def _with_readers(program: Program, late: dict[int, list[int]]) -> tuple[Program, list[int]]:
+    """The program with such tasks as part of their readers, and the tasks' numbers in the program given."""
+    gone = {n for numbers in late.values() for n in numbers}
+    numbers = [n for n in range(len(program.tasks)) if n not in gone]
+    tasks = []
+    for n in numbers:
+        reads, makes = program.tasks[n]
+        made = tuple(v for m in late.get(n, ()) for v in program.tasks[m][1])
+        tasks.append((reads - set(made), (*made, *makes)))
+    return Program(tasks, program.sizes, program.given, program.kept), numbers
+
+
+def _least_peak(program: Program, states: int) -> Ordering:
     order: list[int] = []
     bound = sum(program.sizes[v] for v in program.given)
     done, live = 0, bound
@@ -92,10 +126,7 @@ def least_peak(program: Program, states: int = 50_000) -> Ordering:
         for number in found.order:
             _, live = program.run(number, done, live)
             done |= 1 << number
-    given, best = peak(program, range(len(program.tasks))), peak(program, order)
-    if given <= best:
-        return Ordering(tuple(range(len(program.tasks))), given, min(bound, given))
-    return Ordering(tuple(order), best, min(bound, best))
+    return Ordering(tuple(order), peak(program, order), bound)
 
 
 def _parts(program: Program) -> list[list[int]]:
