@@ -72,10 +72,14 @@ static void dnnc_bit_border(int32_t *sums, ptrdiff_t line, int32_t rows, const i
 DNNC_WIDE static void dnnc_levels(uint8_t *y, const int32_t *x, int32_t n, const int32_t *t, int32_t levels,
     int32_t first, int32_t step)
 {
-    if (levels == 1) {
-        const int32_t least = t[0], above = first + step;
-        for (int32_t i = 0; i < n; ++i)
-            y[i] = (uint8_t)(x[i] >= least ? above : first);
+    if (levels == 1) { /* sixteen at once, and no branches on signs */
+        const int32_t least = t[0];
+        int32_t i = 0;
+        for (; i + 16 <= n; i += 16)
+            for (int32_t j = i; j < i + 16; ++j)
+                y[j] = (uint8_t)(first + step * (x[j] >= least));
+        for (; i < n; ++i)
+            y[i] = (uint8_t)(first + step * (x[i] >= least));
         return;
     }
     for (int32_t i = 0; i < n; ++i) {

@@ -18,8 +18,8 @@ from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_
 from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
 from dnnc.ir.arch import ROLES
-from dnnc.ir.packed import pack, unpack
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
+from dnnc.ir.packed import pack, unpack
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
 _REACH = (255, 128)

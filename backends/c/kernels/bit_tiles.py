@@ -21,7 +21,9 @@ PREAMBLE = """\
 typedef uint64_t dnnc_bits __attribute__((vector_size(64)));
 typedef uint64_t dnnc_bits_at __attribute__((vector_size(64), aligned(8), may_alias));
 #define DNNC_BITS_LOAD(p) (*(const dnnc_bits_at *)(p))
-#define DNNC_BITS_EACH(a, i) ((a)[i])
+typedef int32_t dnnc_counts __attribute__((vector_size(32)));
+typedef int32_t dnnc_counts_at __attribute__((vector_size(32), aligned(4), may_alias));
+#define DNNC_BITS_STORE(p, a, b) (*(dnnc_counts_at *)(p) = __builtin_convertvector(a, dnnc_counts) + (b))
 static inline dnnc_bits dnnc_popcount(dnnc_bits x)
 {
     dnnc_bits y;
@@ -31,7 +33,7 @@ static inline dnnc_bits dnnc_popcount(dnnc_bits x)
 #else
 typedef uint64_t dnnc_bits;
 #define DNNC_BITS_LOAD(p) (*(p))
-#define DNNC_BITS_EACH(a, i) (a)
+#define DNNC_BITS_STORE(p, a, b) (*(p) = (int32_t)((uint32_t)(a) + (uint32_t)(b)))
 static inline uint64_t dnnc_popcount(uint64_t x)
 {
 #if defined(__GNUC__) && (defined(__POPCNT__) || defined(__aarch64__))
@@ -95,9 +97,7 @@ def _tile(kind: str, rows: int, vectors: int) -> Iterator[str]:
         total = f"a{m}{v} - (b{m}{v} + b{m}{v})" if kind == "trit" else f"zero - (a{m}{v} + a{m}{v})"
         yield f"    a{m}{v} = {total};"
     for m, v in cells:
-        yield "    for (int32_t i = 0; i < DNNC_BITS; ++i)"
-        place = f"{m} * ym + {v} * DNNC_BITS + i"
-        yield f"        y[{place}] = (int32_t)((uint32_t)bias[{m}] + (uint32_t)DNNC_BITS_EACH(a{m}{v}, i));"
+        yield f"    DNNC_BITS_STORE(y + {m} * ym + {v} * DNNC_BITS, a{m}{v}, bias[{m}]);"
     yield "}"
 
 

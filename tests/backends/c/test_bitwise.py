@@ -11,7 +11,7 @@ from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.packed import IN_A_BYTE, PackedType, pack
-from dnnc.ir.types import I8, I32, QuantType, element_type, tensor
+from dnnc.ir.types import I8, QuantType, element_type, tensor
 
 ONE = QuantType.per_tensor(I8, 1.0)
 HALF = QuantType.per_tensor(I8, 0.5)

@@ -66,7 +66,7 @@ class Bits:
         return self
 
     def fc(self, m):
-        n, k = shape_of(self.v.type)
+        _, k = shape_of(self.v.type)
         self.add(MatmulOp(self.v, self.weights(k, m), None))
         return self
 
