@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from xdsl.context import Context
@@ -66,7 +66,8 @@ class QuantizePass(ModulePass):
     type for all it reads and makes; `unify=false` refuses to join values whose own types are unequal. Operations after
     the last contraction that have no integer form stay in float as islands, marked `dnn.island`, and with `float-softmax`
     a softmax there too; one before it is refused, unless `islands` allows it. `symmetric` gives activations zero point 0,
-    `per-tensor` weights one scale. A network with quantized values keeps all types it has, one with weights alone
+    `per-tensor` weights one scale; with `power-of-two` all scales are powers of two, the next ones up, so that every
+    requantize is a shift. A network with quantized values keeps all types it has, one with weights alone
     quantized those. What a scheme says of a layer goes first.
     """
 
@@ -76,6 +77,7 @@ class QuantizePass(ModulePass):
     per_tensor: bool = False
     float_softmax: bool = True
     unify: bool = True
+    power_of_two: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         fold_slope_bias(op, store_of(ctx))
@@ -91,17 +93,27 @@ class QuantizePass(ModulePass):
         set_input_choices(main_function(op), {})
 
 
-def activation_type(extremes: Range, symmetric: bool = False, storage: IntegerType | None = None) -> QuantType:
+def activation_type(
+    extremes: Range, symmetric: bool = False, storage: IntegerType | None = None, power: bool = False
+) -> QuantType:
     """S = (max(0, hi) - min(0, lo)) / 255, z = RNE(-128 - lo / s): the int8 type that holds the range and zero exactly.
 
     Symmetric: s = max(|lo|, |hi|) / 127, z = 0. Of another storage the smallest integer is -128's place, and the span 255's.
+    With `power` s is the next power of two.
     """
     first, last = integer_range(storage or I8)
     low, high = min(0.0, extremes[0]), max(0.0, extremes[1])
     span = max(-low, high) / last if symmetric else (high - low) / (last - first)
     scale = max(np.float32(span), TINY) if high > low else np.float32(1)
+    scale = power_above(scale) if power else scale
     zero = 0 if symmetric else int(np.clip(np.rint(first - low / float(scale)), first, last))
     return QuantType.per_tensor(storage or I8, float(scale), zero)
+
+
+def power_above(scale: np.ndarray | np.floating) -> np.ndarray:
+    """The least power of two that is not below a scale."""
+    fraction, exponent = np.frexp(scale)
+    return np.ldexp(np.float32(1), exponent - (fraction == 0.5))
 
 
 LARGEST_BIAS = 2.0**30  # in units of a sum: half of int32 is left to the products
@@ -206,14 +218,15 @@ class _Typing:
     def type(self, value: SSAValue) -> QuantType:
         """The quantized type of a value: the range of all that set it; that of probabilities is known."""
         sources = self.sources[self.root(value)]
-        choice = next((c for c in map(choice_of, sources) if c.stated()), Choice())
+        choice = next((c for c in map(choice_of, sources) if c.stated() and not c.island), Choice())
         if all(isinstance(v.owner, SoftmaxOp) for v in sources):
             return softmax_type(choice.storage or I8)
         if (given := self._given(sources)) is not None and not choice.stated():
             return given
         ranges = [r for r in map(self.range, sources) if r is not None]
         symmetric = self.options.symmetric if choice.symmetric is None else choice.symmetric
-        return activation_type((min(r[0] for r in ranges), max(r[1] for r in ranges)), symmetric, choice.storage)
+        extremes = min(r[0] for r in ranges), max(r[1] for r in ranges)
+        return activation_type(extremes, symmetric, choice.storage, self.options.power_of_two)
 
     def _given(self, sources: list[SSAValue]) -> QuantType | None:
         """The type of an input that comes quantized and alone sets the range."""
@@ -266,7 +279,7 @@ class _Typing:
             return
         if not self.options.unify:
             return self._check_equal(op, place, report)
-        stated = [choice_of(v) for v in self.sources.get(self.root(op.results[0]), ())]
+        stated = [c for v in self.sources.get(self.root(op.results[0]), ()) if not (c := choice_of(v)).island]
         kinds = [f"{c.activations or 'int8'}{' symmetric' if c.symmetric else ''}" for c in stated]
         if len(set(kinds)) > 1:
             shown = " and ".join(dict.fromkeys(kinds))
@@ -354,6 +367,10 @@ class _Typing:
             widths = with_outliers(np.moveaxis(w, channels, 0).reshape(w.shape[channels], -1), widths, choice)
         least = 0.0 if scale is None else self._largest_bias(op, w, axis) / (scale * LARGEST_BIAS)
         type_ = narrow_type(w, axis, channels, least, widths)
+        if self.options.power_of_two:
+            type_ = QuantType(
+                replace(type_.data, scales=tuple(float(s) for s in power_above(np.array(type_.data.scales))))
+            )
         half = 2 ** (along(np.asarray(widths), channels if np.ndim(widths) else None, w.ndim) - 1)
         return type_, np.clip(quantized(w, type_), -half, half - 1).astype(dtype(type_))
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnnc.ir.diagnostics import DnncError, UnsupportedError
-from dnnc.ir.dnn.quantize import quantized
+from dnnc.ir.dnn.quantize import RequantizeOp, quantized
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.stages import check
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes import pipeline
 from dnnc.passes.calibrate import calibrate
-from dnnc.passes.quantize import activation_type, weight_type
+from dnnc.passes.quantize import activation_type, power_above, weight_type
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 
@@ -148,3 +148,19 @@ def test_every_refusal_is_in_one_report(program):
         pipeline.run(pipeline.parse("quantize"), module, ctx)
     assert [f.where for f in e.value.findings] == ["test.mlir:3:3", "test.mlir:4:3"]
     assert str(e.value).startswith("2 unsupported things:\n")
+
+
+def test_with_powers_of_two_every_requantize_is_a_shift(program):
+    module, ctx, samples = network(program)
+    exact = np.stack([evaluate(module, x, store_of(ctx))[0] for x in samples])
+    calibrate(module, store_of(ctx), samples)
+    pipeline.run(pipeline.parse("quantize{power-of-two=true},quantize-lower"), module, ctx)
+    multipliers = [op.multipliers()[0] for op in module.walk() if isinstance(op, RequantizeOp)]
+    assert multipliers and all(np.all(m == 1 << 30) for m in multipliers)
+    got = np.stack([evaluate(module, x, store_of(ctx))[0] for x in samples])
+    assert 10 * np.log10(np.mean(exact**2) / np.mean((got - exact) ** 2)) > 26
+
+
+@pytest.mark.parametrize(("scale", "power"), [(0.3, 0.5), (0.5, 0.5), (0.50001, 1.0), (3.0, 4.0)])
+def test_the_next_power_of_two_is_no_smaller(scale, power):
+    assert power_above(np.float32(scale)) == power
