@@ -24,7 +24,7 @@ ORDERS = ("TWA", "TAW", "WAT", "TCW", "TNA", "NCA", "LWA")
 NODES = 1_000_000
 """Nodes all orders together may try when a capacity is asked for."""
 EFFORT = 300
-"""Nodes all orders together may try at each capacity when the least is looked for."""
+"""Nodes all orders together may try at each capacity when the least is looked for; at least two for each buffer."""
 PROBES = 5
 BISECTION = 4_000
 """Nodes all orders together may try at each capacity when a bisection goes on to the end."""
@@ -72,15 +72,15 @@ def plan(buffers: Sequence[Buffer]) -> MemPlan:
     """
     t, bound = table(buffers), lower_bound(buffers)
     offsets, least = _heuristic(t), bound
-    most = peak(t, offsets)
+    most, effort = peak(t, offsets), max(EFFORT, 2 * len(buffers))
     for probe in range(PROBES):
         if most <= least:
             break
         capacity = least if probe == 0 else (least + most) // 2
-        better, used = _search(t, capacity, EFFORT)
+        better, used = _search(t, capacity, effort)
         if better is not None:
             offsets, most = better, peak(t, better)
-        elif used < EFFORT:
+        elif used < effort:
             least = capacity + 1
         elif probe:
             break

@@ -6,6 +6,7 @@ leave is searched in `dnnc.passes.analysis.allocate`.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,22 +98,24 @@ def first_fit(t: Table) -> NDArray[np.int64]:
 def skyline(t: Table) -> NDArray[np.int64]:
     """Lowest segment of the contour over time first, filled with the longest-lived buffer that fits in it."""
     offsets = np.zeros(len(t.size), dtype=np.int64)
-    left = [int(i) for i in np.lexsort((-t.size, t.start - t.end)) if t.size[i] and t.start[i] < t.end[i]]
-    if not left:
+    order = np.lexsort((-t.size, t.start - t.end))
+    order = order[(t.size[order] > 0) & (t.start[order] < t.end[order])]
+    start, end, left = t.start[order], t.end[order], np.ones(len(order), dtype=bool)
+    if not len(order):
         return offsets
-    contour = [(int(t.start[left].min()), int(t.end[left].max()), 0)]
-    while left:
-        k = min(range(len(contour)), key=lambda j: (contour[j][2], contour[j][0]))
-        begin, end, height = contour[k]
-        rank = np.argmax((t.start[left] >= begin) & (t.end[left] <= end))
-        i = left[rank]
-        if t.start[i] >= begin and t.end[i] <= end:
-            del left[rank]
+    contour = [(int(start.min()), int(end.max()), 0)]
+    while left.any():
+        low, high, height = lowest = min(contour, key=itemgetter(2))
+        k = contour.index(lowest)
+        fits = left & (start >= low) & (end <= high)
+        if fits.any():
+            rank = fits.argmax()
+            i, left[rank] = order[rank], False
             offsets[i] = _round_up(height, int(t.align[i]))
-            top = (int(t.start[i]), int(t.end[i]), int(offsets[i] + t.size[i]))
-            contour[k : k + 1] = [(begin, top[0], height), top, (top[1], end, height)]
+            top = (int(start[rank]), int(end[rank]), int(offsets[i] + t.size[i]))
+            contour[k : k + 1] = [(low, top[0], height), top, (top[1], high, height)]
         else:
-            contour[k] = (begin, end, _lowest_neighbour(contour, k))
+            contour[k] = (low, high, _lowest_neighbour(contour, k))
         contour = _merge(contour)
     return offsets
 
