@@ -19,7 +19,7 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.types import F32, Quantized, QuantType, dtype, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 from dnnc.passes.analysis.choices import FLOAT as IN_FLOAT
-from dnnc.passes.analysis.choices import Choice, choice_of, width
+from dnnc.passes.analysis.choices import Choice, choice_of, set_choice, width
 from dnnc.passes.analysis.contractions import Contraction
 
 FLOAT = "dnn.float"  # key of the weights that integers stand for
@@ -177,6 +177,8 @@ def shared_scale(op: Contraction) -> bool:
 def set_weights(op: Rows, rows: np.ndarray, quantizer: Quantizer, store: WeightStore) -> None:
     """Let an operation read the dequantized form of integers, [G, M, K]; the float weights are noted."""
     axis = 0 if isinstance(op, ConvOp) or op.trans_b is not None else 1
+    if np.ndim(quantizer.bits):  # the storage tells of the outliers alone
+        set_choice(op, choice_of(op) | Choice(weights=f"int{np.min(quantizer.bits)}"))
     storage, scale = quantizer.storage, quantizer.scale.reshape(-1)
     shared = QuantType.per_tensor(storage, float(scale[0])) if quantizer.shared else None
     type_ = shared or QuantType.per_channel(storage, scale, axis)

@@ -138,7 +138,10 @@ class Schemed:
             self.chosen = Scheme(tuple(r for r in rules if r.choice.stated()), tuple(_texts(self._named())))
 
     def _rule(self, layer: Layer, i: int) -> Rule:
-        whole = self.choices.get(_key(layer, i), Choice()) | actual(layer)
+        before = self.choices.get(_key(layer, i), Choice())
+        whole = before | actual(layer)
+        if before.outliers is not None:
+            whole |= Choice(weights=before.weights)
         weights = layer.weights()
         if weights is None:
             return exact(layer, whole)
