@@ -73,7 +73,7 @@ def run_block(
     block: Block, inputs: Sequence[np.ndarray], store: WeightStore, observer: Observer | None = None
 ) -> list[np.ndarray]:
     """Run a block's operations in order; a value is dropped after its last use."""
-    values: dict[SSAValue, np.ndarray] = dict(zip(block.args, inputs))
+    values: dict[SSAValue, np.ndarray] = dict(zip(block.args, map(in_rows, inputs)))
     dying = last_uses(block)
     for op in block.ops:
         if isinstance(op, (ReturnOp, YieldOp)):
@@ -83,6 +83,11 @@ def run_block(
         for v in dying.get(op, ()):
             del values[v]
     raise DnncError(Finding("module", "expected a block that ends in a return, not an open one.", "E0412"))
+
+
+def in_rows(x: np.ndarray) -> np.ndarray:
+    """Real numbers in row-major order: how numpy rounds exponentials and sums depends on the layout."""
+    return np.asarray(x, order="C") if x.dtype.kind == "f" else x
 
 
 def run_op(
@@ -100,7 +105,7 @@ def run_op(
         results = op.loop(operands, lambda values: run_block(op.body.block, values, store, observer))
     else:
         try:
-            results = op.run(operands)
+            results = [in_rows(r) for r in op.run(operands)]
         except IndexError as e:  # an index among the data, of a gather or scatter, that its operand does not have
             raise DnncError(
                 Finding(where(op.location, op.name), f"expected indices inside the operand: {e}.", "E0452")

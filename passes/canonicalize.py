@@ -28,7 +28,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.types import QuantType, bits, integer_range, is_float, shape_of, storage_type, tensor
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.laws import quantized_constants, resizing, scans, storage_casts
+from dnnc.passes.laws import gathering, quantized_constants, resizing, scans, storage_casts
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def laws(store: WeightStore) -> list[RewritePattern]:
         *storage_casts.laws(store),
         *scans.laws(),
         *resizing.laws(),
+        *gathering.laws(store),
         *quantized_constants.laws(store),
     ]
 

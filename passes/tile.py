@@ -20,7 +20,7 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from dnnc.ir import fixed
@@ -107,7 +107,7 @@ class _Builder:
         self.homes = _homes(parts, self.outputs)
         for op in parts.device:
             if not isinstance(op, GroupOp):
-                self.places[op.results[0]] = self.places[op.operands[0]]
+                self.places[op.results[0]] = self._viewed(op)
                 continue
             try:
                 if op not in self.stacks:
@@ -119,6 +119,19 @@ class _Builder:
                 self.places |= {r: self._dram("refused", "arena", r.type) for r in op.results}
         problems.raise_if_any()
         self.block.add_op(ReturnOp())
+
+    def _viewed(self, op: Operation) -> SSAValue:
+        """Where the result of a view lies: with its operand, or the part of it that its first elements are."""
+        place, value = self.places[op.operands[0]], op.operands[0]
+        if not isinstance(op, Movement) or prod(op.shape()) == prod(shape_of(op.results[0].type)):
+            return place
+        read = op.parts()[0].read
+        layout = _composed(layout_of(place), read, op, 0)
+        if layout is None:
+            place = self.pack(value, where(op.location, "view"))
+            layout = _composed(layout_of(place), read, op, 0)
+        assert layout is not None
+        return self.part(place, layout)
 
     def _dram(self, label: str, space: str, type_: Attribute) -> SSAValue:
         assert isinstance(type_, TensorType)
@@ -426,7 +439,8 @@ def _composed(layout: Strided, nest: Strided, movement: Movement | None, operand
     """A nest over the row-major elements of a tensor as one over the buffer it lies in; None when strides cannot say it."""
     if blocks(layout) in ([], [(prod(layout.shape), 1)]):
         return Strided(nest.shape, nest.strides, nest.offset + layout.offset)
-    if nest.offset == 0 and nest == Strided.rows(nest.shape):
+    same = prod(nest.shape) == prod(layout.shape)
+    if same and nest == Strided.rows(nest.shape):
         return reshaped(layout, nest.shape)
     whole = reshaped(layout, movement.shape(operand)) if movement is not None else None
     if whole is None:

@@ -110,8 +110,9 @@ class Mover:
         chip = BufferOp(f"{name}.fill", "input", UI8, tile)
         self.block.add_op(chip)
         self.block.add_op(self._copy(constant, chip.result, [], tile, tuple(tile), where))
+        part = self._part(target, write)
         innermost = _enter(self.block, loops)
-        innermost.add_op(self._copy(chip.result, self._part(target, write), loops, tile, write.shape, where))
+        innermost.add_op(self._copy(chip.result, part, loops, tile, write.shape, where))
 
     def _part(self, buffer: SSAValue, layout: Strided) -> SSAValue:
         view = ViewOp(buffer, layout)

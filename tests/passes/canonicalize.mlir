@@ -368,3 +368,21 @@ func.func @main(%x: tensor<1x2x6x9xf32>) -> (tensor<1x2x3x3xf32>, tensor<1x2x6x9
   %z = dnn.resize %x size = [1, 2, 6, 9] mode = nearest coordinates = tf_crop_and_resize region = [0.0, 0.0, -0.5, 0.0, 1.0, 1.0, 1.0, 1.0] : (tensor<1x2x6x9xf32>) -> tensor<1x2x6x9xf32>
   func.return %y, %z : tensor<1x2x3x3xf32>, tensor<1x2x6x9xf32>
 }
+
+// -----
+// GatherIsSlice: constant indices at one distance, also from the end; others stay.
+// CHECK-LABEL: func.func @main(%x: tensor<4x5xf32>)
+// CHECK: [[a:%.*]] = dnn.slice %x start = [0, 1] size = [4, 2] step = [1, 2]
+// CHECK-NEXT: [[b:%.*]] = dnn.slice %x start = [3, 0] size = [1, 5]
+// CHECK-NEXT: [[c:%.*]] = dnn.reshape [[b]] shape = [5]
+// CHECK-NEXT: [[d:%.*]] = dnn.gather %x, %k
+// CHECK-NEXT: return [[a]], [[c]], [[d]]
+func.func @main(%x: tensor<4x5xf32>) -> (tensor<4x2xf32>, tensor<5xf32>, tensor<2x5xf32>) {
+  %i = dnn.const value = dense<[1, -2]> : tensor<2xi64> : () -> tensor<2xi64>
+  %j = dnn.const value = dense<-1> : tensor<i64> : () -> tensor<i64>
+  %k = dnn.const value = dense<[2, 0]> : tensor<2xi64> : () -> tensor<2xi64>
+  %a = dnn.gather %x, %i axis = 1 : (tensor<4x5xf32>, tensor<2xi64>) -> tensor<4x2xf32>
+  %b = dnn.gather %x, %j : (tensor<4x5xf32>, tensor<i64>) -> tensor<5xf32>
+  %c = dnn.gather %x, %k : (tensor<4x5xf32>, tensor<2xi64>) -> tensor<2x5xf32>
+  func.return %a, %b, %c : tensor<4x2xf32>, tensor<5xf32>, tensor<2x5xf32>
+}

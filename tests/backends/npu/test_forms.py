@@ -109,7 +109,21 @@ def attention(net):
     return net.apply(transpose(1, 0, 2)).apply(reshape(7, 8))
 
 
+def shuffle(net):
+    """Channels of two groups in turn, then halves: the first is left as it is, the second convolved."""
+    net.conv(8, 1).apply(reshape(4, 2, 36)).apply(transpose(1, 0, 2)).apply(reshape(2, 1, 4, 6, 6))
+    halves = [net.add(SliceOp(net.v, start=(i, 0, 0, 0, 0), size=(1, 1, 4, 6, 6))) for i in range(2)]
+    first, net.v = (net.add(ReshapeOp(h, shape=(1, 4, 6, 6))) for h in halves)
+    second = net.apply(ReluOp).v
+    net.v = net.add(ConcatOp([first, second], axis=1))
+    return net
+
+
 FORMS = {
+    "channel shuffle in halves": lambda n: shuffle(n((1, 4, 6, 6))),
+    "pad in many tiles": lambda n: n((1, 3, 70, 60)).apply(
+        lambda v: PadOp(v, before=(0, 0, 1, 1), after=(0, 0, 1, 1), value=-7.0)
+    ),
     "residual": lambda n: residual(n((1, 4, 9, 8))),
     "residual, operands exchanged": lambda n: residual(n((1, 4, 9, 8)), flip=True),
     "residual difference": lambda n: residual(n((1, 4, 9, 8)), QSubOp, flip=True),
@@ -378,12 +392,15 @@ def test_random_forms(nets, count):
             assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
 
 
-@pytest.mark.parametrize("name", ["concatenation of a batch", "attention", "pad", "layer norm", "transpose"])
-def test_a_schedule_is_saved_and_assembled_later(nets, built, name, tmp_path):
+SAVED = [("concatenation of a batch", ""), ("attention", ""), ("pad", ""), ("layer norm", ""), ("transpose", "")]
+
+
+@pytest.mark.parametrize(("name", "target"), [*SAVED, ("pad in many tiles", "small")])
+def test_a_schedule_is_saved_and_assembled_later(nets, built, name, target, tmp_path):
     module, ctx, _, _ = built(name)
     for op in module.walk():
         op.location = NameLoc(StringAttr("layer"), NoneAttr())
-    scheduled = nets.schedule(module, ctx, load_target())
+    scheduled = nets.schedule(module, ctx, nets.small() if target else load_target())
     text.save(scheduled, ctx, tmp_path / "net.mlir")
     assert assemble(*text.load(tmp_path / "net.mlir")).to_bytes() == assemble(scheduled, ctx).to_bytes()
 

@@ -333,3 +333,19 @@ def test_work_of_the_rest(main_program):
         main_program, "dnn.max_pool %a window = <[2, 2], stride [2, 2]>", "1x3x4x4xf32", result="1x3x2x2xf32"
     )
     assert pool == Work(0, prod((3, 2, 2, 2, 2)), 12)
+
+
+def test_the_layout_of_an_array_changes_no_bit(program):
+    """A value that a transpose reads in other strides is rounded as the same numbers in rows are."""
+    body = "%s = dnn.softmax {0} axis = 1 : (tensor<37x500xf32>) -> tensor<37x500xf32>\n func.return %s : tensor<37x500xf32>"
+    turned = (
+        "func.func @main(%x: tensor<500x37xf32>) -> tensor<37x500xf32> {\n"
+        "%t = dnn.transpose %x perm = [1, 0] : (tensor<500x37xf32>) -> tensor<37x500xf32>\n" + body.format("%t") + "}"
+    )
+    plain = "func.func @main(%x: tensor<37x500xf32>) -> tensor<37x500xf32> {\n" + body.format("%x") + "}"
+    x = RNG.normal(0, 3, (500, 37)).astype(np.float32)
+    outputs = []
+    for text, array in ((turned, x), (plain, np.ascontiguousarray(x.T)), (plain, x.T)):
+        module, ctx = program(text)
+        outputs.append(evaluate(module, [array], store_of(ctx))[0])
+    assert outputs[0].tobytes() == outputs[1].tobytes() == outputs[2].tobytes()
