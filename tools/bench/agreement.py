@@ -68,13 +68,13 @@ class Row:
 
 
 def of_folder(models: Path, data: Path | None) -> list[Stored]:
-    """The networks of a folder that come quantized, with the inputs beside them and those of files of samples."""
+    """The networks of a folder that are read, with the inputs beside them and those of files of samples."""
     more = sorted(data.glob("*.npz")) if data else []
     found = []
     for path in sorted(models.glob("*/model.onnx")):
         stored = Stored(path, more)
         try:
-            if comes_quantized(stored.network.module):
+            if stored.network and stored.samples[0]:
                 found.append(stored)
         except DnncError:
             continue
@@ -145,11 +145,13 @@ def main() -> None:
     p = argparse.ArgumentParser(prog="python -m tools.bench.agreement", description=__doc__)
     p.add_argument("models", nargs="?", type=Path, help="folder of folders with model.onnx and input_*.npy")
     p.add_argument("--data", type=Path, help="folder of .npz with samples x for the models whose name begins as theirs")
+    p.add_argument("--real", action="store_true", help="also the folder's float networks, int8 on their own inputs")
     p.add_argument("--large", action="store_true", help=f"also {', '.join(LARGE)}")
     p.add_argument("--only", default="", help="networks with this in their name")
     args = p.parse_args()
-    stored = [s for s in (of_folder(args.models, args.data) if args.models else []) if args.only in s.name]
-    cases = [Case(s.name, s.network, s.samples, True) for s in stored]
+    found = [s for s in (of_folder(args.models, args.data) if args.models else []) if args.only in s.name]
+    stored = [s for s in found if comes_quantized(s.network.module)]
+    cases = [Case(s.name, s.network, s.samples, s in stored) for s in (found if args.real else stored)]
     cases += [c for c in of_zoo(args.large) if args.only in c.name]
     print_executors(cases)
     print_references(stored)
