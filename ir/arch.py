@@ -81,6 +81,7 @@ class Dma:
     """The engine between DRAM and on-chip memory.
 
     A transfer takes `setup + ceil(bytes in bursts / bytes per cycle)`, at least a cycle for each stretch of bytes on chip.
+    Constants, which are weights, biases and tables, may have a bandwidth of their own.
     """
 
     channels: int = number("transfers in flight; 1 means that loads and stores share one engine", 1, 2)
@@ -88,6 +89,17 @@ class Dma:
     burst_bytes: int = number("each contiguous run occupies whole bursts of this size", 1, 1 << 16)
     bytes_per_cycle: int = number("bandwidth", 1, 1 << 16)
     decoders: tuple[str, ...] = choice("storage encodings a load can expand", *DECODERS)
+    constant_bytes_per_cycle: int = number(
+        "bandwidth of constants that lie in a memory of their own, such as flash; 0 when they come as fast as the rest",
+        0,
+        1 << 16,
+        0,
+    )
+
+    @property
+    def constant_bandwidth(self) -> int:
+        """Bytes a cycle at which constants come."""
+        return self.constant_bytes_per_cycle or self.bytes_per_cycle
 
 
 @dataclass(frozen=True)

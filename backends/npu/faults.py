@@ -12,11 +12,10 @@ from dnnc.backends.npu.encoding import Decoded, Words, reserved_bits, unknown
 from dnnc.backends.npu.footprint import Memories, accesses
 from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, PACKS, POOLS, ROUNDINGS, Engine
 from dnnc.backends.npu.operands import Operands, made, operands, pooled, product_shape
-from dnnc.backends.npu.program import REGIONS
+from dnnc.backends.npu.program import CONSTANT
 from dnnc.ir.arch import DECODERS, ROLES
 
 Faults = dict[int, str]
-READ_ONLY = (REGIONS.index("weights"), REGIONS.index("parameters"))
 
 
 def faults(words: Words, decoded: Mapping[str, Decoded], m: Memories) -> Faults:
@@ -59,7 +58,7 @@ def _transfers(found: Faults, decoded: Mapping[str, Decoded]) -> None:
         coded = t["decoder"] != DECODERS.index("dense")
         _note(found, t.index, coded, lambda r: "decoder dense was expected, the others are not supported")
         if name == "st":
-            constant = np.isin(t["region"], READ_ONLY)
+            constant = np.isin(t["region"], CONSTANT)
             _note(found, t.index, constant, lambda r: "a region that can be written was expected, not a constant one")
 
 

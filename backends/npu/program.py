@@ -30,6 +30,9 @@ _CRC = struct.Struct("<I")
 REGIONS = DRAM
 """The DRAM regions of a compiled program, in the order of their numbers; the first two come filled from the file."""
 
+CONSTANT = (REGIONS.index("weights"), REGIONS.index("parameters"))
+"""The numbers of the regions a program only reads."""
+
 
 @dataclass(frozen=True)
 class Region:

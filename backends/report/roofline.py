@@ -22,14 +22,14 @@ class Roof:
 
     @staticmethod
     def of(arch: Accelerator) -> Roof:
-        """Rows * columns (or depthwise lanes) MACs and DMA channels * width bytes a cycle; all memories together."""
+        """Rows * columns (or depthwise lanes) MACs and DMA channels * width bytes a cycle, the wider of two; all memories together."""
         a = arch.array
         return Roof(
             name=arch.name,
             clock_mhz=arch.clock_mhz,
             macs_per_cycle=a.rows * a.columns,
             depthwise_macs_per_cycle=a.rows * a.depthwise_lanes,
-            bytes_per_cycle=arch.dma.channels * arch.dma.bytes_per_cycle,
+            bytes_per_cycle=arch.dma.channels * max(arch.dma.bytes_per_cycle, arch.dma.constant_bandwidth),
             on_chip_bytes=sum(m.bytes for m in arch.memory),
         )
 

@@ -283,7 +283,7 @@ class Model:
         """Cycles of all transfers of each role as if every tile were a full one, setup and part-filled bursts included."""
         moved, arch = self.copies(), self.arch
         return {
-            role: moved[role][1] * (arch.dma.setup_cycles + timing.bursts(run, runs, arch) // arch.dma.bytes_per_cycle)
+            role: moved[role][1] * timing.dma_cycles(run, runs, arch, constant=role in ("weight", "parameter"))
             for role, (run, runs) in self.runs().items()
         }
 

@@ -65,12 +65,16 @@ def bursts(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
     return ceil_div(run, arch.dma.burst_bytes) * arch.dma.burst_bytes * np.asarray(runs, np.int64)
 
 
-def dma_cycles(run: ArrayLike, runs: ArrayLike, arch: Accelerator, pieces: ArrayLike = 0) -> Int:
+def dma_cycles(
+    run: ArrayLike, runs: ArrayLike, arch: Accelerator, pieces: ArrayLike = 0, constant: ArrayLike = False
+) -> Int:
     """Cycles of a transfer: setup + max(ceil(runs * ceil(run / burst) * burst / bytes_per_cycle), pieces).
 
-    `pieces` is the number of contiguous stretches on chip, of which one a cycle is begun.
+    `pieces` is the number of contiguous stretches on chip, of which one a cycle is begun; `constant` whether the bytes are
+    constants, which may have a bandwidth of their own.
     """
-    bus = ceil_div(bursts(run, runs, arch), arch.dma.bytes_per_cycle)
+    width = np.where(constant, arch.dma.constant_bandwidth, arch.dma.bytes_per_cycle)
+    bus = ceil_div(bursts(run, runs, arch), width)
     return arch.dma.setup_cycles + np.maximum(bus, np.asarray(pieces, np.int64))
 
 

@@ -109,6 +109,13 @@ def test_transfers_take_whole_bursts():
     np.testing.assert_array_equal(timing.dma_cycles(np.array([32, 64]), 1, EDGE), [20, 24])
 
 
+def test_constants_may_come_from_a_slower_memory():
+    flash = replace(EDGE, dma=replace(EDGE.dma, constant_bytes_per_cycle=1))
+    assert timing.dma_cycles(33, 2, flash) == timing.dma_cycles(33, 2, EDGE)
+    np.testing.assert_array_equal(timing.dma_cycles(33, 2, flash, constant=[True, False]), [16 + 128, 16 + 128 // 8])
+    np.testing.assert_array_equal(timing.dma_cycles(33, 2, EDGE, constant=[True, False]), [16 + 128 // 8] * 2)
+
+
 def test_a_narrow_port_binds_the_product():
     slow = replace(
         EDGE, memory=tuple(replace(m, read_bytes_per_cycle=1) if m.name == "scratchpad" else m for m in EDGE.memory)
