@@ -61,7 +61,9 @@ class Array:
         "row-stationary: weights an element keeps; at least one row of taps fits", 0, 1 << 16, 0
     )
     pe_sum_bytes: int = number("row-stationary: sums an element keeps; at least one fits", 0, 1 << 16, 0)
-    bits_per_cycle: int = number("bits of packed binary or ternary values an element takes a cycle; 0 when none", 0, 8, 0)
+    bits_per_cycle: int = number(
+        "bits of packed binary or ternary values an element takes a cycle; 0 when none", 0, 8, 0
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Dma:
         1 << 16,
         0,
     )
+
+    decoded_bytes_per_cycle: int = number("bytes that the decoder of packed constants gives a cycle", 1, 1 << 16, 8)
 
     @property
     def constant_bandwidth(self) -> int:

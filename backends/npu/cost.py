@@ -8,7 +8,19 @@ import numpy as np
 from dnnc.backends.npu.encoding import Column, Decoded
 from dnnc.backends.npu.footprint import affine_bytes, record_bytes
 from dnnc.backends.npu.isa import Engine
-from dnnc.backends.npu.operands import Operands, box, made, operands, pooled, product_shape, runs_of, values_of
+from dnnc.backends.npu.operands import (
+    Operands,
+    box,
+    box_bytes,
+    coded,
+    dram_runs,
+    made,
+    operands,
+    pooled,
+    product_shape,
+    runs_of,
+    values_of,
+)
 from dnnc.backends.npu.program import CONSTANT
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.fixed import EXP_BYTES, TABLE_BYTES
@@ -46,12 +58,12 @@ def costs(decoded: Mapping[str, Decoded], n: int, arch: Accelerator) -> Costs:
 
 def _transfer(load: bool, t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
     b = box(t)
-    run, runs = runs_of(t, b, b.dram)
-    constant = np.isin(t["region"], CONSTANT)
-    cycles[t.index] = timing.dma_cycles(run, runs, arch, runs_of(t, b, b.local)[1], constant)
+    run, runs = dram_runs(t, b)
+    constant, decoded = np.isin(t["region"], CONSTANT), np.where(coded(t), box_bytes(t), 0)
+    cycles[t.index] = timing.dma_cycles(run, runs, arch, runs_of(t, b, b.local)[1], constant, decoded)
     counters["dram_read" if load else "dram_write"][t.index] = run * runs
     outer = b.counts[1] * b.counts[2]
-    local = outer * b.box_rows * b.box_bytes if load else run * runs
+    local = outer * b.box_rows * b.box_bytes if load else box_bytes(t)
     for number, role in enumerate(ROLES):
         here = t["space"] == number
         counters[f"{role}_{'write' if load else 'read'}"][t.index[here]] = local[here]

@@ -14,6 +14,7 @@ from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, PACKS, POOLS, ROUNDINGS, 
 from dnnc.backends.npu.operands import Operands, made, operands, pooled, product_shape
 from dnnc.backends.npu.program import CONSTANT
 from dnnc.ir.arch import DECODERS, ROLES
+from dnnc.ir.coding import CODES
 
 Faults = dict[int, str]
 
@@ -26,7 +27,7 @@ def faults(words: Words, decoded: Mapping[str, Decoded], m: Memories) -> Faults:
     for instruction in INSTRUCTIONS:
         if instruction.name in decoded:
             _well_formed(found, decoded[instruction.name], words)
-    _transfers(found, decoded)
+    _transfers(found, decoded, m)
     _units(found, decoded)
     _bounds(found, decoded, m)
     return found
@@ -49,14 +50,14 @@ def _well_formed(found: Faults, d: Decoded, words: Words) -> None:
     _note(found, d.index, reserved, lambda r: f"zero was expected in the reserved bits of {d.instruction.name}")
 
 
-def _transfers(found: Faults, decoded: Mapping[str, Decoded]) -> None:
+def _transfers(found: Faults, decoded: Mapping[str, Decoded], m: Memories) -> None:
     for name, engine in (("ld", Engine.LD), ("st", Engine.ST)):
         if not len(t := operands(decoded, name, engine)):
             continue
         _note(found, t.index, t["space"] >= len(ROLES), lambda r: f"a space below {len(ROLES)} was expected")
-        # the coded forms have their numbers, but no engine expands them yet
-        coded = t["decoder"] != DECODERS.index("dense")
-        _note(found, t.index, coded, lambda r: "decoder dense was expected, the others are not supported")
+        known = [n for n in m.decoders if n in ("dense", *CODES)] if name == "ld" else ["dense"]
+        other = ~np.isin(t["decoder"], [DECODERS.index(n) for n in known])
+        _note(found, t.index, other, lambda r: f"decoder {' or '.join(known)} was expected")  # noqa: B023
         if name == "st":
             constant = np.isin(t["region"], CONSTANT)
             _note(found, t.index, constant, lambda r: "a region that can be written was expected, not a constant one")

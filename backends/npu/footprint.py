@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from dnnc.backends.npu.encoding import Column, Decoded
 from dnnc.backends.npu.isa import Engine
-from dnnc.backends.npu.operands import Operands, box, made, operands, pooled, product_shape
+from dnnc.backends.npu.operands import Operands, box, coded, made, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
@@ -41,6 +41,7 @@ class Memories:
     bytes: tuple[int, ...]
     role: tuple[int, ...]
     on_chip: int
+    decoders: tuple[str, ...] = ("dense",)
 
     def of_role(self, role: ArrayLike) -> Column:
         """Number of the memory that plays each role; -1 for a role that does not exist."""
@@ -59,7 +60,8 @@ def memories(program: Program, arch: Accelerator) -> Memories:
     chip = [m.name for m in arch.memory]
     names = (*chip, *(r.name for r in program.regions))
     sizes = (*(m.bytes for m in arch.memory), *(r.bytes for r in program.regions))
-    return Memories(names, sizes, tuple(chip.index(arch.holding(role).name) for role in ROLES), len(chip))
+    roles = tuple(chip.index(arch.holding(role).name) for role in ROLES)
+    return Memories(names, sizes, roles, len(chip), arch.dma.decoders)
 
 
 class _Gather:
@@ -110,7 +112,7 @@ def _extent(counts: tuple[Column, ...], strides: tuple[Column, ...], last: Colum
 
 def _transfer(g: _Gather, name: str, t: Operands, m: Memories) -> None:
     b, load = box(t), name == "ld"
-    dram = _extent(b.counts, b.dram, t["row_bytes"])
+    dram = np.where(coded(t), t["dram.dram1"], _extent(b.counts, b.dram, t["row_bytes"]))
     local = _extent((b.box_rows, *b.counts[1:]), b.local, b.box_bytes)
     g.add(f"{name}.offset", t.index, m.of_region(t["region"]), t["offset"], dram, not load)
     g.add(f"{name}.address", t.index, m.of_role(t["space"]), t["address"], local, load)

@@ -138,7 +138,8 @@ LD = Instruction(
     (Engine.LD,),
     "For i3 < count3, i2 < count2, i1 < rows: copies row_bytes from region[offset + i3*dram3 + i2*dram2 + i1*dram1] "
     "to space[address + i3*local3 + i2*local2 + (top + i1)*local1 + left], and fills the rest of each box of (top + "
-    "rows + bottom) x (left + row_bytes + right) bytes with the pad value. A stride of 0 means packed.",
+    "rows + bottom) x (left + row_bytes + right) bytes with the pad value. A stride of 0 means packed. Through a decoder: the "
+    "dram1 bytes from region[offset] on are one block of its code, of all bytes copied, i1 faster than i2 and i3.",
     _TRANSFER,
 )
 ST = Instruction(

@@ -88,10 +88,18 @@ class Simulator:
         if fault := self.faults.get(event.index):
             raise MachineFault(Finding(self.describe(event.index), f"{fault}. Rebuild the program.", "E0825"))
         kind = KINDS[self.kind[event.index]]
-        does = self.machine is not None and kind in self.machine.kinds
-        self.saturated.append(self.machine.execute(kind, event.index) if does and self.machine else 0)
+        self.saturated.append(self._execute(kind, event.index))
         self.events.append(event)
         return event
+
+    def _execute(self, kind: str, index: int) -> int:
+        """Do the arithmetic of an instruction; the number of values that were clipped."""
+        if self.machine is None or kind not in self.machine.kinds:
+            return 0
+        try:
+            return self.machine.execute(kind, index)
+        except DnncError as e:
+            raise MachineFault(Finding(self.describe(index), e.findings[0].message, "E0825")) from e
 
     def advance(
         self, layer: str | None = None, instruction: int | None = None, cycle: int | None = None

@@ -6,6 +6,7 @@ where float32 is exact; slices are added in int32, which wraps as the ISA says.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from dnnc.backends.npu.isa import FORMS, PACKS, ROUNDINGS, SECONDS, Engine
 from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
-from dnnc.ir.arch import ROLES
+from dnnc.ir.arch import DECODERS, ROLES
+from dnnc.ir.coding import CODES
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
 from dnnc.ir.packed import pack, unpack
 
@@ -105,9 +107,12 @@ class Machine:
         strides = (c["l3"][j], c["l2"][j], c["l1"][j], 1)
         box_shape = (n3, n2, c["box_rows"][j], c["box_bytes"][j])
         local = np.ndarray(box_shape, np.uint8, chip, c["address"][j], strides)
-        source = np.ndarray(
-            (n3, n2, n1, width), np.uint8, dram, c["offset"][j], (c["d3"][j], c["d2"][j], c["d1"][j], 1)
-        )
+        shape, start = (n3, n2, n1, width), c["offset"][j]
+        if c["decoder"][j]:
+            code = CODES[DECODERS[c["decoder"][j]]]
+            source = code.decode(dram[start : start + c["dram.dram1"][j]], prod(shape)).reshape(shape)
+        else:
+            source = np.ndarray(shape, np.uint8, dram, start, (c["d3"][j], c["d2"][j], c["d1"][j], 1))
         top, left = c["pad.top"][j], c["pad.left"][j]
         if box_shape[2:] != (n1, width):
             local[...] = c["pad.value"][j]

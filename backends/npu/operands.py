@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Column, Decoded
 from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, OP_SET, PACKS, Engine, Instruction
+from dnnc.ir.arch import DECODERS
 from dnnc.ir.packed import IN_A_BYTE
 
 
@@ -93,6 +94,22 @@ def runs_of(t: Operands, b: Box, strides: tuple[Column, Column, Column]) -> tupl
         run = np.where(joined, run * count, run)
         runs = np.where(joined, runs, runs * count)
     return run, runs
+
+
+def box_bytes(t: Operands) -> Column:
+    """Bytes each transfer moves on chip, pads left out."""
+    return t["rows"] * t["row_bytes"] * t["count.count2"] * t["count.count3"]
+
+
+def coded(t: Operands) -> NDArray[np.bool_]:
+    """Whether each transfer goes through a decoder: `dram1` bytes come from DRAM, one after another."""
+    return t["decoder"] != DECODERS.index("dense")
+
+
+def dram_runs(t: Operands, b: Box) -> tuple[Column, Column]:
+    """(bytes, count) of the contiguous pieces of each transfer in DRAM."""
+    run, runs = runs_of(t, b, b.dram)
+    return np.where(coded(t), t["dram.dram1"], run), np.where(coded(t), 1, runs)
 
 
 @dataclass(frozen=True)

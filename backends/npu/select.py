@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 
@@ -32,12 +32,14 @@ from dnnc.backends.npu.tiles import (
     whole_records,
 )
 from dnnc.backends.npu.tokens import Interval, Row
-from dnnc.ir.arch import ROLES, Accelerator
+from dnnc.ir.arch import DECODERS, ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
+from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.interpret import main_function
 from dnnc.ir.packed import IN_A_BYTE
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, SlicesAttr, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import bits, integer_range
+from dnnc.passes.analysis.blocks import block
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
 from dnnc.passes.analysis.layer import reach
 
@@ -170,8 +172,18 @@ class _Selector:
         self._enter(layer, p)
         if op.loads:
             self._next(inside)
+        if op.coded is not None:
+            layout = Strided.rows(op.coded.data.shape)
+            return self._block(op, outside, inside, BOXES[role](layer, p, inside, layout), env)
         layout = layout_of(op.source if op.loads else op.target)
         return self._transfer(op, outside, inside, BOXES[role](layer, p, inside, layout), env)
+
+    def _block(self, op: CopyOp, outside: BufferOp, inside: BufferOp, box: Box, env: Env) -> None:
+        """A tile of a coded constant: its block, expanded in the order of the box."""
+        self._check(op, env, box)
+        start, size = block(op, env)
+        coded = replace(box, offset=start, dram=(size, 0, 0), coded=True)
+        self._piece(op, outside, inside, coded, 0, (self._chip(inside),))
 
     def _stream(self, op: CopyOp, outside: BufferOp, inside: BufferOp, holding: SlicesAttr, env: Env) -> None:
         """Rows of a tensor to or from a rolling buffer; none where the loops stand before its first or after its last."""
@@ -206,7 +218,10 @@ class _Selector:
         engine, instruction = (Engine.LD, isa.LD) if op.loads else (Engine.ST, isa.ST)
         assert outside.offset is not None
         self.set(isa.DMA_COUNT, engine, count2=box.count2, count3=box.count3)
-        self._strides(isa.DMA_DRAM, engine, box, box.dram)
+        if box.coded:
+            self.set(isa.DMA_DRAM, engine, dram1=box.dram[0])
+        else:
+            self._strides(isa.DMA_DRAM, engine, box, box.dram)
         self._strides(isa.DMA_LOCAL, engine, box, box.local)
         if op.loads:
             top, bottom, left, right = box.pad
@@ -219,6 +234,7 @@ class _Selector:
             "address": self._address(inside) + start,
             "rows": box.rows,
             "row_bytes": box.row_bytes,
+            "decoder": DECODERS.index(op.decoder.data if op.decoder else "dense"),
         }
         dram = (self._dram(outside),)
         self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)))

@@ -99,7 +99,7 @@ def spans(op: ComputeOp | CopyOp, slices: SlicesAttr, env: Env) -> list[tuple[in
 
 @dataclass(frozen=True)
 class Box:
-    """A transfer relative to its DRAM buffer; strides of 0 are packed."""
+    """A transfer relative to its DRAM buffer; strides of 0 are packed. A coded one has the size of its block for a stride."""
 
     offset: int
     rows: int
@@ -110,6 +110,7 @@ class Box:
     local: tuple[int, int, int] = (0, 0, 0)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     value: int = 0
+    coded: bool = False
 
     @property
     def bytes(self) -> int:

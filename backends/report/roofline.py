@@ -22,7 +22,7 @@ class Roof:
 
     @staticmethod
     def of(arch: Accelerator) -> Roof:
-        """Rows * columns (or depthwise lanes) MACs and DMA channels * width bytes a cycle, the wider of two; all memories together."""
+        """Rows * columns (or depthwise lanes) MACs and DMA channels * width bytes a cycle, the wider one; all memories."""
         a = arch.array
         return Roof(
             name=arch.name,

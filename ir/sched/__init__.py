@@ -2,6 +2,7 @@
 
 from xdsl.ir import Dialect
 
+from dnnc.ir.sched.coded import Blocks, CodedAttr
 from dnnc.ir.sched.ops import (
     DIMS,
     DRAM,
@@ -17,12 +18,14 @@ from dnnc.ir.sched.ops import (
 )
 from dnnc.ir.sched.slices import Slice, SlicesAttr
 
-Sched = Dialect("sched", [BufferOp, ViewOp, LoopOp, CopyOp, ComputeOp], [SlicesAttr])
+Sched = Dialect("sched", [BufferOp, ViewOp, LoopOp, CopyOp, ComputeOp], [SlicesAttr, CodedAttr])
 
 __all__ = [
     "DIMS",
     "DRAM",
+    "Blocks",
     "BufferOp",
+    "CodedAttr",
     "ComputeOp",
     "CopyOp",
     "LoopOp",

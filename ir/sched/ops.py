@@ -28,6 +28,7 @@ from dnnc.ir.arch import ROLES
 from dnnc.ir.diagnostics import BrokenRule
 from dnnc.ir.dnn.attributes import Int, Key, Word
 from dnnc.ir.dnn.movement import Strided
+from dnnc.ir.sched.coded import CodedAttr
 from dnnc.ir.sched.slices import SlicesAttr
 
 DRAM = ("weights", "parameters", "inputs", "outputs", "arena")
@@ -165,7 +166,8 @@ class CopyOp(IRDLOperation):
     """Moves the tile `slices` of the tensor off chip to or from the buffer on chip, through `decoder`.
 
     The slice per dimension is clipped at the tensor's border; what padding adds around it is not moved. With `holding`,
-    rows and columns, the buffer holds that part of the tensor, row y in its place (y - first) mod rows of the buffer.
+    rows and columns, the buffer holds that part of the tensor, row y in its place (y - first) mod rows of the buffer. With
+    `coded`, the source holds the tiles one after another in the decoder's code, and the slices cut the tensor they make.
     """
 
     name = "sched.copy"
@@ -174,9 +176,10 @@ class CopyOp(IRDLOperation):
     indices = var_operand_def(IndexType)
     slices = prop_def(SlicesAttr)
     decoder = opt_prop_def(Word, default_value=Word("dense"))
+    coded = opt_prop_def(CodedAttr)
     holding = opt_prop_def(SlicesAttr)
     assembly_format = (
-        "$source `to` $target `at` `(` $indices `)` $slices (`decoder` $decoder^)? (`holding` $holding^)? attr-dict "
+        "$source `to` $target `at` `(` $indices `)` $slices (`decoder` $decoder^ $coded)? (`holding` $holding^)? attr-dict "
         "`:` type($source) `to` type($target)"
     )
 

@@ -66,15 +66,20 @@ def bursts(run: ArrayLike, runs: ArrayLike, arch: Accelerator) -> Int:
 
 
 def dma_cycles(
-    run: ArrayLike, runs: ArrayLike, arch: Accelerator, pieces: ArrayLike = 0, constant: ArrayLike = False
+    run: ArrayLike,
+    runs: ArrayLike,
+    arch: Accelerator,
+    pieces: ArrayLike = 0,
+    constant: ArrayLike = False,
+    decoded: ArrayLike = 0,
 ) -> Int:
-    """Cycles of a transfer: setup + max(ceil(runs * ceil(run / burst) * burst / bytes_per_cycle), pieces).
+    """Cycles of a transfer: setup + max(ceil(runs * ceil(run / burst) * burst / bytes_per_cycle), pieces, decoder).
 
     `pieces` is the number of contiguous stretches on chip, of which one a cycle is begun; `constant` whether the bytes are
-    constants, which may have a bandwidth of their own.
+    constants, which may have a bandwidth of their own; `decoded` the bytes that come out of the decoder.
     """
     width = np.where(constant, arch.dma.constant_bandwidth, arch.dma.bytes_per_cycle)
-    bus = ceil_div(bursts(run, runs, arch), width)
+    bus = np.maximum(ceil_div(bursts(run, runs, arch), width), ceil_div(decoded, arch.dma.decoded_bytes_per_cycle))
     return arch.dma.setup_cycles + np.maximum(bus, np.asarray(pieces, np.int64))
 
 

@@ -12,6 +12,7 @@ from xdsl.ir import SSAValue
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of, loops_around
 from dnnc.ir.types import bits
+from dnnc.passes.analysis.blocks import runs_of_a_tile
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Traffic:
 
 
 def copy_bytes(copy: CopyOp) -> int:
-    """Bytes a copy moves in all: elements of its clipped tile, summed over every run of it."""
+    """Bytes a copy moves in all: elements of its clipped tile, or its block, summed over every run of it."""
+    if copy.coded is not None:
+        return sum(copy.coded.data.sizes) * runs_of_a_tile(copy)
     loops = loops_around(copy)
     sums = [np.ones(len(loop.values), np.int64) for loop in loops]
     fixed = 1
@@ -39,7 +42,9 @@ def copy_bytes(copy: CopyOp) -> int:
 
 
 def needed_bytes(copy: CopyOp) -> int:
-    """Bytes a copy moves that differ: elements that some run of it touches, each once."""
+    """Bytes a copy moves that differ: elements that some run of it touches, or blocks, each once."""
+    if copy.coded is not None:
+        return sum(copy.coded.data.sizes)
     loops, count = loops_around(copy), 1
     for s in copy.slices.data:
         intervals = [s.at(i) for i in (loops[s.loop].values if s.loop >= 0 else (0,))]
