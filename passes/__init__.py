@@ -26,6 +26,7 @@ from dnnc.passes.order import OrderPass
 from dnnc.passes.pack_bits import PackBitsPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.quantize import QuantizePass
+from dnnc.passes.quantize_dynamic import QuantizeDynamicPass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
 from dnnc.passes.smooth import SmoothPass
@@ -57,10 +58,13 @@ INT8: tuple[type[ModulePass], ...] = (
     FuseGroupsPass,
 )
 
+DYNAMIC: tuple[type[ModulePass], ...] = (*SIMPLIFY, QuantizeDynamicPass, CsePass, DcePass, FuseGroupsPass)
+
 PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "simplify": SIMPLIFY,
     "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
+    "dynamic": DYNAMIC,
     "npu": (*INT8, TilePass, PlanMemoryPass),
 }
 
@@ -94,6 +98,7 @@ QUANTIZES: tuple[type[ModulePass], ...] = (
     QuantizeWeightsPass,
     GptqPass,
     AdaroundPass,
+    QuantizeDynamicPass,
     CodeWeightsPass,
     CorrectBiasPass,
 )

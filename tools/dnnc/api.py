@@ -18,13 +18,14 @@ from xdsl.passes import ModulePass
 from dnnc.ir import text
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.context import make_context
-from dnnc.ir.diagnostics import DnncError, Finding, nearest
+from dnnc.ir.diagnostics import Collector, DnncError, Finding, nearest, where
 from dnnc.ir.interpret import evaluate, input_names, main_function, output_names
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
 from dnnc.passes.analysis.integer_forms import comes_quantized
+from dnnc.passes.analysis.integer_weights import layers
 from dnnc.passes.analysis.ordering import least_peak
 from dnnc.passes.analysis.samples import Sample, providing, showing
 from dnnc.passes.analysis.scheme import Scheme
@@ -57,7 +58,8 @@ class Calibration:
     """Unlabelled samples, how pictures among them become inputs, and how ranges are chosen from the values they give.
 
     `samples` is a path to .npz or .npy, a folder of arrays or of pictures, arrays [N, ...], one for each input, or `data-free`
-    (`data-free:0..255` when inputs lie between these): inputs made up, moved to what batch norms have stored;
+    (`data-free:0..255` when inputs lie between these): inputs made up, moved to what batch norms have stored; or `dynamic`: ranges
+    are found at run time;
     `preprocess` a .toml file or its lines; `ranges` min-max, percentile, mse, entropy or aciq.
     """
 
@@ -75,6 +77,7 @@ Samples = Calibration | str | Path | np.ndarray | Sequence[np.ndarray]
 # The pipeline each kind of output runs unless another is given.
 DEFAULT_PIPELINE = {"ir": "simplify", "report": "simplify", "c": "fuse", "npu": "npu"}
 DEFAULT_TARGET = "edge"
+DYNAMIC = "dynamic"
 ORDER_STATES = 5_000
 """States a search for a better order of the layers may take while memory is drawn."""
 
@@ -315,7 +318,7 @@ def compile(
         raise DnncError(Finding("emit", f"expected one of {', '.join(DEFAULT_PIPELINE)}, not '{emit}'.", "E0109"))
     network = (model if isinstance(model, Network) else load(model, dims)).clone()
     network.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(load_target(target))
-    default = default_of(network, emit, calibrate is not None)
+    default = default_of(network, emit, calibrate)
     passes = Pipeline(default if pipeline is None or pipeline == "" else pipeline)
     cut = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     run_passes(network, passes[:cut], calibrate, after)
@@ -340,11 +343,32 @@ def compile(
     return program
 
 
-def default_of(network: Network, emit: str, calibrated: bool) -> str:
+def default_of(network: Network, emit: str, samples: Samples | None) -> str:
     """The pipeline of a kind of output: one that quantizes where samples or a scheme ask for it."""
+    calibrated = samples is not None
+    if is_dynamic(samples):
+        return _dynamic(network, emit)
     if network.asked is not None and emit == "ir":
         return "int8"
     return default_pipeline(emit, network.module, calibrated or network.asked is not None)
+
+
+def is_dynamic(samples: Samples | None) -> bool:
+    """Whether ranges are those each inference has, instead of those of samples."""
+    source = None if samples is None else _given(samples).samples
+    return isinstance(source, str) and source == DYNAMIC
+
+
+def _dynamic(network: Network, emit: str) -> str:
+    """The pipeline of scales found at run time, which the accelerator has no form for: each layer is told."""
+    report = Collector()
+    for layer in layers(network.module) if emit == "npu" else ():
+        message = (
+            "expected scales that are known before it runs, not dynamic ones. Give samples, or compile to C: --emit c."
+        )
+        report.refuse(where(layer.location, layer.name), message, "E0717")
+    report.raise_if_any()
+    return DYNAMIC
 
 
 def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:

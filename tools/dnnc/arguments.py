@@ -121,7 +121,10 @@ def pipeline(p: Parser, default: str) -> None:
 def calibrate(p: Parser) -> None:
     """Samples for quantization."""
     group = p.add_argument_group("calibration")
-    what = "unlabelled samples whose ranges set the scales of an int8 network: .npz or .npy, or a folder of arrays or pictures"
+    what = (
+        "unlabelled samples whose ranges set the scales of an int8 network: .npz, .npy, or a folder of arrays or pictures; "
+        "data-free, or data-free:LOW..HIGH, to make them up; dynamic for scales found at run time (not npu)"
+    )
     action = group.add_argument("--calibrate", metavar="X.npz", help=what)
     action.endings = SAMPLES  # pyright: ignore[reportAttributeAccessIssue]
     what = 'how pictures become inputs: a .toml file, or its lines: "resize=256, crop=224, scale=0.0078, mean=1"'

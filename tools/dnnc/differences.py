@@ -26,6 +26,7 @@ from dnnc.metrics import Errors
 from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.pipeline import Pipeline
 from dnnc.passes.quantize import QuantizePass
+from dnnc.passes.quantize_dynamic import QuantizeDynamicPass
 from dnnc.passes.tile import TilePass
 from dnnc.progress import each, phase
 
@@ -169,8 +170,8 @@ def _compiled(
     real = network.clone()
     real.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(api.load_target(target))
     npu = "npu" in on
-    passes = Pipeline("npu" if npu else api.default_pipeline("c", network.module, calibrate is not None))
-    cut = next(i for i, p in enumerate(passes) if isinstance(p, QuantizePass | FuseGroupsPass))
+    passes = Pipeline("npu" if npu else api.default_of(network, "c", calibrate))
+    cut = next(i for i, p in enumerate(passes) if isinstance(p, QuantizePass | QuantizeDynamicPass | FuseGroupsPass))
     end = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
     api.run_passes(real, passes[:cut])
     fused = real.clone()

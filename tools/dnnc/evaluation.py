@@ -214,4 +214,4 @@ def _executor(
         return api.compile(network, target, on, calibrate=calibrate).run
     if calibrate is None:
         return network.run
-    return api.compile(network, target, "ir", "int8", calibrate).run
+    return api.compile(network, target, "ir", api.DYNAMIC if api.is_dynamic(calibrate) else "int8", calibrate).run

@@ -141,7 +141,7 @@ def _passes(args: Namespace, network: Network) -> Pipeline:
     """The passes that run, the one to dump after among them."""
     from dnnc import api, given
 
-    default = api.default_of(network, args.emit, args.calibrate is not None)
+    default = api.default_of(network, args.emit, args.calibrate)
     passes = api.Pipeline(given.pipeline(args) or default)
     if args.dump_after:
         from dnnc.observers import known_passes
