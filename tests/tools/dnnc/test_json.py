@@ -54,6 +54,8 @@ LINES = {
     "diff of floats": "diff {lenet} -i {folder}/x.npz --on c",
     "eval": "eval {lenet} --data {folder}/labels.npz",
     "eval against float": "eval {lenet} --data {folder}/labels.npz --on reference,npu --calibrate {samples} --against float",
+    "scheme": "scheme {lenet} --calibrate {samples}",
+    "scheme of a budget": "scheme {lenet} --calibrate {samples} --budget-bits 4",
     "targets": "targets",
     "a target": "targets tiny",
     "passes": "passes",
@@ -118,4 +120,4 @@ def test_schema_without_a_command_lists_them(capsys: pytest.CaptureFixture[str])
     assert cli.run(["schema"]) == 0
     assert capsys.readouterr().out.split() == list(schemas.names())
     assert cli.run(["schema", "chek"]) == 2
-    assert "Did you mean check?" in capsys.readouterr().err
+    assert "Did you mean check or scheme?" in capsys.readouterr().err
