@@ -211,3 +211,20 @@ def proportions(e: ArrayLike, total: ArrayLike, bits: int) -> Int:
     """min(2**bits - 1, (2**(bits+1) * E + S) // (2 * S)): E / S in units of 2**-bits, ties up."""
     e, total = np.asarray(e, np.int64), np.asarray(total, np.int64)
     return np.minimum((1 << bits) - 1, ((e << bits + 1) + total) // (2 * total))
+
+
+def interpolated(offset: ArrayLike, knots: ArrayLike) -> Int:
+    """T[k] + ((T[k + 1] - T[k]) * f + 2^(s-1) >> s), k and f the upper and the lower s bits of an offset in [0, 2^16).
+
+    There are 2^(16 - s) + 1 knots, s at least 1.
+    """
+    offset, knots = np.asarray(offset, np.int64), np.asarray(knots, np.int64)
+    s = knot_shift(knots.size)
+    k, f = offset >> s, offset & ((1 << s) - 1)
+    first = knots[k]
+    return first + ((knots[k + 1] - first) * f + (1 << (s - 1)) >> s)
+
+
+def knot_shift(count: int) -> int:
+    """The bits of an offset between two of 2^(16 - s) + 1 knots: s."""
+    return 16 - (count - 1).bit_length() + 1

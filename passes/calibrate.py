@@ -28,6 +28,7 @@ from dnnc.passes.analysis.samples import Sample, given_samples, watched
 from dnnc.passes.analysis.sources import Samples, samples_of
 
 RANGE = "dnn.range"
+SAMPLES = "Give samples with --calibrate X.npz."  # what to do about missing ranges
 CALIBRATED = "dnn.calibrated"  # of the module: the samples that set its ranges, and how
 
 Method = Literal["min-max", "percentile", "mse", "entropy", "aciq"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FusedLoc, ModuleOp, NoneAttr
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -21,9 +21,10 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.bitwise import BitContraction, PackOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, Unary
-from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, Sum, TableOp
+from dnnc.ir.dnn.integer import InterpolateOp, QAvgPoolOp, QMulOp, QReduction, Sum, TableOp
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.reduction import AvgPoolOp, LpPoolOp, MaxPoolOp
 from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
@@ -58,7 +59,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(_is(ConvOp, ConvTransposeOp, MatmulOp, BitContraction)),
     Stage(_is(QAvgPoolOp, QReduction)),
     Stage(_is(RequantizeOp, ThresholdOp)),
-    Stage(_is(Unary, TableOp, RequantizeOp), repeats=True),
+    Stage(_is(Unary, TableOp, InterpolateOp, RequantizeOp), repeats=True),
     Stage(_is(AddOp, Sum, QMulOp)),
     Stage(_bound, repeats=True),
     Stage(_is(MaxPoolOp, AvgPoolOp, LpPoolOp)),
@@ -82,7 +83,7 @@ class FuseGroupsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         grouped: set[Operation] = set()
-        for inner in list(main_function(op).body.block.ops):
+        for inner in [o for block in blocks(op) for o in block.ops]:
             if inner not in grouped and isinstance(inner, DnnOp) and computes(inner) and allowed("Group", inner):
                 chain = self._chain(inner)
                 grouped.update(chain)
@@ -112,6 +113,12 @@ def _residual(after: DnnOp, before: DnnOp) -> bool:
     """Whether an operation only combines another value with the chain, elementwise and without making it larger."""
     a, b = after.operands
     return a is not b and shape_of(after.results[0].type) == shape_of(before.results[0].type)
+
+
+def blocks(module: ModuleOp) -> list[Block]:
+    """The blocks of @main whose operations run one after another: its own, and the bodies of its loops."""
+    main = main_function(module)
+    return [*(op.body.block for op in main.walk() if isinstance(op, ScanOp)), main.body.block]
 
 
 def computes(op: DnnOp) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerType, ModuleOp, UnitAttr
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -28,7 +28,7 @@ from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, along, quantized
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import I8, I32, QuantType, bits, dtype, integer_range, shape_of, tensor
+from dnnc.ir.types import I8, I32, QuantType, bits, dtype, shape_of, tensor
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.choices import FLOAT as IN_FLOAT
 from dnnc.passes.analysis.choices import SCHEME, Choice, choice_of, set_input_choices
@@ -46,16 +46,13 @@ from dnnc.passes.analysis.integer_forms import (
     single,
 )
 from dnnc.passes.analysis.integer_weights import FLOAT, with_outliers
-from dnnc.passes.calibrate import RANGE, range_of
+from dnnc.passes.analysis.quantized_types import LARGEST_BIAS, Range, activation_type, narrow_type, power_above
+from dnnc.passes.calibrate import RANGE, SAMPLES, range_of
 from dnnc.passes.expand_weights import expand
 from dnnc.passes.fuse_groups import only_user
+from dnnc.passes.laws.quantized_steps import quantize_steps
 from dnnc.passes.laws.slope_bias import fold_slope_bias
 from dnnc.passes.quantize_lower import REMEDY
-
-Range = tuple[float, float]
-
-TINY = np.finfo(np.float32).tiny  # the smallest scale: one that keeps all its digits
-SAMPLES = "Give samples with --calibrate X.npz."  # what to do about missing ranges
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ class QuantizePass(ModulePass):
     a softmax there too; one before it is refused, unless `islands` allows it. `symmetric` gives activations zero point 0,
     `per-tensor` weights one scale; with `power-of-two` all scales are powers of two, the next ones up, so that every
     requantize is a shift. A network with quantized values keeps all types it has, one with weights alone
-    quantized those. What a scheme says of a layer goes first.
+    quantized those. The values of a loop's steps are int16 at powers of two, what its products read int8. What a scheme
+    says of a layer goes first.
     """
 
     name = "quantize"
@@ -84,6 +82,7 @@ class QuantizePass(ModulePass):
         expand(op, store_of(ctx))
         block = main_function(op).body.block
         if not comes_quantized(op):
+            quantize_steps(op, store_of(ctx))  # first: loops state the types of what they read
             typing = _Typing(block, store_of(ctx), self)
             typing.check()
             typing.run()
@@ -91,51 +90,6 @@ class QuantizePass(ModulePass):
             for noted in (RANGE, SCHEME, FLOAT):
                 inner.attributes.pop(noted, None)
         set_input_choices(main_function(op), {})
-
-
-def activation_type(
-    extremes: Range, symmetric: bool = False, storage: IntegerType | None = None, power: bool = False
-) -> QuantType:
-    """S = (max(0, hi) - min(0, lo)) / 255, z = RNE(-128 - lo / s): the int8 type that holds the range and zero exactly.
-
-    Symmetric: s = max(|lo|, |hi|) / 127, z = 0. Of another storage the smallest integer is -128's place, and the span 255's.
-    With `power` s is the next power of two.
-    """
-    first, last = integer_range(storage or I8)
-    low, high = min(0.0, extremes[0]), max(0.0, extremes[1])
-    span = max(-low, high) / last if symmetric else (high - low) / (last - first)
-    scale = max(np.float32(span), TINY) if high > low else np.float32(1)
-    scale = power_above(scale) if power else scale
-    zero = 0 if symmetric else int(np.clip(np.rint(first - low / float(scale)), first, last))
-    return QuantType.per_tensor(storage or I8, float(scale), zero)
-
-
-def power_above(scale: np.ndarray | np.floating) -> np.ndarray:
-    """The least power of two that is not below a scale."""
-    fraction, exponent = np.frexp(scale)
-    return np.ldexp(np.float32(1), exponent - (fraction == 0.5))
-
-
-LARGEST_BIAS = 2.0**30  # in units of a sum: half of int32 is left to the products
-
-
-def weight_type(w: np.ndarray, axis: int | None, least: np.ndarray | float = 0.0) -> QuantType:
-    """s[m] = max(max|w[m]| / 127, least[m]) for each output channel m along `axis`, one for all without; zero point 0."""
-    return narrow_type(w, axis, axis, least, 8)
-
-
-def narrow_type(
-    w: np.ndarray, axis: int | None, channels: int | None, least: np.ndarray | float, widths: int | np.ndarray
-) -> QuantType:
-    """The same for integers of other widths, of all or of each channel along `channels`; without `axis` the largest scale."""
-    others = tuple(i for i in range(w.ndim) if i != channels)
-    largest = np.abs(w).max(others if channels is not None else None, initial=0).astype(np.float32)
-    scales = np.maximum(largest / np.float32(2 ** (np.asarray(widths) - 1) - 1), np.asarray(least, np.float32))
-    scales = np.where(scales > 0, np.maximum(scales, TINY), np.float32(1))
-    storage = IntegerType(int(np.max(widths)))
-    if axis is None:
-        return QuantType.per_tensor(storage, float(scales.max()))
-    return QuantType.per_channel(storage, scales, axis)
 
 
 @dataclass
@@ -149,7 +103,7 @@ class _Typing:
         start = self.block.first_op
         assert start is not None
         self.start = start
-        given = (ConstOp, DequantizeOp)
+        given = (ConstOp, DequantizeOp, QuantizeOp)
         self.ops = [op for op in self.block.ops if isinstance(op, DnnOp) and not isinstance(op, given)]
         self.tables = Tables.of(self.ops)
         self.last = max((i for i, op in enumerate(self.ops) if contraction(op) and in_float(op)), default=-1)
@@ -163,6 +117,22 @@ class _Typing:
             for v in shared[1:] if self.options.unify else shared[-1:]:
                 self.parent[self.root(v)] = self.root(shared[0])
         self.sources = self._sources()
+        rounded = [op for op in self.block.ops if isinstance(op, QuantizeOp) and isinstance(op.to, QuantType)]
+        self.stated = {**self._handed_out(), **{self.root(op.x): op.to for op in rounded}}
+
+    def _handed_out(self) -> dict[SSAValue, QuantType]:
+        """What loops give that is only moved on to outputs keeps its type, of several the coarsest."""
+        values = {v: self.root(v) for op in self.integer for v in self.typed(op)}
+        computed = {root for v, root in values.items() for u in v.uses if self._computes(u.operation)}
+        found: dict[SSAValue, QuantType] = {}
+        for v, root in values.items():
+            given = v.owner.element() if isinstance(v.owner, DequantizeOp) else None
+            if isinstance(given, QuantType) and root not in computed:
+                found[root] = max(found.get(root, given), given, key=lambda q: float(q.scale))
+        return found
+
+    def _computes(self, op: Operation) -> bool:
+        return isinstance(op, DnnOp) and op in self.integer and not self._one_type(op)
 
     def _stays(self, op: DnnOp, i: int) -> bool:
         """Whether an operation stays in float: it has no integer form, or follows one that does after all contractions."""
@@ -216,7 +186,10 @@ class _Typing:
         return bounded or range_of(value)
 
     def type(self, value: SSAValue) -> QuantType:
-        """The quantized type of a value: the range of all that set it; that of probabilities is known."""
+        """The quantized type of a value: the one stated, or the range of all that set it; that of probabilities is known."""
+        if (stated := self.stated.get(self.root(value))) is not None:
+            assert isinstance(stated, QuantType)
+            return stated
         sources = self.sources[self.root(value)]
         choice = next((c for c in map(choice_of, sources) if c.stated() and not c.island), Choice())
         if all(isinstance(v.owner, SoftmaxOp) for v in sources):

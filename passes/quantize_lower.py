@@ -21,6 +21,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 from xdsl.transforms.dead_code_elimination import region_dce
 
+from dnnc.ir import fixed
 from dnnc.ir.diagnostics import BrokenRule, Collector, where
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
@@ -29,6 +30,7 @@ from dnnc.ir.dnn.composite import SoftmaxOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, MulOp, SubOp
 from dnnc.ir.dnn.integer import (
     WIDEST,
+    InterpolateOp,
     QAddOp,
     QAvgPoolOp,
     QMulOp,
@@ -48,11 +50,11 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import apply_laws
 from dnnc.ir.stages import BOUNDARY, ISLAND
-from dnnc.ir.types import QuantType, bits, element_type, shape_of, tensor, type_name
+from dnnc.ir.types import QuantType, bits, element_type, integer_range, shape_of, tensor, type_name
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.contractions import Contraction
 from dnnc.passes.analysis.dequantized import all_narrow, narrow, source, type_of
-from dnnc.passes.analysis.integer_constants import exponentials, gains, table
+from dnnc.passes.analysis.integer_constants import exponentials, gains, knots, table
 from dnnc.passes.analysis.integer_forms import (
     Norm,
     constant_norm,
@@ -242,6 +244,22 @@ def _function(value: SSAValue) -> bool:
     return value not in start and len(start) == 1 and narrow(start[0], TABLE_BITS) is not None
 
 
+KNOTS = tuple(2**n + 1 for n in range(9, 14))  # counts of entries between which values are interpolated
+
+
+def lookup(
+    f: Callable[[np.ndarray], np.ndarray], x: QuantType, to: QuantType
+) -> tuple[type[TableOp | InterpolateOp], np.ndarray]:
+    """How a function of one value is looked up: of 16 bits by the fewest knots at most one step off, else by all entries."""
+    exact = table(f, x, to)
+    if bits(x) == 16 and integer_range(to.storage)[1] < 2**15:
+        for count in KNOTS:
+            few = knots(f, x, to, count)
+            if np.abs(fixed.interpolated(np.arange(2**16), few) - exact).max() <= 1:
+                return InterpolateOp, few
+    return TableOp, exact
+
+
 class MoveOfQuantized(RewritePattern):
     """quantize(move(x)) = move(quantize(x)): rounding keeps the order of values."""
 
@@ -258,7 +276,10 @@ class MoveOfQuantized(RewritePattern):
 
 @dataclass
 class FunctionIsTable(RewritePattern):
-    """quantize(f(dequantize(q))) = table(q), f any run of elementwise operations on one 8-bit value."""
+    """quantize(f(dequantize(q))) = table(q), f any run of elementwise operations on one value of up to 16 bits.
+
+    Of 16 bits the table has 513 entries, or as many more as bring what is between them to within one step.
+    """
 
     store: WeightStore
 
@@ -267,12 +288,12 @@ class FunctionIsTable(RewritePattern):
         start, to = leaves(op.x), target(op)
         if len(start) != 1 or start[0] is op.x or to is None or bits(to) > WIDEST:
             return
-        q = narrow(start[0], TABLE_BITS)
+        q = narrow(start[0])
         if q is None or shape_of(start[0].type) != shape_of(op.x.type):
             return
-        values = table(lambda x: function_of(op.x, start[0], x, self.store), type_of(q), to)
+        kind, values = lookup(lambda x: function_of(op.x, start[0], x, self.store), type_of(q), to)
         const = ConstOp.of(values, self.store, "table", tensor(to, values.shape))
-        rewriter.replace(op, [const, TableOp(q, const)])
+        rewriter.replace(op, [const, kind(q, const)])
 
 
 @dataclass

@@ -55,6 +55,12 @@ static uint64_t dnnc_div_u64(uint64_t a, uint64_t b)
 {
     return b == 0 ? 0 : a / b;
 }
+/*== dnnc_interpolate ==*/
+static int32_t dnnc_interpolate(const int16_t *knots, int32_t at, int32_t shift)
+{
+    const int32_t k = at >> shift, first = knots[k];
+    return first + (((knots[k + 1] - first) * (at & ((1 << shift) - 1)) + (1 << (shift - 1))) >> shift);
+}
 /*== dnnc_rem ==*/
 static int64_t dnnc_rem(int64_t a, int64_t b)
 {

@@ -15,7 +15,7 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.bitwise import BitContraction, BitConvOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import Elementwise
-from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
+from dnnc.ir.dnn.integer import InterpolateOp, QMulOp, Sum, TableOp
 from dnnc.ir.dnn.movement import Movement, ShapeOp
 from dnnc.ir.dnn.quantize import Conversion, RequantizeOp
 from dnnc.ir.dnn.recurrent import ScanOp
@@ -97,7 +97,7 @@ def pointwise(op: DnnOp) -> bool:
     """Whether an element of the result depends on one element of each operand, tables and constants aside."""
     if isinstance(op, ThresholdOp):  # written out one by one, so few
         return op.shape(1)[1] <= MOST_THRESHOLDS
-    return isinstance(op, (Elementwise, Conversion, Sum, QMulOp, TableOp, RequantShiftOp))
+    return isinstance(op, (Elementwise, Conversion, Sum, QMulOp, TableOp, InterpolateOp, RequantShiftOp))
 
 
 @dataclass

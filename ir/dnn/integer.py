@@ -285,6 +285,41 @@ class TableOp(DnnOp):
 
 
 @irdl_op_definition
+class InterpolateOp(DnnOp):
+    """y = T[k] + ((T[k+1] - T[k]) * f + 2^(s-1) >> s), x - low = 2^s * k + f: a smooth function of one 16-bit value.
+
+    The knots T [2^(16-s) + 1] are made when the program is compiled, 513 where s is 7; their element type is that of the
+    result.
+    """
+
+    name = "dnn.interpolate"
+    x = operand_def(TensorType)
+    knots = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    def infer(self) -> TensorType:
+        x, to = check_operand(self.element(0)), check_target(self.element(1))
+        expect(bits(x) == 16, "an operand of 16 bits", type_name(x), "Use dnn.table for fewer.", code="E0428")
+        n = prod(self.shape(1)) - 1
+        known = len(self.shape(1)) == 1 and 1 < n <= 2**15 and n & (n - 1) == 0
+        expect(known, "knots of 2^n + 1 entries, n in [1, 15]", tensor_text(self.knots.type), code="E0462")
+        fits = integer_range(to.storage)[1] < 2**15
+        expect(fits, "results that an int16 holds", type_name(to), code="E0428")
+        return tensor(to, self.shape())
+
+    def shift(self) -> int:
+        """The s of the formula."""
+        return fixed.knot_shift(self.shape(1)[0])
+
+    def evaluate(self, x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+        low = integer_range(self.element().storage)[0]  # pyright: ignore[reportAttributeAccessIssue]
+        return fixed.interpolated(x.astype(np.int64) - low, knots).astype(knots.dtype)
+
+    def work(self) -> Work:
+        return Work(ops=5 * self.elements(), elements=self.elements())
+
+
+@irdl_op_definition
 class QSoftmaxOp(IntegerForm):
     """k = max(x) - x; E = exp[k]; y = min(2^n - 1, (2^(n+1) * E + S) // (2 * S)) + z_y, S = sum of E, along the axis.
 

@@ -29,6 +29,23 @@ def table(f: Callable[[np.ndarray], np.ndarray], x: QuantType, y: QuantType) -> 
     return np.broadcast_to(np.clip(q, first, last), (high - low + 1,)).astype(dtype(y))
 
 
+def knots(f: Callable[[np.ndarray], np.ndarray], x: QuantType, y: QuantType, count: int = 513) -> np.ndarray:
+    """T[k] = clamp(RNE(f(x_k) / s_y - e_k / 2) + z_y) at `count` values x_k evenly over 16 bits, the last one past the end.
+
+    e_k is what the line to the next knot is off in its middle: with half of it taken off it is as much too high as too low.
+    """
+    first, last = integer_range(y.storage)
+    low = integer_range(x.storage)[0]
+    at = low + np.linspace(0, 2**16, 2 * count - 1) - float(x.zero)
+    with np.errstate(all="ignore"):
+        values = np.broadcast_to(f(float(x.scale) * at) / float(y.scale), at.shape)
+        reached = np.clip(values, first - float(y.zero), last - float(y.zero))
+        ends, middles = reached[::2], reached[1::2]
+        off = np.append((ends[:-1] + ends[1:]) / 2 - middles, 0.0)
+        q = np.nan_to_num(np.rint(ends - off / 2), nan=0) + float(y.zero)
+    return np.clip(q, first, last).astype(dtype(y))
+
+
 def exponentials(x: QuantType, terms: int) -> np.ndarray:
     """T[k] = RNE(2^B * e^(-s_x * k)), one entry for each difference of two values of x."""
     low, high = integer_range(x.storage)

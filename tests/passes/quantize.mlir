@@ -130,3 +130,44 @@ func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %r = dnn.relu %d : (tensor<1x2xf32>) -> tensor<1x2xf32>
   func.return %r : tensor<1x2xf32>
 }
+
+// -----
+// A loop is quantized before the rest, and states the types of what it reads: values of a step int16 at a power of two, a
+// sum before a tanh Q3.12 however far it reaches, the tanh itself Q0.15; operands of a product int8.
+// CHECK-LABEL: func.func @main
+// CHECK: [[h:%.*]] = dnn.const {{.*}} tensor<1x2x!dnn.q<i16, 3.0517578e-05, 0>>
+// CHECK: [[z:%.*]] = dnn.quantize %x to = !dnn.q<i16, 0.00048828125, 0>
+// CHECK: = dnn.scan {{.*}} steps = 3 {
+// CHECK-NEXT: ^bb0([[s:%.*]]: tensor<1x2x!dnn.q<i16, 3.0517578e-05, 0>>, [[i:%.*]]: tensor<1x2x!dnn.q<i16, 0.00048828125, 0>>):
+// CHECK:        dnn.quantize {{.*}} to = !dnn.q<i8, 0.007843138, -1>
+// CHECK:        dnn.const {{.*}} tensor<2x2x!q0>
+// CHECK:        [[a:%.*]] = dnn.add
+// CHECK-NEXT:   [[q:%.*]] = dnn.quantize [[a]] to = !dnn.q<i16, 0.00024414062, 0>
+// CHECK-NEXT:   [[d:%.*]] = dnn.dequantize [[q]]
+// CHECK-NEXT:   dnn.tanh [[d]]
+// CHECK:        dnn.yield [[y:%.*]], [[y]] : tensor<1x2x!dnn.q<i16, 3.0517578e-05, 0>>
+func.func @main(%x: tensor<3x1x2xf32> {dnn.range = #dnn.reals<[-9.0, 12.0]>}) -> tensor<3x1x2xf32> {
+  %h0 = dnn.const value = dense<0.0> : tensor<1x2xf32> : () -> tensor<1x2xf32>
+  %r:2 = dnn.scan [%h0], [%x], [] steps = 3 {
+  ^bb0(%h: tensor<1x2xf32>, %z: tensor<1x2xf32>):
+    %w = dnn.const value = dense<[[127.0, 2.0], [-1.0, 254.0]]> : tensor<2x2xf32> : () -> tensor<2x2xf32>
+    %p = dnn.matmul %h, %w attributes {dnn.range = #dnn.reals<[-3.0, 3.0]>} : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+    %a = dnn.add %z, %p attributes {dnn.range = #dnn.reals<[-12.0, 15.0]>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+    %y = dnn.tanh %a attributes {dnn.range = #dnn.reals<[-0.5, 0.5]>} : (tensor<1x2xf32>) -> tensor<1x2xf32>
+    dnn.yield %y, %y : tensor<1x2xf32>, tensor<1x2xf32>
+  } : (tensor<1x2xf32>, tensor<3x1x2xf32>) -> (tensor<1x2xf32>, tensor<3x1x2xf32>)
+  func.return %r#1 : tensor<3x1x2xf32>
+}
+
+// -----
+// A loop whose values have no range.
+// CHECK: quantize.mlir:[[# @LINE + 3]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+// OTHER: quantize.mlir:[[# @LINE + 2]]:3: expected a calibrated range, not none. Give samples with --calibrate X.npz. [E0701]
+func.func @main(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %y = dnn.scan [%x], [], [] steps = 3 {
+  ^bb0(%h: tensor<1x2xf32>):
+    %a = dnn.add %h, %h : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<1x2xf32>
+    dnn.yield %a : tensor<1x2xf32>
+  } : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}

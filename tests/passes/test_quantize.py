@@ -11,8 +11,8 @@ from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.stages import check
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes import pipeline
+from dnnc.passes.analysis.quantized_types import activation_type, power_above, weight_type
 from dnnc.passes.calibrate import calibrate
-from dnnc.passes.quantize import activation_type, power_above, weight_type
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 

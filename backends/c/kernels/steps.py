@@ -15,7 +15,7 @@ from dnnc.backends.c.text import c_type, numpy_type
 from dnnc.ir.dnn.attributes import normal_axis
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
-from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp, reach
+from dnnc.ir.dnn.integer import InterpolateOp, QMulOp, Sum, TableOp, reach
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.scalar import c_literal
@@ -55,6 +55,8 @@ def step_of(kernel: Kernel, op: DnnOp) -> Step:
             table = kernel.value(op.table)
             assert table is not None
             return _lookup(kernel, op, table)
+        case InterpolateOp():
+            return _interpolate(kernel, op)
         case Elementwise() if isinstance(op.element(), QuantType) and len(op.operands) == 1:
             return _lookup(kernel, op, op.table())
         case _:
@@ -90,6 +92,14 @@ def _lookup(kernel: Kernel, op: DnnOp, table: np.ndarray) -> Step:
     assert isinstance(element, QuantType)
     low, name = integer_range(element.storage)[0], kernel.constant(table)
     return Step(op.operands[:1], lambda args, _: f"{name}[{minus(args[0], low)}]")
+
+
+def _interpolate(kernel: Kernel, op: InterpolateOp) -> Step:
+    knots, element = kernel.value(op.knots), op.element()
+    assert knots is not None and isinstance(element, QuantType)
+    low, name = integer_range(element.storage)[0], kernel.constant(knots.astype(np.int16))
+    kind, shift = c_type(op.result), op.shift()
+    return Step(op.operands[:1], lambda args, _: f"({kind})dnnc_interpolate({name}, {minus(args[0], low)}, {shift})")
 
 
 def minus(text: str, number: int | str) -> str:

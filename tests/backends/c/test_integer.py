@@ -11,6 +11,7 @@ from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import ClipOp, MaxOp
 from dnnc.ir.dnn.integer import (
+    InterpolateOp,
     QAddOp,
     QAvgPoolOp,
     QMulOp,
@@ -324,3 +325,14 @@ def test_integers_in_the_interface(net, rng):
     assert "#define NET_INPUT0_SCALES {0.0625f}" in header
     assert "#define NET_OUTPUT0_ZERO_POINTS {7}" in header
     assert "net_status net_run(void *arena, size_t arena_bytes, const int8_t *in0, uint8_t *out0);" in header
+
+
+def test_interpolated_tables(net, rng):
+    """Every operand of 16 bits, signed and unsigned, with knots as far apart as they can be."""
+    for storage, element in ((I16, np.int16), (U16, np.uint16)):
+        x = net.input(np.arange(2**16).astype(np.uint16).view(element), q(storage, 2.0**-12))
+        for to in (q(I16, 2.0**-15), q(I8, 0.5, 1), q(U8, 0.5, 7)):
+            for count in (3, 513, 2**15 + 1):
+                knots = net.const(some(rng, to, count), to)
+                net.output(f"{storage} {to} {count}", net.add(InterpolateOp(x, knots)))
+    net.check()

@@ -1287,6 +1287,30 @@ func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
 
 // -----
 
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.interpolate' expected an operand of 16 bits, not q<i8>. Use dnn.table for fewer. [E0428]
+func.func @main(%a: tensor<3x!dnn.q<i8, 0.5, 0>>, %t: tensor<513x!dnn.q<i16, 0.5, 0>>) {
+  %y = dnn.interpolate %a, %t : (tensor<3x!dnn.q<i8, 0.5, 0>>, tensor<513x!dnn.q<i16, 0.5, 0>>) -> tensor<3x!dnn.q<i16, 0.5, 0>>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.interpolate' expected knots of 2^n + 1 entries, n in [1, 15], not 512 q<i16>. [E0462]
+func.func @main(%a: tensor<3x!dnn.q<i16, 0.5, 0>>, %t: tensor<512x!dnn.q<i16, 0.5, 0>>) {
+  %y = dnn.interpolate %a, %t : (tensor<3x!dnn.q<i16, 0.5, 0>>, tensor<512x!dnn.q<i16, 0.5, 0>>) -> tensor<3x!dnn.q<i16, 0.5, 0>>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.interpolate' expected results that an int16 holds, not q<ui16>. [E0428]
+func.func @main(%a: tensor<3x!dnn.q<i16, 0.5, 0>>, %t: tensor<513x!dnn.q<ui16, 0.5, 0>>) {
+  %y = dnn.interpolate %a, %t : (tensor<3x!dnn.q<i16, 0.5, 0>>, tensor<513x!dnn.q<ui16, 0.5, 0>>) -> tensor<3x!dnn.q<ui16, 0.5, 0>>
+  func.return
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 5]]:1: values used but not defined: [%b] [E0401]
 func.func @main(%a: tensor<2xf32>) {
   %y = dnn.relu %b : (tensor<2xf32>) -> tensor<2xf32>

@@ -673,3 +673,10 @@ func.func @recurrence(%a: tensor<2x3xf32>, %b: tensor<4x2x3xf32>, %c: tensor<3xf
   } : (tensor<2x3xf32>) -> tensor<2x3xf32>
   func.return
 }
+
+// CHECK-LABEL: func.func @sixteen_bits
+func.func @sixteen_bits(%a: tensor<2x3x!dnn.q<i16, 0.00024414062, 0>>, %t: tensor<513x!dnn.q<i8, 0.5, 1>>) {
+  // CHECK-NEXT: dnn.interpolate %a, %t : (tensor<2x3x!dnn.q<i16, 0.00024414062, 0>>, tensor<513x!dnn.q<i8, 0.5, 1>>) -> tensor<2x3x!dnn.q<i8, 0.5, 1>>
+  %0 = dnn.interpolate %a, %t : (tensor<2x3x!dnn.q<i16, 0.00024414062, 0>>, tensor<513x!dnn.q<i8, 0.5, 1>>) -> tensor<2x3x!dnn.q<i8, 0.5, 1>>
+  func.return
+}
