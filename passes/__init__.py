@@ -29,6 +29,7 @@ from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_dynamic import QuantizeDynamicPass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
+from dnnc.passes.recognize_quantizers import RecognizeQuantizersPass
 from dnnc.passes.smooth import SmoothPass
 from dnnc.passes.tile import TilePass
 from dnnc.passes.widen_weights import WidenWeightsPass
@@ -44,6 +45,8 @@ SIMPLIFY: tuple[type[ModulePass], ...] = (
 )
 
 INT8: tuple[type[ModulePass], ...] = (
+    FoldConstantsPass,  # weights that the graph computes
+    RecognizeQuantizersPass,  # before batch norms fold into weights on a grid
     *SIMPLIFY,
     # before ranges are recorded, so that what these make has one
     DecomposeLrnPass,

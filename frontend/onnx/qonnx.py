@@ -12,6 +12,7 @@ from dnnc.ir.dnn.elementwise import AddOp, ClipOp, DivOp, MaxOp, MinOp, MulOp, S
 from dnnc.ir.dnn.function import AbsOp, CeilOp, FloorOp, RoundOp, SignOp
 from dnnc.ir.dnn.logic import GreaterEqualOp
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp
+from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.types import QuantType, along, element_type, integer_range
 
 Rounding = Callable[[Site, SSAValue], SSAValue]
@@ -107,6 +108,9 @@ def bipolar(site: Site) -> SSAValue:
     """BipolarQuant: s for x >= 0, else -s."""
     x, scale = site.operand(0), site.operand(1)
     type_ = _type(site, site.known(1), np.zeros(1), -1, 1)
+    if isinstance(type_, QuantType) and type_.axis is None and site.rank():
+        sign = site.emit(ThresholdOp, x, site.const(np.zeros((1, 1), np.float32)), to=type_, axis=0, first=-1, step=2)
+        return site.emit(DequantizeOp, sign)
     y = site.emit(WhereOp, site.emit(GreaterEqualOp, x, site.like(0)), site.like(1), site.like(-1))
     y = site.emit(MulOp, y, scale)
     return y if type_ is None else site.emit(DequantizeOp, site.emit(QuantizeOp, y, to=type_))
