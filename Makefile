@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test test-full check docs bench bench-agreement zoo-table links clean
+.PHONY: help setup demo test test-full check docs bench bench-accuracy bench-agreement zoo-table links clean
 
 help:
 	@echo "make demo       compile the trained LeNet-5, run it three ways, print its costs"
@@ -12,6 +12,7 @@ help:
 	@echo "make check      lint, format, types, generated pages up to date"
 	@echo "make docs       write the generated pages        make bench      benchmarks against peers"
 	@echo "make bench-agreement MODELS=...  bits of interpreter, C and simulator on networks of a folder and the zoo"
+	@echo "make bench-accuracy DIGITS=... NETWORKS=... MODELS=... DATA=...  what quantization costs, beside plain rounding"
 	@echo "make zoo-table  weights and MACs of the example networks"
 	@echo "make setup      the environment in $(VENV)         make clean      remove what was built"
 
@@ -50,9 +51,17 @@ docs: $(READY)
 bench: $(READY)
 	$(PY) -m tools.bench
 
+bench-sim: $(READY)
+	$(PY) -m tools.bench.simulator $(if $(MODELS),--models $(MODELS))
+
 # MODELS: a folder of folders with model.onnx and input_*.npy; DATA: a folder of .npz with more samples for them.
 bench-agreement: $(READY)
 	$(PY) -m tools.bench.agreement $(MODELS) $(if $(DATA),--data $(DATA))
+
+# DIGITS: .npz of x [N, 28, 28] and y; NETWORKS: float .onnx trained on its first 7000; MODELS, DATA: MLPerf Tiny's networks and samples
+bench-accuracy: $(READY)
+	$(PY) -m tools.bench.accuracy $(if $(DIGITS),--digits $(DIGITS) --networks $(NETWORKS)) \
+	  $(if $(MODELS),--models $(MODELS) --data $(DATA))
 
 zoo-table: $(READY)
 	$(VENV)/bin/dnnc report --zoo

@@ -13,6 +13,7 @@ Everything between layers stays in float, and no samples are needed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from xdsl.context import Context
@@ -101,7 +102,7 @@ def _replace(layer: Rows, codes: SSAValue, scale: SSAValue, store: WeightStore) 
     set_weights(layer, quantizer.integers(rows), quantizer, store)
     weights = layer.operands[1].owner
     assert isinstance(weights, DequantizeOp)
-    params = {name: value for name, value in layer.properties.items() if name != SEGMENTS}
+    params: dict[str, Any] = {name: value for name, value in layer.properties.items() if name != SEGMENTS}
     sums = building.add(type(layer)(codes, weights.x, None, **params))
     y = building.add(MulOp(building.add(DequantizeOp(sums)), scale))
     if layer.bias is not None:

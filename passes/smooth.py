@@ -47,7 +47,7 @@ class SmoothPass(ModulePass):
         def observe(one: DnnOp, results: Sequence[np.ndarray]) -> None:
             if one in found:
                 seen = np.abs(results[0]).reshape(-1, results[0].shape[-1]).max(0)
-                largest[one] = np.maximum(largest.get(one, seen), seen)
+                largest[one] = np.maximum(largest[one], seen) if one in largest else seen
 
         for sample in watched(given_samples(self.name), f"samples of {self.name}"):
             evaluate(op, sample, store, observe)

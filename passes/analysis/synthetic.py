@@ -202,7 +202,7 @@ class Matching:
         rows = list(values)
         found = {}
         for op in self.norms:
-            columns = [np.moveaxis(row[op.x], 1, 0).reshape(op.x.type.get_shape()[1], -1) for row in rows]
+            columns = [np.moveaxis(row[op.x], 1, 0).reshape(shape_of(op.x.type)[1], -1) for row in rows]
             x = np.concatenate(columns, 1).astype(np.float64)
             found[op] = x.mean(1), x.std(1), x.shape[1]
         return found
