@@ -6,9 +6,11 @@ DoReFa: round(clip(x, 0, 1) * n) / n; PACT: round(clip(x, 0, a) * n / a) * a / n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.base import DnnOp
@@ -16,8 +18,9 @@ from dnnc.ir.dnn.elementwise import AddOp, ClipOp, DivOp, MaxOp, MinOp, MulOp, S
 from dnnc.ir.dnn.function import CeilOp, FloorOp, RoundOp, SignOp
 from dnnc.ir.dnn.logic import GreaterEqualOp, GreaterOp
 from dnnc.ir.dnn.structure import ConstOp
-from dnnc.ir.types import F32, QuantType, element_names, integer_range
+from dnnc.ir.types import F32, QuantType, element_names, integer_range, shape_of
 from dnnc.ir.weights import WeightStore
+from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.passes.fuse_groups import only_user
 
 MOST_LEVELS = 15
@@ -63,6 +66,13 @@ def staircase_at(op: Operation, store: WeightStore) -> Staircase | None:
     return _fitted(before[0].operands[_place(before[0])], (rest or after[:bounds])[-1], t, _run(rest, levels, store))
 
 
+def arrives_quantized(module: ModuleOp) -> bool:
+    """Whether values are quantized already, or by staircases of the graph that `recognize-quantizers` finds."""
+    return comes_quantized(module) or any(
+        isinstance(op, DnnOp) and staircase_at(op, WeightStore()) is not None for op in module.walk()
+    )
+
+
 def _choice(op: WhereOp, store: WeightStore) -> Staircase | None:
     """The staircase x >= t ? a : b, or x > t ? a : b."""
     test = op.condition.owner
@@ -82,8 +92,14 @@ def _number(value: SSAValue, store: WeightStore) -> np.float32 | None:
     """The one number a constant holds."""
     if not isinstance(value.owner, ConstOp):
         return None
-    array = value.owner.array(store)
-    return np.float32(array.reshape(-1)[0]) if array.size == 1 and array.dtype == np.float32 else None
+    if size_of(value.type) != 1 or value.owner.result.type.element_type != F32:  # pyright: ignore
+        return None
+    return np.float32(value.owner.array(store).reshape(-1)[0])
+
+
+def size_of(type_: Attribute) -> int:
+    """Number of elements of a tensor type."""
+    return prod(shape_of(type_))
 
 
 def _place(op: DnnOp) -> int:

@@ -191,11 +191,13 @@ def scales_of(module, ctx):
     return element.scale if isinstance(element, QuantType) else element.uniform().scale
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", [n if n in ("binary", "pact") else pytest.param(n, marks=pytest.mark.full) for n in FAMILIES]
+)
 def test_every_executor_gives_these_integers(name):
     model, x, want = network(FAMILIES[name], seed=1)
     for emit, target in (("c", "edge"), ("npu", "edge"), ("npu", "binary")):
-        program = api.compile(api.load(model), target=target, emit=emit, pipeline="npu" if emit == "npu" else "int8")
+        program = api.compile(api.load(model), target=target, emit=emit)
         np.testing.assert_allclose(program.run(x)[0], want, rtol=3e-6, atol=1e-5)
     bitwise = any(isinstance(op, BitContraction) for op in program.graph.module.walk())
     assert bitwise == (FAMILIES[name].packed is not None) and load_target("binary").array.bits_per_cycle == 8

@@ -24,12 +24,12 @@ from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
-from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.passes.analysis.integer_weights import layers
-from dnnc.passes.analysis.ordering import least_peak
+from dnnc.passes.analysis.ordering import least_peak, peak
 from dnnc.passes.analysis.samples import Sample, providing, showing
 from dnnc.passes.analysis.scheme import Scheme
 from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_of
+from dnnc.passes.analysis.staircases import arrives_quantized
 from dnnc.passes.analysis.synthetic import WORD, is_data_free
 from dnnc.passes.calibrate import CALIBRATED, RANGE, CalibratePass, Method, range_of
 from dnnc.passes.order import movable, program
@@ -379,7 +379,7 @@ def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
     """
     if emit == "report" and calibrated:
         return "int8"
-    if emit == "c" and (calibrated or comes_quantized(module)):
+    if emit == "c" and (calibrated or arrives_quantized(module)):
         stated = {PackBitsPass.name: f"{PackBitsPass.name}{{any-target=true}}"}
         if not calibrated:
             stated[QuantizeLowerPass.name] = f"{QuantizeLowerPass.name}{{islands=true}}"
@@ -442,7 +442,7 @@ def _wants_ranges(module: ModuleOp) -> bool:
     """Whether no value of a float network has a range."""
     inputs = main_function(module).body.block.args
     ranged = any(RANGE in op.attributes for op in module.walk()) or any(range_of(v) for v in inputs)
-    return not ranged and not comes_quantized(module)
+    return not ranged and not arrives_quantized(module)
 
 
 def as_samples(network: Network, samples: Samples) -> Sequence[Sample]:

@@ -18,7 +18,7 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.types import is_float, tensor_text
 from dnnc.passes.analysis.footprint import buffer_bytes
-from dnnc.passes.analysis.integer_forms import comes_quantized
+from dnnc.passes.analysis.staircases import arrives_quantized
 from dnnc.passes.calibrate import RANGE
 from dnnc.passes.pipeline import Pipeline
 from dnnc.passes.quantize import QuantizePass
@@ -128,7 +128,7 @@ def _on_chip(module: ModuleOp) -> tuple[str, ...]:
 
 def _wants_ranges(module: ModuleOp) -> bool:
     """Whether something that multiplies has float operands nobody has calibrated, in a network that has no types yet."""
-    return not comes_quantized(module) and any(
+    return not arrives_quantized(module) and any(
         isinstance(op, ConvOp | MatmulOp) and is_float(op.results[0].type.element_type) and RANGE not in op.attributes  # pyright: ignore
         for op in module.walk()
     )
