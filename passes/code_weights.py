@@ -23,6 +23,7 @@ from dnnc.ir.diagnostics import DnncError, Finding, where
 from dnnc.ir.dnn.contraction import ConvOp
 from dnnc.ir.types import element_names
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.choices import choice_of
 from dnnc.passes.analysis.codebook import error, shared_values
 from dnnc.passes.analysis.compensation import Compensation, hessian
 from dnnc.passes.analysis.grids import BlockGrid, FloatGrid, Grid, PowerGrid
@@ -69,29 +70,31 @@ class CodeWeightsPass(ModulePass):
                 self._code(layer, hessian(layer, walk.column(layer.operands[0])), store)
 
     def _code(self, layer: Rows, h: np.ndarray | None, store: WeightStore) -> None:
-        self._check(layer)
+        bits = self._bits(layer)
         rows = rows_of(layer, layer.operands[1].owner.array(store))  # pyright: ignore
         compensation = None if h is None else Compensation.of(h, self.damping)
         rounded = partial(rounded_by, rows, compensation)
-        grid = best(rows, h, self._grids(layer, rows, h, rounded), rounded)
+        grid = best(rows, h, self._grids(layer, rows, h, bits, rounded), rounded)
         set_codes(layer, rounded(grid), grid.type(layer), self.form, store)
 
-    def _check(self, layer: Rows) -> None:
-        widths = WIDTHS.get(self.form)
-        if widths is not None and self.bits not in widths:
-            message = f"expected weights of {widths[0]} to {widths[-1]} bits as {self.form}, not {self.bits}."
+    def _bits(self, layer: Rows) -> int:
+        """The width of a layer's codes: what a scheme says, or that of all."""
+        bits, widths = choice_of(layer).bits or self.bits, WIDTHS.get(self.form)
+        if widths is not None and bits not in widths:
+            message = f"expected weights of {widths[0]} to {widths[-1]} bits as {self.form}, not {bits}."
             raise DnncError(Finding(where(layer.location, layer.name), message, "E0705"))
+        return bits
 
-    def _grids(self, layer: Rows, rows: np.ndarray, h: np.ndarray | None, rounded: Rounded) -> list[Grid]:
+    def _grids(self, layer: Rows, rows: np.ndarray, h: np.ndarray | None, bits: int, rounded: Rounded) -> list[Grid]:
         """The grids to try."""
         match self.form:
             case "pow2":
-                return [PowerGrid.of(rows, self.bits).times(p) for p in (POWERS if self.free else POWERS[::4])]
+                return [PowerGrid.of(rows, bits).times(p) for p in (POWERS if self.free else POWERS[::4])]
             case "codebook":
-                return [shared_values(rows, h, self.bits, rounded)]
+                return [shared_values(rows, h, bits, rounded)]
             case "block":
                 window = layer.shape(1)[2:] if isinstance(layer, ConvOp) else ()
-                return [BlockGrid.of(rows, self.bits, self.block, window, p) for p in (1.0, *SHRINK)]
+                return [BlockGrid.of(rows, bits, self.block, window, p) for p in (1.0, *SHRINK)]
             case _:
                 return [FloatGrid.of(rows, element_names()[self.form])]
 

@@ -28,7 +28,7 @@ from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
 from dnnc.ir.dnn.rescale import ThresholdOp
 from dnnc.ir.fixed import AFFINE
 from dnnc.ir.packed import PackedType
-from dnnc.ir.types import I8, I32, QuantType, element_type, integer_range, shape_of, type_name
+from dnnc.ir.types import I8, I32, QuantType, element_type, integer_range, shape_of, tensor_text, type_name
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.shapes import (
     MAX_EPSILON,
@@ -488,7 +488,7 @@ def check_weights(value: SSAValue) -> QuantType:
     if isinstance(element, PackedType):
         return element.uniform(UI8)
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.unique(element.zero).size != 1:
-        raise Refusal(f"weights of type {value.type}, not of bytes with one zero point")
+        raise Refusal(f"weights of {tensor_text(value.type)}, not of bytes with one zero point")
     return element
 
 

@@ -1,15 +1,17 @@
 """Networks that come quantized, against onnxruntime: QuantizeLinear and DequantizeLinear, integer operators, its own domain."""
 
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from dnnc.frontend.onnx import import_onnx
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.text import text_of
 from dnnc.ir.weights import store_of
 from dnnc.passes.pipeline import parse, run
 
@@ -67,6 +69,7 @@ INTEGERS = {
 }  # fmt: skip
 
 REALS = {
+    "saturation is a choice of float8 alone": ("float[2,3] x => uint8[m,n] y", "y = QuantizeLinear<saturate=0>(x, s, z)"),
     "quantize": ("float[2,3] x => uint8[m,n] y", "y = QuantizeLinear(x, s, z)"),
     "quantize, no zero point": ("float[2,3] x => uint8[m,n] y", "y = QuantizeLinear(x, s)"),
     "quantize to int16": ("float[2,3] x => int16[m,n] y", "y = QuantizeLinear<output_dtype=5>(x, s)"),
@@ -147,7 +150,6 @@ WRONG = {
     "scales for another axis": ("y = QuantizeLinear<axis=0>(x, sw, zw)", "E0442",
                                 "expected input 'y_scale' of shape [2], not [3]."),
     "no such axis": ("y = QuantizeLinear<axis=2>(x, sw, zw)", "E0413", "expected an axis in [-2, 1], not 2."),
-    "wrapping": ("y = QuantizeLinear<saturate=0>(x, s, z)", "E0207", "expected saturate = 1, not 0"),
     "scales of the wrong type": ("y = QLinearMatMul(x, s, z, wi, sw, zw, s3, z3)", "E0427", "expected f32 as input 'a_zero_point'"),
 }  # fmt: skip
 
@@ -184,3 +186,27 @@ def test_rounding_of_the_runtime_is_kept(models):
     module, _ = lowered(quantized(models, *INTEGERS["qlinear conv"]))
     roundings = [op.rounding.data for op in module.walk() if op.name == "dnn.requantize"]
     assert roundings == ["f32_half_even"]
+
+
+def test_constants_in_blocks_and_float8_keep_their_codes():
+    rng = np.random.default_rng(0)
+    w = rng.integers(-8, 8, (64, 10)).astype(ml_dtypes.int4)
+    scale, zero = rng.uniform(0.01, 0.1, (2, 10)).astype(np.float32), rng.integers(-2, 2, (2, 10)).astype(ml_dtypes.int4)
+    small, of_small = rng.normal(size=(10, 6)).astype(ml_dtypes.float8_e4m3fn), rng.uniform(0.5, 1, 6).astype(np.float32)
+    constants = {"w": w, "s": scale, "z": zero, "f": small, "t": of_small}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["a"], axis=0, block_size=32),
+        helper.make_node("MatMul", ["x", "a"], ["b"]),
+        helper.make_node("DequantizeLinear", ["f", "t"], ["c"], axis=1),
+        helper.make_node("MatMul", ["b", "c"], ["y"]),
+    ]
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [3, 64]), ("y", [3, 6])))
+    graph = helper.make_graph(nodes, "g", [x], [y], [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)])
+    ctx = make_context()
+    module = import_onnx(model, ctx)
+    assert "!dnn.block<i4, [32, 1], [" in text_of(module) and "!dnn.scaled<f8E4M3FN, axis 1, [" in text_of(module)
+    value = rng.normal(size=(3, 64)).astype(np.float32)
+    spread = np.repeat(scale, 32, 0) * (w.astype(np.float32) - np.repeat(zero.astype(np.float32), 32, 0))
+    exact = value @ spread @ (small.astype(np.float32) * of_small)
+    np.testing.assert_allclose(evaluate(module, [value], store_of(ctx))[0], exact, rtol=1e-5, atol=1e-5)
