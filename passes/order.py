@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.dnn.movement import ConcatOp, Movement, View
+from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import nbytes
 from dnnc.passes.analysis.ordering import Ordering, Program, least_peak
+from dnnc.passes.analysis.strides import contiguous
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class OrderPass(ModulePass):
     """
 
     name = "order"
-    states: int = 50_000
+    states: int = 100_000
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         block = main_function(op).body.block
@@ -52,20 +55,61 @@ def movable(block: Block) -> list[Operation]:
 
 
 def program(block: Block, operations: list[Operation]) -> Program:
-    """What each operation reads and makes, in bytes; constants take no part."""
+    """What each operation reads and makes, in bytes; constants take no part, what shares memory is one value."""
+    home = _homes(operations)
     values = [*block.args, *(r for o in operations for r in o.results)]
     number = {value: i for i, value in enumerate(values)}
+    maker = {r: i for i, o in enumerate(operations) for r in o.results}
+
+    def places(of: Iterable[SSAValue]) -> frozenset[int]:
+        return frozenset(number[root] for v in of if (root := _place(v, home)) in number)
+
     end = block.last_op
     return Program(
-        [(_numbers(_read(o), number), tuple(number[r] for r in o.results)) for o in operations],
+        [(places(_read(o)), tuple(places(o.results))) for o in operations],
         [nbytes(v.type) for v in values],
         frozenset(range(len(block.args))),
-        _numbers(set(end.operands) if end else set(), number),
+        places(end.operands if end else ()),
+        [frozenset(maker[v] for v in _read(o) if v in maker) for o in operations],
     )
 
 
-def _numbers(values: set[SSAValue], number: dict[SSAValue, int]) -> frozenset[int]:
-    return frozenset(number[v] for v in values if v in number)
+def _place(value: SSAValue, home: dict[SSAValue, SSAValue]) -> SSAValue:
+    while value in home:
+        value = home[value]
+    return value
+
+
+def _homes(operations: list[Operation]) -> dict[SSAValue, SSAValue]:
+    """The value in whose memory another one lies: views in what they show, parts in what they are concatenated to."""
+    home: dict[SSAValue, SSAValue] = {}
+    alone = {o: _movement(o) for o in operations}
+    for op, movement in alone.items():
+        if isinstance(movement, View) and all(map(contiguous, (movement.parts()[0].read, movement.parts()[0].write))):
+            home[op.results[0]] = op.operands[0]
+    made = {r for o in operations for r in o.results}
+    for op, movement in alone.items():
+        for part in movement.parts() if isinstance(movement, ConcatOp) else ():
+            value = op.operands[_argument(op, movement, part.operand)]
+            if value in made and value not in home and contiguous(part.write) and not _returned(value):
+                home[value] = op.results[0]
+    return home
+
+
+def _movement(op: Operation) -> Movement | None:
+    """The movement an operation is, by itself or as all of a group."""
+    inner = op.body_ops()[0] if isinstance(op, GroupOp) and len(op.body_ops()) == 1 else op
+    return inner if isinstance(inner, Movement) else None
+
+
+def _argument(op: Operation, movement: Movement, index: int) -> int:
+    """Which operand of an operation a movement's operand is."""
+    value = movement.operands[index]
+    return value.index if isinstance(op, GroupOp) and isinstance(value, BlockArgument) else index
+
+
+def _returned(value: SSAValue) -> bool:
+    return any(isinstance(use.operation, ReturnOp) for use in value.uses)
 
 
 def _read(op: Operation) -> set[SSAValue]:

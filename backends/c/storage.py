@@ -10,10 +10,11 @@ from xdsl.ir import SSAValue
 from dnnc.backends.c.kernel import Kernel
 from dnnc.backends.c.text import bytes_of, numpy_type
 from dnnc.backends.c.units import Enter, Graph, Leave, Unit
-from dnnc.ir.dnn.movement import ConcatOp, Movement, Strided
+from dnnc.ir.dnn.movement import ConcatOp, Movement
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.allocate import plan
 from dnnc.passes.analysis.allocation import Buffer, MemPlan
+from dnnc.passes.analysis.strides import contiguous
 
 
 @dataclass(frozen=True)
@@ -89,19 +90,9 @@ def _view(unit: Unit) -> int | None:
     if len(unit.ops) > 1 or not isinstance(op, Movement) or op.fill() is not None:
         return None
     parts = op.parts()
-    if len(parts) != 1 or not _contiguous(parts[0].read) or not _contiguous(parts[0].write):
+    if len(parts) != 1 or not contiguous(parts[0].read) or not contiguous(parts[0].write):
         return None
     return parts[0].read.offset
-
-
-def _contiguous(nest: Strided) -> bool:
-    """Whether a nest visits consecutive elements in order."""
-    step = 1
-    for size, stride in reversed(list(zip(nest.shape, nest.strides))):
-        if size != 1 and stride != step:
-            return False
-        step *= size
-    return True
 
 
 def _slabs(s: Sharing, op: ConcatOp, result: SSAValue, made: set[SSAValue]) -> Iterable[int]:
@@ -109,7 +100,7 @@ def _slabs(s: Sharing, op: ConcatOp, result: SSAValue, made: set[SSAValue]) -> I
     for number, part in enumerate(op.parts()):
         value = s.graph.resolve(op.operands[part.operand])
         free = value in made and value not in s.inside and value not in s.graph.outputs
-        if free and value is not result and _contiguous(part.write):
+        if free and value is not result and contiguous(part.write):
             s.inside[value] = (result, part.write.offset * _itemsize(result))
             yield number
 

@@ -16,7 +16,7 @@ from dnnc.backends.view.measure import fitted, si, width
 from dnnc.backends.view.svg import document, text
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.weights import atomic_file
-from dnnc.passes.analysis.savings import Saving, savings
+from dnnc.passes.analysis.savings import Orders, Saving, savings
 from dnnc.passes.analysis.spaces import Occupant, Space, short
 
 SCHEMA = "dnnc.memory/1"
@@ -80,8 +80,8 @@ LEGEND = (
 )
 
 
-def memory_map(title: str, spaces: Sequence[Space], order: Any = None) -> MemoryMap:
-    """The map of spaces; `order` is the best order known of the activations, for the arena."""
+def memory_map(title: str, spaces: Sequence[Space], order: Orders | None = None) -> MemoryMap:
+    """The map of spaces; `order` says for the arena what other orders of the layers would do."""
     return MemoryMap(
         title, tuple((s, tuple(savings(s, order if s.name == "arena" else None))) for s in spaces if s.occupants)
     )

@@ -1,6 +1,7 @@
 """Execution orders of least peak memory: minimax best-first search over sets of executed tasks.
 
-While a task runs, what it reads and what it makes are alive together. The program is split where one value is alone
+While a task runs, what it reads and what it makes are alive together; a value that several tasks make, part by part, is
+alive from the first of them on. The program is split where one value is alone
 alive; each part is searched on its own. A ready task that frees at least what it adds, without a new peak, runs at
 once: run earlier it raises no later state, because its gain only grows as other readers of its operands finish.
 """
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from heapq import heappop, heappush
+from operator import or_
 
 Task = tuple[frozenset[int], tuple[int, ...]]
 """The values a task reads and those it makes."""
@@ -18,12 +20,25 @@ Task = tuple[frozenset[int], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Program:
-    """Tasks in a valid order over values of `sizes` bytes; `given` live from the start, `kept` to the end."""
+    """Tasks in a valid order over values of `sizes` bytes; `given` live from the start, `kept` to the end.
+
+    `waits` says for each task which others it needs; without it, all that make what it reads.
+    """
 
     tasks: Sequence[Task]
     sizes: Sequence[int]
     given: frozenset[int] = frozenset()
     kept: frozenset[int] = frozenset()
+    waits: Sequence[frozenset[int]] | None = None
+
+    @cached_property
+    def makers(self) -> list[int]:
+        """For each value the set of tasks that make it, as bits."""
+        found = [0] * len(self.sizes)
+        for number, (_, makes) in enumerate(self.tasks):
+            for value in makes:
+                found[value] |= 1 << number
+        return found
 
     @cached_property
     def readers(self) -> list[int]:
@@ -36,20 +51,21 @@ class Program:
 
     @cached_property
     def needs(self) -> list[int]:
-        """For each task the set of tasks it reads from, as bits."""
-        maker = {value: 1 << number for number, (_, makes) in enumerate(self.tasks) for value in makes}
-        return [sum({maker.get(v, 0) for v in reads}) for reads, _ in self.tasks]
+        """For each task the set of tasks it needs, as bits."""
+        if self.waits is not None:
+            return [sum(1 << n for n in numbers) for numbers in self.waits]
+        return [reduce(or_, (self.makers[v] for v in reads), 0) for reads, _ in self.tasks]
 
     def dead(self, value: int, done: int) -> bool:
         """Whether nobody needs a value once the tasks of `done` have run."""
-        return value not in self.kept and not self.readers[value] & ~done
+        return value not in self.kept and not (self.readers[value] | self.makers[value]) & ~done
 
     def run(self, number: int, done: int, live: int) -> tuple[int, int]:
         """(bytes alive while a task runs, after it) when `live` bytes are alive before it."""
         reads, makes = self.tasks[number]
-        during = live + sum(self.sizes[v] for v in makes)
+        during = live + sum(self.sizes[v] for v in makes if not self.makers[v] & done)
         after = done | 1 << number
-        return during, during - sum(self.sizes[v] for v in (*reads, *makes) if self.dead(v, after))
+        return during, during - sum(self.sizes[v] for v in {*reads, *makes} if self.dead(v, after))
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,7 @@ def peak(program: Program, order: Iterable[int]) -> int:
     return most
 
 
-def least_peak(program: Program, states: int = 50_000) -> Ordering:
+def least_peak(program: Program, states: int = 100_000) -> Ordering:
     """The order of least peak; after `states` states in one part the best order known, with the bound proved so far.
 
     An order no better than the given one is not taken.
@@ -98,7 +114,7 @@ def _made_for_one(program: Program) -> dict[int, list[int]]:
     for number, (reads, makes) in enumerate(program.tasks):
         if not reads and len(makes) == 1 and makes[0] not in program.kept:
             readers = program.readers[makes[0]]
-            if readers.bit_count() == 1:
+            if readers.bit_count() == 1 and program.makers[makes[0]].bit_count() == 1:
                 found.setdefault(readers.bit_length() - 1, []).append(number)
     return found
 
@@ -112,7 +128,13 @@ def _with_readers(program: Program, late: dict[int, list[int]]) -> tuple[Program
         reads, makes = program.tasks[n]
         made = tuple(v for m in late.get(n, ()) for v in program.tasks[m][1])
         tasks.append((reads - set(made), (*made, *makes)))
-    return Program(tasks, program.sizes, program.given, program.kept), numbers
+    place = {n: i for i, n in enumerate(numbers)}
+    waits = [frozenset(place[m] for m in _bits(program.needs[n]) if m in place) for n in numbers]
+    return Program(tasks, program.sizes, program.given, program.kept, waits), numbers
+
+
+def _bits(numbers: int) -> list[int]:
+    return [i for i in range(numbers.bit_length()) if numbers >> i & 1]
 
 
 def _least_peak(program: Program, states: int) -> Ordering:
@@ -153,7 +175,7 @@ class _Part:
     def search(self, states: int) -> Ordering:
         """Smallest peak first; the first complete state taken is optimal."""
         goal = self.done | sum(1 << n for n in self.tasks)
-        floor = max(self.program.run(n, 0, self._reads(n))[0] for n in self.tasks)
+        floor = max(self._beside(n) for n in self.tasks)
         heap: list[tuple[int, int, int, int, object]] = [(max(self.live, floor), 0, self.done, self.live, None)]
         best = {self.done: heap[0][0]}
         bound = heap[0][0]
@@ -174,8 +196,10 @@ class _Part:
         order = self._greedy()
         return Ordering(order, bound, bound)
 
-    def _reads(self, number: int) -> int:
-        return sum(self.program.sizes[v] for v in self.program.tasks[number][0])
+    def _beside(self, number: int) -> int:
+        """Bytes of what a task reads and makes, alive while it runs in every order."""
+        reads, makes = self.program.tasks[number]
+        return sum(self.program.sizes[v] for v in {*reads, *makes})
 
     def _ready(self, done: int) -> list[int]:
         needs = self.program.needs

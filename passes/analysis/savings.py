@@ -17,8 +17,16 @@ class Saving:
     text: str
 
 
-def savings(space: Space, order: Ordering | None = None) -> list[Saving]:
-    """Ways to lower the peak, the surest first; `order` is the best order known for activations off chip."""
+@dataclass(frozen=True)
+class Orders:
+    """Most bytes of activations alive in the order given, and the best order found."""
+
+    given: int
+    best: Ordering
+
+
+def savings(space: Space, order: Orders | None = None) -> list[Saving]:
+    """Ways to lower the peak, the surest first; `order` is for activations off chip."""
     if space.kept:
         return [Saving("kept", None, "all of it is kept through the whole program: only narrower types lower it")]
     found = [_placement(space), *_copies(space), *_in_place(space), *([_order(order)] if order is not None else [])]
@@ -53,17 +61,20 @@ def _in_place(space: Space) -> list[Saving]:
     if not pairs:
         return []
     a, b = max(pairs, key=lambda pair: pair[1].size)
-    text = f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads all it needs first"
+    text = (
+        f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads all it needs first"
+    )
     return [Saving("in-place", b.size, text)]
 
 
-def _order(order: Ordering) -> Saving:
-    if order.peak > order.lower_bound:
-        over = order.peak - order.lower_bound
-        return Saving(
-            "order", over, f"an order of the layers better than the best one known saves at most {over:,} bytes"
-        )
-    return Saving("order", 0, "no order of the layers keeps fewer bytes alive than the best one known (proved)")
+def _order(order: Orders) -> Saving:
+    if order.given > order.best.peak:
+        gain = order.given - order.best.peak
+        return Saving("order", gain, f"another order of the layers keeps {gain:,} bytes fewer alive (pass order)")
+    if not order.best.optimal:
+        over = order.best.peak - order.best.lower_bound
+        return Saving("order", over, f"an order of the layers better than any found saves at most {over:,} bytes")
+    return Saving("order", 0, "no order of the layers keeps fewer bytes alive (proved)")
 
 
 def _next_step(space: Space) -> Saving:

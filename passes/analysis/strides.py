@@ -20,6 +20,11 @@ def blocks(layout: Strided) -> list[tuple[int, int]]:
     return found
 
 
+def contiguous(layout: Strided) -> bool:
+    """Whether a nest visits consecutive elements in order."""
+    return blocks(layout) in ([], [(prod(layout.shape), 1)])
+
+
 def reshaped(layout: Strided, shape: tuple[int, ...]) -> Strided | None:
     """The same elements in the same order under another shape; None when strides cannot say it."""
     if prod(shape) != prod(layout.shape):

@@ -64,7 +64,7 @@ def lifetimes(p: Program, order: tuple[int, ...]) -> list[Buffer]:
     first, last = dict.fromkeys(p.given, 0), dict[int, int]()
     for step, number in enumerate(order):
         reads, makes = p.tasks[number]
-        first |= dict.fromkeys(makes, step)
+        first = dict.fromkeys(makes, step) | first
         last |= dict.fromkeys((*reads, *makes), step)
     last |= dict.fromkeys(p.kept, len(order) - 1)
     return [Buffer(v, p.sizes[v], start, last.get(v, start) + 1) for v, start in first.items()]

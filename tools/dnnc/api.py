@@ -240,6 +240,7 @@ class Program:
     def memory(self) -> MemoryMap:
         """Who lies where and when in every memory space of an npu program, or in the arena of C; and what would lower it."""
         from dnnc.backends.view.memory import memory_map
+        from dnnc.passes.analysis.savings import Orders
         from dnnc.passes.analysis.spaces import spaces_of
 
         if self.npu is None and self.c is None:
@@ -248,7 +249,8 @@ class Program:
             )
         spaces = [self.c.arena] if self.c is not None else spaces_of(self.network.module)
         block = main_function((self.graph or self.network).module).body.block
-        order = least_peak(program(block, movable(block)), ORDER_STATES)
+        layers = program(block, movable(block))
+        order = Orders(peak(layers, range(len(layers.tasks))), least_peak(layers, ORDER_STATES))
         what = "C" if self.c is not None else self.target
         return memory_map(f"{self.network.name}: memory of {what}", spaces, order)
 
