@@ -4,13 +4,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test test-full check docs bench bench-accuracy bench-agreement zoo-table links clean
+.PHONY: help setup demo test test-full check docs bench bench-accuracy bench-agreement bench-sim zoo-table links clean
 
 help:
 	@echo "make demo       compile the trained LeNet-5, run it three ways, print its costs"
 	@echo "make test       the tests (under 4 minutes)      make test-full  the longer tests"
 	@echo "make check      lint, format, types, generated pages up to date"
 	@echo "make docs       write the generated pages        make bench      benchmarks against peers"
+	@echo "make bench-sim [MODELS=...]  time and memory of compiler and simulator; cycles beside Vela's"
 	@echo "make bench-agreement MODELS=...  bits of interpreter, C and simulator on networks of a folder and the zoo"
 	@echo "make bench-accuracy DIGITS=... NETWORKS=... MODELS=... DATA=...  what quantization costs, beside plain rounding"
 	@echo "make zoo-table  weights and MACs of the example networks"

@@ -24,11 +24,6 @@ from tools.bench.paired import Pair, compare
 
 SMALL = ("lenet5", "resnet8", "ds_cnn", "mobilenet_v1_025", "toyadmos_autoencoder")
 LARGE = ("googlenet", "resnet50")
-VELA = {"ds_cnn": 89_900, "resnet8": 201_747, "mobilenet_v1_025": 220_870, "toyadmos_autoencoder": 201_184}
-"""Cycles Vela 5.2.0 estimates for ethos-u55-128 (Ethos_U55_High_End_Embedded, Shared_Sram) on MLPerf Tiny's int8 TFLite files.
-
-Vela reads TFLite alone, so it is not run here. Its flash gives constants a byte a cycle, ours come at eight.
-"""
 FLAGS = ("-O3", "-march=native")
 
 
@@ -99,25 +94,6 @@ def interpreter_against_reference(name: str) -> Pair:
     return compare(lambda: network.run(x), lambda: peer.run(None, {model.graph.input[0].name: x}), rounds=3)
 
 
-def simulator(name: str) -> tuple[float, int, int]:
-    """(seconds a run, cycles, MACs) of the int8 network on the simulator of `edge`, with its trace."""
-    model = ZOO[name]()
-    x = sample(model)
-    program = api.compile(model, calibrate=[x])
-    program.run(x)
-    pair = compare(lambda: program.run(x), lambda: None, rounds=3)
-    return pair.a, program.trace().cycles, int(program.report().to_dict()["totals"]["macs"])
-
-
-def embedded_cycles(name: str) -> int:
-    """Cycles of the int8 network on `u55-128`."""
-    model = ZOO[name]()
-    x = sample(model)
-    program = api.compile(model, target="u55-128", calibrate=[x])
-    program.run(x)
-    return program.trace().cycles
-
-
 def table(title: str, *headers: str) -> Table:
     """An empty table."""
     out = Table(title=title, title_justify="left", box=None, pad_edge=False)
@@ -147,16 +123,6 @@ def main() -> None:
     for name in SMALL:
         pair = interpreter_against_reference(name)
         t.add_row(name, f"{pair.a * 1e3:,.2f}", f"{pair.b * 1e3:,.2f}", f"{pair.ratio:.2f}")
-    console.print(t)
-    t = table("simulator, int8 on edge, functional and timed with trace", "network", "ms", "cycles", "GMAC/s")
-    for name in ("lenet5", "lenet_300_100", "toyadmos_autoencoder"):
-        s, cycles, macs = simulator(name)
-        t.add_row(name, f"{s * 1e3:,.2f}", f"{cycles:,}", f"{macs / s / 1e9:.2f}")
-    console.print(t)
-    t = table("int8 on u55-128 against Vela's estimate for ethos-u55-128", "network", "cycles", "Vela cycles", "ratio")
-    for name, peer in VELA.items():
-        cycles = embedded_cycles(name)
-        t.add_row(name, f"{cycles:,}", f"{peer:,}", f"{cycles / peer:.2f}")
     console.print(t)
 
 
