@@ -12,6 +12,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, SSAValue
 
+from dnnc.frontend.dsl import loops
 from dnnc.frontend.dsl import tree as t
 from dnnc.frontend.dsl.calls import Beyond, build, element_for, parameters
 from dnnc.frontend.dsl.constants import constant, notes, outer_name
@@ -193,12 +194,14 @@ class Lowering:
                 return answer(expression, inner)
             case t.Call(name=name) if name in CONSTANTS:
                 return constant(self.program, frame, expression, names[0], node)
+            case t.Call(name=loops.NAME):
+                return loops.scan(self, frame, expression, names, node)  # pyright: ignore[reportArgumentType]
             case t.Call(name=name) if (signature := operation(name)) is not None:
                 return self.operation(frame, expression, signature, names, node)
             case t.Call(name=name) if name in prelude().functions:
                 return self.function(frame, expression, *prelude().functions[name], names, node)
             case t.Call(at=at, name=name):
-                known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, *called(), *prelude().functions]
+                known = [*frame.unit.functions, *CONSTANTS, *QUESTIONS, loops.NAME, *called(), *prelude().functions]
                 raise Mistake(at, f"expected an operation or a function, not '{name}'.{nearest(name, known)}", "E0306")
             case t.Sequence(items=items):
                 return [self.value(frame, item, [f"{names[0]}.{i}"]) for i, item in enumerate(items)]
@@ -329,17 +332,22 @@ class Lowering:
         node: t.Node | None,
     ) -> Any:
         """A call of a function: its statements, with the parameters given, written where it is called."""
-        active = [f for _, _, f in frame.calls]
-        if any(f is function for f in active):
-            chain = " -> ".join([*(f.name for f in reversed(active)), function.name])
-            raise Mistake(call.at, f"expected functions that do not call themselves, not {chain}.", "E0319")
-        inner = Frame(owner, names[0], calls=((frame.unit.source, call.at, function), *frame.calls))
-        inner.place = frame.place or ((frame.unit.source, call.at) if owner is prelude() else None)
-        inner.later = {n.text: n.at for s in function.body for n in _given(s)}
+        inner = self.entered(frame, call, owner, function, names[0])
         for parameter, value in self.arguments(frame, call, owner, function, names[0]):
             inner.names[parameter.text] = value
             inner.places[parameter.text] = parameter.at
         return self.body(inner, function, names, node)
+
+    def entered(self, frame: Frame, call: t.Call, owner: Unit, function: t.Function, name: str) -> Frame:
+        """The frame of a function that is called, its parameters without values yet."""
+        active = [f for _, _, f in frame.calls]
+        if any(f is function for f in active):
+            chain = " -> ".join([*(f.name for f in reversed(active)), function.name])
+            raise Mistake(call.at, f"expected functions that do not call themselves, not {chain}.", "E0319")
+        inner = Frame(owner, name, calls=((frame.unit.source, call.at, function), *frame.calls))
+        inner.place = frame.place or ((frame.unit.source, call.at) if owner is prelude() else None)
+        inner.later = {n.text: n.at for s in function.body for n in _given(s)}
+        return inner
 
     def arguments(
         self, frame: Frame, call: t.Call, owner: Unit, function: t.Function, name: str

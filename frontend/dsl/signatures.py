@@ -14,10 +14,11 @@ from dnnc.ir.diagnostics import nearest
 from dnnc.ir.dnn import OPS, DnnOp, domains
 from dnnc.ir.dnn.attributes import WindowAttr
 from dnnc.ir.dnn.base import SEGMENTS
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 
 WINDOW = ("kernel", "stride", "pad", "dilation", "ceil")  # a window's parameters, each an argument of its own
-_NOT_CALLED = (ConstOp, GroupOp)  # constants have initialisers, const and load
+_NOT_CALLED = (ConstOp, GroupOp, ScanOp)  # constants have initialisers, const and load; a loop names a function
 
 
 @dataclass(frozen=True)

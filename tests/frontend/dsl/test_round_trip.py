@@ -19,7 +19,7 @@ from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn import DnnOp
 from dnnc.ir.dnn.attributes import WindowAttr
-from dnnc.ir.dnn.structure import ConstOp, GroupOp
+from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate
 from dnnc.ir.text import load, parse, text_of
 from dnnc.ir.weights import store_of
@@ -51,7 +51,7 @@ def test_networks_of_the_zoo(name: str):
 def example_operations() -> list[tuple[str, Operation]]:
     """Each operation of ops.mlir, with its place in the file."""
     module, _ = load(TESTS / "ir" / "dnn" / "ops.mlir")
-    ops = [op for op in module.walk() if isinstance(op, DnnOp) and not isinstance(op, GroupOp) and not op.attributes]
+    ops = [op for op in module.walk() if isinstance(op, DnnOp) and not op.regions and not op.attributes]
     return [(f"{i}-{op.name}", op) for i, op in enumerate(ops)]
 
 
