@@ -24,7 +24,6 @@ from dnnc.passes.analysis.contractions import Contraction, channel_axis, weight_
 from dnnc.passes.analysis.dequantized import source, type_of
 from dnnc.passes.analysis.integer_forms import constant, constant_bias
 
-
 LARGEST_SUM = 2**30  # half of int32 is left to the bias
 WHOLE = 2.0**-8  # of a product: a bias no further from a sum changes nothing that float32 would not
 
