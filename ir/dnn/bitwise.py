@@ -135,7 +135,7 @@ class BitMatmulOp(BitContraction):
         element = self.check_packed(len(a) - 1)
         if self.bias is not None:
             check_bias(self.bias.type, (b[0],), element)
-        return tensor(element, (*a[:-1], b[0]))
+        return tensor(element, a[:-1] + b[:1])
 
     def evaluate(self, a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
         values = (unpack(v, self.levels(), v.ndim - 1) for v in (a, b))

@@ -5,6 +5,7 @@ DoReFa: round(clip(x, 0, 1) * n) / n; PACT: round(clip(x, 0, a) * n / a) * a / n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -50,7 +51,8 @@ def staircase_at(op: Operation, store: WeightStore) -> Staircase | None:
         return _choice(op, store)
     if not isinstance(op, _STEPS) or op.element() != F32:
         return None
-    before, after = [op], [op]
+    before: list[DnnOp] = [op]
+    after: list[DnnOp] = [op]
     while (made := _of_one(before[0].operands[_place(before[0])].owner, store)) is not None:
         before.insert(0, made)
     while (user := _of_one(only_user(after[-1].results[0]), store)) is not None and isinstance(user, _SCALES + _BOUNDS):
@@ -126,7 +128,7 @@ def _run(ops: list[DnnOp], x: np.ndarray, store: WeightStore) -> np.ndarray:
     return x
 
 
-def _smallest(f, levels: np.ndarray) -> np.ndarray:
+def _smallest(f: Callable[[np.ndarray], np.ndarray], levels: np.ndarray) -> np.ndarray:
     """The smallest float32 x with f(x) >= level, for a function that never falls: bisection over the bits of floats."""
     low, high = (np.full(levels.shape, _key(np.float32(v)), np.int64) for v in (-_LARGEST, _LARGEST))
     for _ in range(33):
