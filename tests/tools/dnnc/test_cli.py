@@ -94,7 +94,7 @@ def test_compile_writes_the_same_bytes_twice(tmp_path, capsys):
             args = ("compile", LENET, "--emit", emit, "--calibrate", SAMPLES, "-o", str(folder / f"lenet5.{ending}"))
             assert run(capsys, *args)[0] == 0
     files = sorted(f.name for f in (tmp_path / "a").iterdir())
-    assert files == ["lenet5.c", "lenet5.h", "lenet5.mlir", "lenet5.npu", "lenet5.safetensors"]
+    assert files == ["lenet5.c", "lenet5.h", "lenet5.mlir", "lenet5.npu", "lenet5.safetensors", "lenet5.scheme.toml"]
     for f in files:
         assert (tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes(), f
 
