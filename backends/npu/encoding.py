@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dnnc.backends.npu.isa import BY_KEY, HEADER, INSTRUCTIONS, OP_SET, REGISTER, Engine, Field, Instruction
+from dnnc.backends.npu.fields import REGISTER
+from dnnc.backends.npu.isa import BY_KEY, HEADER, INSTRUCTIONS, OP_SET, Engine, Field, Instruction
 from dnnc.ir.diagnostics import DnncError
 
 Words = NDArray[np.uint32]

@@ -131,7 +131,7 @@ class BitMatmulOp(BitContraction):
         a, b = self.shape(0), self.shape(1)
         both = f"{tensor_text(self.a.type)} and {tensor_text(self.b.type)}"
         expect(len(a) > 1 and len(b) == 2, "a matrix, or a batch of them, and a matrix", both, code="E0418")
-        expect(a[-1] == b[-1], "operands that share the last dimension", both, code="E0425")
+        expect(a[-1:] == b[-1:], "operands that share the last dimension", both, code="E0425")
         element = self.check_packed(len(a) - 1)
         if self.bias is not None:
             check_bias(self.bias.type, (b[0],), element)

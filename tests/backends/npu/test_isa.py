@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dnnc.backends.npu import asm
 from dnnc.backends.npu.encoding import KEYS, decode, encode, kind, mask, reserved_bits, unknown
+from dnnc.backends.npu.fields import REGISTER
 from dnnc.backends.npu.isa import (
     BY_NAME,
     HEADER,
@@ -15,7 +16,6 @@ from dnnc.backends.npu.isa import (
     MM,
     PAYLOAD_BITS,
     PPU,
-    REGISTER,
     Engine,
 )
 from dnnc.ir.diagnostics import DnncError
