@@ -27,7 +27,7 @@ _USAGE = "Write scan(step, [states=[..]], [sequences=[..]], [fixed=[..]], [steps
 
 
 def scan(lowering: Lowering, frame: Frame, call: t.Call, names: Sequence[str], node: t.Node | None) -> Any:
-    """The last states, then what each step gives beside them: of `h, y = scan(step, states=[h0], sequences=[x], fixed=[w])`."""
+    """The last states, then what each step gives beside them, stacked."""
     given = _arguments(call)
     owner, function = _function(frame, call, given)
     lists = {k: _tensors(lowering, frame, given.get(k), f"{names[0]}.{k}") for k in LISTS}
