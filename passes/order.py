@@ -59,7 +59,7 @@ def program(block: Block, operations: list[Operation]) -> Program:
     home = _homes(operations)
     values = [*block.args, *(r for o in operations for r in o.results)]
     number = {value: i for i, value in enumerate(values)}
-    maker = {r: i for i, o in enumerate(operations) for r in o.results}
+    maker: dict[SSAValue, int] = {r: i for i, o in enumerate(operations) for r in o.results}
 
     def places(of: Iterable[SSAValue]) -> frozenset[int]:
         return frozenset(number[root] for v in of if (root := _place(v, home)) in number)
@@ -89,7 +89,9 @@ def _homes(operations: list[Operation]) -> dict[SSAValue, SSAValue]:
             home[op.results[0]] = op.operands[0]
     made = {r for o in operations for r in o.results}
     for op, movement in alone.items():
-        for part in movement.parts() if isinstance(movement, ConcatOp) else ():
+        if not isinstance(movement, ConcatOp):
+            continue
+        for part in movement.parts():
             value = op.operands[_argument(op, movement, part.operand)]
             if value in made and value not in home and contiguous(part.write) and not _returned(value):
                 home[value] = op.results[0]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,7 +51,7 @@ class PlanMemoryPass(ModulePass):
                 buffer.offset = Int(offsets[i])
         problems.raise_if_any()
 
-    def _placed(self, asked: Sequence[Buffer], capacity: int | None) -> tuple[Mapping[object, int], Packing | None]:
+    def _placed(self, asked: Sequence[Buffer], capacity: int | None) -> tuple[Mapping[Hashable, int], Packing | None]:
         """Offsets, and what became of the search where the quick plan is above the capacity."""
         quick = plan(asked)
         if capacity is None or quick.peak <= capacity:

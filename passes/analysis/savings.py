@@ -54,17 +54,14 @@ def _copies(space: Space) -> list[Saving]:
 
 
 def _in_place(space: Space) -> list[Saving]:
-    """The largest buffer made at the peak of just the size of one that dies there."""
+    """The largest buffer a pointwise layer makes at the peak of just the size of one that dies there."""
     step, live = space.peak_step, space.live(space.peak_step)
-    dying = [o for o in live if o.start < step and o.end == step + 1]
+    dying = [o for o in live if o.start < step and o.end == step + 1] if step in space.pointwise else []
     pairs = [(a, b) for a in dying for b in live if b.start == step and b.end > step + 1 and b.size == a.size]
     if not pairs:
         return []
     a, b = max(pairs, key=lambda pair: pair[1].size)
-    text = (
-        f"'{short(b.label)}' written over '{short(a.label)}', which dies there, if the layer reads all it needs first"
-    )
-    return [Saving("in-place", b.size, text)]
+    return [Saving("in-place", b.size, f"'{short(b.label)}' written over '{short(a.label)}', which dies there")]
 
 
 def _order(order: Orders) -> Saving:

@@ -9,7 +9,11 @@ from functools import cached_property
 from xdsl.dialects.builtin import ModuleOp
 
 from dnnc.ir.arch import Accelerator, of_module
-from dnnc.ir.sched import BufferOp
+from dnnc.ir.dnn.base import DnnOp
+from dnnc.ir.dnn.elementwise import Elementwise
+from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
+from dnnc.ir.dnn.quantize import Conversion
+from dnnc.ir.sched import BufferOp, ComputeOp, buffer_of
 from dnnc.passes.analysis.allocate import plan
 from dnnc.passes.analysis.allocation import Buffer, lower_bound
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch
@@ -41,7 +45,8 @@ class Occupant:
 class Space:
     """A memory, or a region of one, over the steps of a program.
 
-    `capacity` is None where nothing bounds it; `proved` is the least bytes any placement of these buffers could need.
+    `capacity` is None where nothing bounds it; `proved` is the least bytes any placement of these buffers could need. In the
+    steps `pointwise` an element made depends on elements at its own place alone.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Space:
     occupants: tuple[Occupant, ...]
     lower_bound: int
     proved: int
+    pointwise: frozenset[int] = frozenset()
 
     @cached_property
     def bytes(self) -> int:
@@ -120,7 +126,15 @@ def spaces_of(module: ModuleOp) -> list[Space]:
     """The spaces of a placed module, those on chip first."""
     arch, live, names = of_module(module), steps(module), tuple(step_names(module))
     found = [_space(key, buffers, arch, live, names) for key, buffers in by_memory(module, arch).items()]
-    return sorted(found, key=lambda s: not s.on_chip)
+    alone = frozenset(
+        live[buffer_of(op.tiles[0])][0] for op in module.walk() if isinstance(op, ComputeOp) and _pointwise(op)
+    )
+    return sorted((replace(s, pointwise=alone) for s in found), key=lambda s: not s.on_chip)
+
+
+def _pointwise(op: ComputeOp) -> bool:
+    body = [o for o in op.body.block.ops if isinstance(o, DnnOp)]
+    return all(isinstance(o, Elementwise | Conversion | Sum | QMulOp | TableOp) for o in body)
 
 
 def _space(
