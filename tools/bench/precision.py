@@ -32,7 +32,7 @@ from dnnc.passes.analysis.scheme import Scheme, exact
 from dnnc.passes.mixed_precision import MixedPrecisionPass, Search
 from dnnc.schemes import Asked
 
-FRONT = "simplify,decompose-lrn,compose-norms"
+FRONT = ("simplify", "decompose-lrn", "compose-norms")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def compare(
     network: api.Network, samples: Sequence[Any], quantizer: Any = "gptq", more: Sequence[float] = ()
 ) -> dict[str, Any]:
     """Uniform widths with what they lose, and mixed ones for the same losses and for further budgets."""
-    api.run_passes(network, FRONT)
+    api.run_passes(network, api.Pipeline(FRONT))
     options = MixedPrecisionPass(budget_kl=1.0, quantizer=quantizer)
     with providing(lambda: samples):
         search = Search(network.module, network.ctx, options, samples[::2], samples[1::2])
@@ -155,11 +155,11 @@ def run(load: Callable[[], api.Network], samples: Sequence[Any], mixed: dict[str
 
 def scheme_of(network: api.Network, widths: Sequence[int], quantizer: str) -> Scheme:
     """The scheme that states these widths, as a file would; the network is simplified."""
-    api.run_passes(network, FRONT)
+    api.run_passes(network, api.Pipeline(FRONT))
     named = [x for x in layers_of(network.module) if is_layer(x.op)]
     rules = tuple(exact(x, Choice(weights=f"int{b}")) for x, b in zip(named, widths, strict=True))
     rounds = "gptq" if quantizer == "gptq" else "quantize-weights{bits=8}"
-    return Scheme.parse(Scheme(rules, (*FRONT.split(","), rounds, "correct-bias", "quantize", "quantize-lower")).text())
+    return Scheme.parse(Scheme(rules, (*FRONT, rounds, "correct-bias", "quantize", "quantize-lower")).text())
 
 
 def show(model: str, found: dict[str, Any]) -> None:

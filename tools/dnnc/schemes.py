@@ -19,7 +19,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import QuantType, bits, shape_of, type_name
 from dnnc.ir.weights import WeightStore, atomic_file
-from dnnc.passes import SIMPLIFY
+from dnnc.passes import INT8, SIMPLIFY
 from dnnc.passes.analysis.choices import FLOAT, Choice, choice_of, width
 from dnnc.passes.analysis.contractions import weight_axis
 from dnnc.passes.analysis.integer_forms import comes_quantized
@@ -27,16 +27,14 @@ from dnnc.passes.analysis.layers import Layer, layers_of
 from dnnc.passes.analysis.scheme import Rule, Scheme, exact
 from dnnc.passes.apply_scheme import ApplySchemePass
 from dnnc.passes.calibrate import CalibratePass
-from dnnc.passes.compose_norms import ComposeNormsPass
 from dnnc.passes.decompose import DecomposePass
-from dnnc.passes.decompose_lrn import DecomposeLrnPass
 from dnnc.passes.mixed_precision import Allocation, MixedPrecisionPass
 from dnnc.passes.pipeline import Pipeline
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 
 # Passes that know nothing of quantization: layers have the names that these leave.
-BEFORE = (*SIMPLIFY, DecomposePass, DecomposeLrnPass, ComposeNormsPass)
+BEFORE = (*INT8[: INT8.index(QuantizePass)], DecomposePass)
 
 ENDING = ".scheme.toml"
 
