@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +26,9 @@ from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
 from dnnc.passes.analysis.integer_weights import layers
 from dnnc.passes.analysis.ordering import least_peak, peak
-from dnnc.passes.analysis.samples import Sample, providing, showing
+from dnnc.passes.analysis.samples import providing, showing
 from dnnc.passes.analysis.scheme import Scheme
+from dnnc.passes.analysis.sources import Samples as SampleSet
 from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_of
 from dnnc.passes.analysis.staircases import arrives_quantized
 from dnnc.passes.analysis.synthetic import WORD, is_data_free
@@ -63,7 +64,7 @@ class Calibration:
     `preprocess` a .toml file or its lines; `ranges` min-max, percentile, mse, entropy or aciq.
     """
 
-    samples: str | Path | np.ndarray | Sequence[np.ndarray]
+    samples: str | Path | np.ndarray | Sequence[np.ndarray] | SampleSet
     preprocess: str = ""
     ranges: Method = "min-max"
 
@@ -415,16 +416,8 @@ def run_passes(
         cut = next((i for i, p in enumerate(pipeline) if isinstance(p, QuantizePass)), 0)
         own = any(isinstance(p, CalibratePass) for p in pipeline)
         quantizes = any(isinstance(p, QuantizePass) for p in pipeline)
-        given = None if samples is None else _given(samples)
-        if given is None and quantizes and not own and _wants_ranges(network.module):
-            told = (
-                "no samples are given: ranges are data-free, from inputs made up. Give samples with --calibrate X.npz."
-            )
-            warnings.warn(f"{network.name}: {told}", DataFreeWarning, stacklevel=2)
-            given = Calibration(WORD)
+        given = settled(network, pipeline, samples)
         take = None if given is None else cache(lambda: as_samples(network, given))
-        if given is not None and take is not None and is_data_free(given.samples):
-            take()  # while batch norms stand
         with showing(each), providing(take):
             pipeline[:cut].run(network, in_place=True)
             if given is not None and quantizes and not own:
@@ -434,6 +427,21 @@ def run_passes(
             pipeline[cut:].run(network, in_place=True)
         network.asked, chosen = schemed.finish(network.name)
         network.scheme = chosen or network.scheme
+
+
+def settled(network: Network, pipeline: Pipeline, samples: Samples | None) -> Calibration | None:
+    """The samples of a pipeline: made up, while batch norms stand, where they are to be, or where it needs some and has none."""
+    given = None if samples is None else _given(samples)
+    quantizes = any(isinstance(p, QuantizePass) for p in pipeline) and not any(
+        isinstance(p, CalibratePass) for p in pipeline
+    )
+    if given is None and quantizes and _wants_ranges(network.module):
+        told = "no samples are given: ranges are data-free, from inputs made up. Give samples with --calibrate X.npz."
+        warnings.warn(f"{network.name}: {told}", DataFreeWarning, stacklevel=3)
+        given = Calibration(WORD)
+    if given is not None and is_data_free(given.samples):
+        return replace(given, samples=as_samples(network, given))
+    return given
 
 
 def _given(samples: Samples) -> Calibration:
@@ -447,10 +455,12 @@ def _wants_ranges(module: ModuleOp) -> bool:
     return not ranged and not arrives_quantized(module)
 
 
-def as_samples(network: Network, samples: Samples) -> Sequence[Sample]:
+def as_samples(network: Network, samples: Samples) -> SampleSet:
     """Samples from a file, a folder or arrays, as one list of inputs each."""
     given = _given(samples)
     function, source = main_function(network.module), given.samples
+    if isinstance(source, SampleSet):
+        return source
     if isinstance(source, (str, Path)):
         return samples_of(network.module, store_of(network.ctx), str(source), given.preprocess)
     arrays = [source] if isinstance(source, np.ndarray) else list(source)

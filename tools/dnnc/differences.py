@@ -173,6 +173,7 @@ def _compiled(
     passes = Pipeline("npu" if npu else api.default_of(network, "c", calibrate))
     cut = next(i for i, p in enumerate(passes) if isinstance(p, QuantizePass | QuantizeDynamicPass | FuseGroupsPass))
     end = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
+    calibrate = api.settled(network, passes, calibrate)
     api.run_passes(real, passes[:cut])
     fused = real.clone()
     api.run_passes(fused, passes[cut:end], calibrate)
