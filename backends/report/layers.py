@@ -137,9 +137,11 @@ def kept(value: SSAValue) -> SSAValue:
 
 
 def _uses(op: DnnOp) -> Iterator[Use]:
-    """Every use, by the operation or inside the group, of a value from outside (or of a constant inside)."""
+    """Every use, by the operation or inside the group or loop, of a value from outside (or of a constant inside)."""
     if not isinstance(op, GroupOp):
         yield from (Use(v, op, i) for i, v in enumerate(op.operands))
+        inner = [o for o in op.walk() if o is not op and isinstance(o, DnnOp)]
+        yield from (Use(v, o, i) for o in inner for i, v in enumerate(o.operands) if isinstance(v.owner, ConstOp))
         return
     outer: dict[SSAValue, SSAValue] = dict(zip(op.body.block.args, op.inputs))
     for inner in op.body_ops():

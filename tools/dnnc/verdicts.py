@@ -146,7 +146,7 @@ def suppose_ranges(module: ModuleOp, seed: int = SEED) -> None:
     """Annotate every float value with a range as samples might give: [-r, r], r in [2, 8), the same for the same seed."""
     rng = np.random.default_rng(seed)
     function = main_function(module)
-    for op in function.body.block.ops:
+    for op in function.walk():
         if isinstance(op, DnnOp) and len(op.results) == 1 and is_float(op.results[0].type.element_type):  # pyright: ignore
             op.attributes[RANGE] = _range(rng)
     count = len(function.body.block.args)

@@ -180,6 +180,21 @@ def test_views_and_what_is_known_at_compile_time_are_not_layers(reported):
     expect(rep, weights=24, input_elements=16)
 
 
+def test_a_loop_counts_all_steps_and_its_weights_once(reported):
+    rep = reported(
+        "%x: tensor<5x2x4xf32>, %h: tensor<2x4xf32>",
+        """%y = dnn.scan [%h], [%x], [] steps = 5 {
+        ^bb0(%s: tensor<2x4xf32>, %t: tensor<2x4xf32>):
+          %w = dnn.const key = "w" : () -> tensor<4x4xf32>
+          %p = dnn.matmul %s, %w : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+          %n = dnn.add %p, %t : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+          dnn.yield %n : tensor<2x4xf32>
+        } : (tensor<2x4xf32>, tensor<5x2x4xf32>) -> tensor<2x4xf32>""",
+        "%y: tensor<2x4xf32>",
+    )
+    expect(rep, kind="scan", macs=5 * 2 * 4 * 4, ops=5 * 8, weights=16, weight_bytes=64, input_elements=48)
+
+
 def test_other_dialects_are_refused_by_name(reported):
     with pytest.raises(UnsupportedError) as caught:
         reported("%x: tensor<4xf32>", '%b = sched.buffer "a" in <input> : memref<4xi8>', "%x: tensor<4xf32>")
