@@ -145,8 +145,8 @@ func.func @elementwise(
   %cast_d = dnn.cast %a to = f8E4M3FN : (tensor<2x3xf32>) -> tensor<2x3xf8E4M3FN>
   // CHECK-NEXT: %cast_e = dnn.cast %a to = f8E5M2 : (tensor<2x3xf32>) -> tensor<2x3xf8E5M2>
   %cast_e = dnn.cast %a to = f8E5M2 : (tensor<2x3xf32>) -> tensor<2x3xf8E5M2>
-  // CHECK-NEXT: %cast_f = dnn.cast %a to = f8E5M2 overflow : (tensor<2x3xf32>) -> tensor<2x3xf8E5M2>
-  %cast_f = dnn.cast %a to = f8E5M2 overflow : (tensor<2x3xf32>) -> tensor<2x3xf8E5M2>
+  // CHECK-NEXT: %cast_over = dnn.cast %a to = f8E5M2 overflow : (tensor<2x3xf32>) -> tensor<2x3xf8E5M2>
+  %cast_over = dnn.cast %a to = f8E5M2 overflow : (tensor<2x3xf32>) -> tensor<2x3xf8E5M2>
   // CHECK-NEXT: %cast_f = dnn.cast %a to = i1 : (tensor<2x3xf32>) -> tensor<2x3xi1>
   %cast_f = dnn.cast %a to = i1 : (tensor<2x3xf32>) -> tensor<2x3xi1>
   // CHECK-NEXT: %cast_g = dnn.cast %a to = i4 : (tensor<2x3xf32>) -> tensor<2x3xi4>
