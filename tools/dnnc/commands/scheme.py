@@ -82,7 +82,9 @@ def _print(found: dict[str, Any]) -> None:
     ]
     console.table([*heads.values(), *(f"KL at {w}" for w in widths)], rows)
     if found["weights"]:
-        console.say(f"\n{found['bits_a_weight']:.3f} bits a weight, {found['bits']:,} of {found['weights']:,} weights")
+        console.say(
+            f"\n{found['bits_a_weight']:.3f} bits a weight: {found['bits']:,} bits for {found['weights']:,} weights"
+        )
     if "kl" in found:
         console.say(
             f"KL {found['kl']:.3g} nats on {found['held_out']} samples held out, widths chosen on {found['samples']}"
