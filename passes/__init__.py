@@ -20,6 +20,7 @@ from dnnc.passes.expand_weights import ExpandWeightsPass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
+from dnnc.passes.fuse_layers import FuseLayersPass
 from dnnc.passes.gptq import GptqPass
 from dnnc.passes.mixed_precision import MixedPrecisionPass
 from dnnc.passes.order import OrderPass
@@ -68,7 +69,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
     "dynamic": DYNAMIC,
-    "npu": (*INT8, TilePass, PlanMemoryPass),
+    "npu": (*INT8, FuseLayersPass, TilePass, PlanMemoryPass),
 }
 
 # Passes no pipeline runs by default.

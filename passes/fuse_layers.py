@@ -56,7 +56,8 @@ class FuseLayersPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         arch = of_module(op)
         for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
-            cut(group)
+            if not is_stack(group):
+                cut(group)
         for run in runs([g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]):
             for part in self._partition(run, arch):
                 if part.plan is not None and allowed("Stack", run[part.first].op):
@@ -68,25 +69,28 @@ class FuseLayersPass(ModulePass):
         best: list[Cost] = [(0, 0)]
         last: list[Range] = []
         for end in range(1, len(run) + 1):
-            found = []
-            for first in range(max(0, end - self.layers), end):
-                plan = self._together(run[first:end], alone[first:end], arch) if end - first > 1 else None
-                if plan is not None or end - first == 1:
-                    moved, cycles = (plan.dram_bytes, plan.cycles) if plan else alone[first]
-                    found.append((best[first][0] + moved, best[first][1] + cycles, Range(first, end, plan)))
-            moved, cycles, chosen = min(found, key=lambda f: f[:2])
-            best.append((moved, cycles))
-            last.append(chosen)
+            moved, cycles = (a + b for a, b in zip(best[end - 1], alone[end - 1]))
+            found = moved, cycles, Range(end - 1, end, None)
+            for first in range(max(0, end - self.layers), end - 1):
+                most = found[0] - best[first][0]
+                plan = self._together(run[first:end], alone[first:end], most, arch)
+                if plan is not None:
+                    cost = best[first][0] + plan.dram_bytes, best[first][1] + plan.cycles
+                    found = min(found, (*cost, Range(first, end, plan)), key=lambda f: f[:2])
+            best.append(found[:2])
+            last.append(found[2])
         return _backwards(last)
 
-    def _together(self, units: Sequence[Unit], alone: Sequence[Cost], arch: Accelerator) -> Plan | None:
-        """The plan of layers as a stack; None when they cannot be one, or are no better for it."""
+    def _together(self, units: Sequence[Unit], alone: Sequence[Cost], most: int, arch: Accelerator) -> Plan | None:
+        """The plan of layers as a stack that moves at most some bytes; None when they cannot be one, or are no better so."""
         found = stack_of(units)
         if found is None:
             return None
         moved, cycles = (sum(c[i] for c in alone) for i in (0, 1))
-        plan = depth_first.search(found[0], arch, cycles * (100 + self.slower) // 100)
-        return plan if plan is not None and plan.dram_bytes < moved else None
+        most = min(most, moved - 1)
+        if depth_first.compulsory(found[0]) > most:
+            return None
+        return depth_first.search(found[0], arch, most, cycles * (100 + self.slower) // 100)
 
 
 def runs(groups: Sequence[GroupOp]) -> Iterator[list[Unit]]:

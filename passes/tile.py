@@ -159,7 +159,7 @@ class _Builder:
             raise UnsupportedError(Finding(where(ops[0].location, "group"), f"{text}. {todo}", "E0804"))
         stack, values = found
         ends = [t for t in range(len(values)) if stack.tensors[t].loaded or t == stack.members[-1].out]
-        outside = {t: self._planes(values[t], units[stack.users(t)[0]].group.layer.name) for t in ends}
+        outside = {t: self._planes(values[t], units[stack.alive[t][0]].group.layer.name) for t in ends}
         parts = [Stored(u.op, u.group, self._stored_of(u.op, u.group)) for u in units if u]
         Stripes(plan, parts, outside, self.block).emit()
 
@@ -174,7 +174,7 @@ class _Builder:
                 return self.pack(value, name)
             del self.homes[value], self.places[value]
         place = self.home(value, name)
-        return place if layout == layout_of(place) else self.part(place, layout)
+        return place if layout_of(place).shape == shape else self.part(place, layout)
 
     def _stored_of(self, op: GroupOp, group: Group) -> dict[str, SSAValue]:
         """The constants of a layer of a stack, off chip."""

@@ -13,7 +13,7 @@ from dnnc.backends.report.sheet import Sheet
 from dnnc.backends.report.traffic import tiling_bound
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import ComputeOp
+from dnnc.ir.sched import BufferOp, ComputeOp, buffer_of
 from dnnc.ir.types import bits
 from dnnc.passes.analysis.executed import Executed
 from dnnc.passes.analysis.footprint import buffer_bytes
@@ -32,6 +32,7 @@ class Planned:
     least: int
     tile: str = ""
     sums: int | None = None
+    stack: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "",
         "Output channels x output rows x summed channels of a whole tile; none for a move.",
         lambda r: r.planned.tile or None if r.planned else None,
+    ),
+    Column(
+        "stack",
+        "stack",
+        "",
+        "Number of the stack the layer runs in, depth-first with others; none when it runs by itself.",
+        lambda r: r.planned and r.planned.stack,
     ),
     Column(
         "macs", "MACs", "", "Multiply-accumulates executed, halo rows computed twice included.", lambda r: r.run.macs
@@ -266,9 +274,25 @@ def schedule_report(
 def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
     """What a schedule says of each layer."""
     found = {n: Planned(t.compulsory, t.compulsory) for n, t in traffic_by_layer(module).items()}
-    for op in main_function(module).walk():
-        if isinstance(op, ComputeOp):
-            found[op.label.data] = _computed(op, found[op.label.data], arch)
+    computes = [op for op in main_function(module).walk() if isinstance(op, ComputeOp)]
+    for op in computes:
+        found[op.label.data] = _computed(op, found.get(op.label.data, Planned(0, 0)), arch)
+    for name, number in _stacks(computes).items():
+        # what layers hand on never leaves the chip, so that no bound on a layer alone holds
+        found[name] = replace(found[name], stack=number, least=found[name].compulsory)
+    return found
+
+
+def _stacks(computes: Sequence[ComputeOp]) -> dict[str, int]:
+    """The number of each layer's stack: those that share buffers are one."""
+    stack: dict[BufferOp, int] = {}
+    found: dict[str, int] = {}
+    for op in computes:
+        held = [buffer_of(tile) for tile, part in zip(op.tiles, op.holding or ()) if part.data]
+        if held:
+            number = next((stack[b] for b in held if b in stack), len(set(stack.values())) + 1)
+            stack.update(dict.fromkeys(held, number))
+            found[op.label.data] = number
     return found
 
 
@@ -276,6 +300,8 @@ def _computed(op: ComputeOp, moved: Planned, arch: Accelerator) -> Planned:
     group = group_of(op.body.block, op.label.data, op.location)
     layer = group.layer
     _, _, z, s, k = op.slices.data
+    if moved.tile:  # the first of several computes of a step
+        return moved
     tile = f"{z.size}x{s.size}" + (f"x{k.size}" if layer.kind == "dense" else "")
     sums = op.tile("accumulator")
     if layer.kind == "none" or sums is None:

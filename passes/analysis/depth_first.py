@@ -20,8 +20,12 @@ from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
 from dnnc.passes.analysis.tiling import ALIGN, MAX_CHANNELS, MAX_RUN, MAX_RUNS
 
-LOOKED_AT = 24
+LOOKED_AT = 48
 """Cuts whose tiles are chosen, the best by their bound first."""
+
+
+TIES = 4
+"""Cuts that move as little as the best one, looked at for their cycles."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def post_bytes(layer: Layer) -> int:
     return _aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
 
 
-def cuts(stack: Stack, arch: Accelerator) -> list[Cut]:
-    """Every cut whose tensors fit beside the weights it keeps, those with the lowest bound on DRAM bytes first."""
+def cuts(stack: Stack, arch: Accelerator) -> list[tuple[int, Cut]]:
+    """Cuts whose tensors fit beside the weights they keep, each with a lower bound on its DRAM bytes, the lowest first."""
     height, width = stack.output.size
     rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
     room, found = arch.holding("input").bytes, []
@@ -134,25 +138,33 @@ def cuts(stack: Stack, arch: Accelerator) -> list[Cut]:
         bound, peak = _bound(stack, (reach[0], reach[1]), (rows, columns), rolls, room)
         for i in np.flatnonzero((peak <= room) & ~(rolls & (rows == height))):
             found.append((int(bound[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls))
-    return [cut for _, _, *size in sorted(found)[:LOOKED_AT] if (cut := cut_of(stack, *size)) is not None]
+    best = sorted(found)[:LOOKED_AT]
+    sides = {key: _side(stack, *key) for _, _, *size in best for key in _sides(*size)}
+    return [(bound, Cut(stack, *size, tuple(sides[key] for key in _sides(*size)))) for bound, _, *size in best]
+
+
+def _sides(rows: int, columns: int, rolls: bool) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
+    """Axis, size and whether it rolls, of both sides of a cut."""
+    return (0, rows, rolls), (1, columns, False)
+
+
+def _side(stack: Stack, axis: int, size: int, rolls: bool) -> tuple[Reach, ...]:
+    """What steps of a size need of each tensor along an axis; of the only step, what there is of the tensor."""
+    found = reaches(stack, axis, size, rolls)
+    assert found is not None
+    if size < stack.output.size[axis]:
+        return tuple(Reach(int(r.low), int(r.high), int(r.step), int(r.fresh)) for r in found)
+    lows = [(max(int(r.low), 0), min(int(r.high), used[axis])) for r, used in zip(found, stack.used)]
+    return tuple(Reach(low, high, int(r.step), low) for r, (low, high) in zip(found, lows))
 
 
 def cut_of(stack: Stack, rows: int, columns: int, rolls: bool) -> Cut | None:
     """The cut of the output into `rows` x `columns`; None when branches advance at different speeds."""
-    found, rolls = [], rolls and rows < stack.output.size[0]  # one step has nothing to roll
-    for axis, size in enumerate((rows, columns)):
-        reach = reaches(stack, axis, size, rolls and axis == 0)
-        if reach is None:
-            return None
-        several = size < stack.output.size[axis]
-        found.append(tuple(r if several else _whole(r, stack.used[t][axis]) for t, r in enumerate(reach)))
-    return Cut(stack, rows, columns, rolls, (found[0], found[1]))
-
-
-def _whole(r: Reach, used: int) -> Reach:
-    """The reach of the only step: what there is of the tensor."""
-    low, high = max(int(r.low), 0), min(int(r.high), used)
-    return Reach(low, high, int(r.step), low)
+    if reaches(stack, 0, rows, rolls) is None or reaches(stack, 1, columns, False) is None:
+        return None
+    rolls = rolls and rows < stack.output.size[0]  # one step has nothing to roll
+    down, across = (_side(stack, *key) for key in _sides(rows, columns, rolls))
+    return Cut(stack, rows, columns, rolls, (down, across))
 
 
 def _bound(
@@ -172,10 +184,7 @@ def _bound(
     weights = sum(weight_bytes(m.layer) for m in stack.members)
     if rolls:
         return moved + weights, sum(held) + weights
-    live = [
-        [h for t, h in enumerate(held) if stack.users(t)[0] <= i <= stack.users(t)[-1]]
-        for i in range(len(stack.members))
-    ]
+    live = [[h for h, (a, b) in zip(held, stack.alive) if a <= i <= b] for i in range(len(stack.members))]
     peak = np.maximum.reduce([sum(part) for part in live])
     again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - (room - peak))
     return moved + weights + again, peak
@@ -231,8 +240,21 @@ def options(layer: Layer, rows: int, columns: int, arch: Accelerator) -> tuple[O
     size = z * (k if dense else 1) * layer.taps * (layer.kind != "none")
     loads = np.where((folds > 1) & (chunks > 1), chunks, 1)
     columns_of = (z, k, deep, copies, -(-size // ALIGN) * ALIGN, loads, each * tiles * folds, after * tiles, stall)
-    order = np.lexsort((columns_of[4], np.maximum(columns_of[6], columns_of[7]) + stall))
-    return tuple(Option(*(int(c[i]) for c in columns_of)) for i in order)
+    table = np.stack(np.broadcast_arrays(*columns_of))
+    table = table[:, np.lexsort((table[4], np.maximum(table[6], table[7]) + table[8]))]
+    return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer))
+
+
+def _worthwhile(table: Int, layer: Layer) -> list[int]:
+    """The tiles, the fastest first, that no faster one beats in the bytes of weights it holds and how often it loads them."""
+    kept: set[int] = set()
+    for several in (False, True):
+        mine = np.flatnonzero((table[5] > 1) == several)
+        held = table[4, mine]
+        least = np.minimum.accumulate(held)
+        kept.update(mine[np.append([True], held[1:] < least[:-1])].tolist() if len(mine) else ())
+    kept.update(np.flatnonzero(table[1] == layer.C)[:1].tolist())
+    return sorted(kept)
 
 
 def chosen(cut: Cut, arch: Accelerator) -> Plan | None:
@@ -249,6 +271,8 @@ class _Choice:
         self.options = [options(m.layer, *cut.made(m.out), arch) for m in cut.stack.members]
         self.room = arch.holding("input").bytes
         self.once = cut.passes == 1
+        self.held, self.held_ahead = self._held(False), self._held(True)
+        self.moved = [cut.moved(t) for t in range(len(cut.stack.tensors)) if cut.waits(t)]
 
     def plan(self) -> Plan | None:
         """The plan, None when it does not fit."""
@@ -264,22 +288,23 @@ class _Choice:
         shares = tuple(
             self._share(i, option, copies, resident, records[i]) for i, (option, copies) in enumerate(picked)
         )  # pyright: ignore
-        ahead = self.cut.rolls and self._held(0, ahead=True) + self._weights(resident) <= self.room
+        ahead = self.cut.rolls and self.held_ahead[0] + self._weights(resident) <= self.room
         fastest = [option for option, _ in picked if option]  # pyright: ignore
         moved = self._moved(fastest, shares)
         return Plan(self.cut, shares, ahead, moved, self._cycles(fastest, shares))
 
-    def _held(self, member: int, ahead: bool = False) -> int:
-        """Bytes of the tensors alive while a layer runs: all where rows roll."""
-        every = range(len(self.stack.tensors))
-        alive = [t for t in every if self.cut.rolls or self.stack.users(t)[0] <= member <= self.stack.users(t)[-1]]
-        return sum(self.cut.bytes(t, ahead) for t in alive)
+    def _held(self, ahead: bool) -> list[int]:
+        """Bytes of the tensors alive while each layer runs: all where rows roll."""
+        sizes = [self.cut.bytes(t, ahead) for t in range(len(self.stack.tensors))]
+        if self.cut.rolls:
+            return [sum(sizes)] * len(self.layers)
+        return [sum(n for n, (a, b) in zip(sizes, self.stack.alive) if a <= i <= b) for i in range(len(self.layers))]
 
     def _weights(self, resident: frozenset[int]) -> int:
         return sum(_aligned(weight_bytes(self.layers[i])) for i in resident)
 
     def _free(self, member: int, resident: frozenset[int]) -> int:
-        return self.room - self._held(member) - self._weights(resident)
+        return self.room - self.held[member] - self._weights(resident)
 
     def _resident(self) -> frozenset[int] | None:
         """The layers whose weights stay: all where rows roll, as many bytes as fit where tiles follow one another."""
@@ -339,10 +364,13 @@ class _Choice:
             least = sum(others) if together else max(others, default=0)
             if sum(sizes[j] for j in kept) + least <= room:
                 found[i] = "resident"
-        if not together and not self.once:
-            left = room - sum(s for s, f in zip(sizes, found) if f == "resident")
+        left = room - sum(s for s, f in zip(sizes, found) if f == "resident")
+        if not together:
             found = ["whole" if f == "tile" and s <= left else f for s, f in zip(sizes, found)]
-        return found
+        tiles = [t for t, f in zip(tile, found) if f == "tile"]
+        short = (sum(tiles) if together else max(tiles, default=0)) > left
+        alone = any(f == "tile" and layer.kind == "none" for f, layer in zip(found, self.layers))
+        return None if short or alone else found
 
     def _share(self, i: int, option: Option, copies: int, resident: frozenset[int], records: str) -> Share:
         channels = min(option.channels, 64) if records == "tile" else option.channels
@@ -351,8 +379,7 @@ class _Choice:
 
     def _moved(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
         """DRAM bytes, exactly."""
-        outside = [t for t in range(len(self.stack.tensors)) if self.cut.waits(t)]
-        total = sum(self.cut.moved(t) for t in outside)
+        total = sum(self.moved)
         for layer, option, share in zip(self.layers, picked, shares):
             loads = 1 if share.weights == "resident" else self.cut.passes * option.loads
             total += weight_bytes(layer) * loads
@@ -364,7 +391,7 @@ class _Choice:
     def _cycles(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
         """Estimated cycles: the layers of a step follow one another, transfers run beside them."""
         width, setup = self.arch.dma.bytes_per_cycle, self.arch.dma.setup_cycles
-        outside = sum(self.cut.moved(t) for t in range(len(self.stack.tensors)) if self.cut.waits(t)) // width
+        outside = sum(self.moved) // width
         first = sum(weight_bytes(layer) for layer, s in zip(self.layers, shares) if s.weights == "resident") // width
         busy = 0
         for m, option, share in zip(self.stack.members, picked, shares):
@@ -376,22 +403,24 @@ class _Choice:
                 load = weight_bytes(m.layer) * option.loads // width + setup * -(-m.layer.M // option.channels)
                 mine = (max(mine, load) if share.copies == 2 else mine + load) + setup + option.weight_tile // width
             busy += mine * max(full, 1 if self.cut.rolls else self.cut.passes)
-        inputs = [
-            self.cut.moved(t) // self.cut.passes // width for t in range(len(self.stack.tensors)) if self.cut.waits(t)
-        ]
-        alone = sum(inputs) * (1 if self.cut.rolls else self.cut.passes)
+        each = sum(n // self.cut.passes // width for n in self.moved)
+        alone = each * (1 if self.cut.rolls else self.cut.passes)
         return max(busy + first + alone, outside)
 
 
 @lru_cache(maxsize=4096)
-def search(stack: Stack, arch: Accelerator, most_cycles: int | None = None) -> Plan | None:
-    """The plan of least DRAM bytes, then cycles, that takes at most `most_cycles`; None when there is none."""
+def search(stack: Stack, arch: Accelerator, most_bytes: int = 1 << 62, most_cycles: int = 1 << 62) -> Plan | None:
+    """The plan of least DRAM bytes, then cycles, within both bounds; None when there is none."""
     if arch.holding("input") is not arch.holding("output"):
         return None
     best: Plan | None = None
-    for cut in cuts(stack, arch):
+    ties = 0
+    for bound, cut in cuts(stack, arch):
+        ties += best is not None and bound == best.dram_bytes
+        if bound > (best.dram_bytes if best else most_bytes) or ties > TIES:
+            break
         plan = chosen(cut, arch)
-        if plan is None or (most_cycles is not None and plan.cycles > most_cycles):
+        if plan is None or plan.cycles > most_cycles or plan.dram_bytes > most_bytes:
             continue
         if best is None or (plan.dram_bytes, plan.cycles) < (best.dram_bytes, best.cycles):
             best = plan
@@ -405,3 +434,10 @@ def planned(stack: Stack, arch: Accelerator, steps: tuple[int, ...] | None) -> P
     rows, columns, rolls = steps
     cut = cut_of(stack, rows, columns, bool(rolls))
     return chosen(cut, arch) if cut else None
+
+
+def compulsory(stack: Stack) -> int:
+    """Bytes that any plan moves: what is loaded and stored, and the weights, once."""
+    ends = [t for t, info in enumerate(stack.tensors) if info.loaded or t == stack.members[-1].out]
+    values = sum(stack.tensors[t].channels * prod(stack.used[t]) for t in ends) * stack.images
+    return values + sum(weight_bytes(m.layer) for m in stack.members)

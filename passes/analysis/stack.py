@@ -61,9 +61,13 @@ class Stack:
         layers = [m.layer for m in self.members]
         return not any(l.pooled and (l.kind == "none" or (l.second is not None and not l.summed_first)) for l in layers)
 
-    def users(self, tensor: int) -> list[int]:
-        """The members that read or make a tensor, in order."""
-        return [i for i, m in enumerate(self.members) if tensor in (m.x, m.second, m.out)]
+    @cached_property
+    def alive(self) -> tuple[tuple[int, int], ...]:
+        """The first and the last member that reads or makes each tensor."""
+        found = [
+            [i for i, m in enumerate(self.members) if t in (m.x, m.second, m.out)] for t in range(len(self.tensors))
+        ]
+        return tuple((users[0], users[-1]) for users in found)
 
     @cached_property
     def used(self) -> tuple[tuple[int, int], ...]:

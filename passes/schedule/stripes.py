@@ -66,7 +66,7 @@ class Stripes:
 
     def _declare(self, block: Block) -> None:
         for tensor, info in enumerate(self.stack.tensors):
-            first = self.parts[self.stack.users(tensor)[0]]
+            first = self.parts[self.stack.alive[tensor][0]]
             element = first.group.source if info.loaded else first.group.result
             rows, columns = self.cut.held(tensor, self.plan.ahead)
             label = f"{first.group.layer.name}.{'input' if info.loaded else 'output'}"
@@ -100,9 +100,8 @@ class Stripes:
     def _stream(self, tensor: int, source: SSAValue, target: SSAValue) -> None:
         n = Slice(0, 1, self.stack.images, 1, 0) if "n" in self.loops else Slice.whole(1)
         parts = (n, Slice.whole(self.stack.tensors[tensor].channels), self._rows(tensor), self._columns(tensor))
-        users = self.stack.users(tensor)
         copy = CopyOp(source, target, self._indices(), SlicesAttr(parts), self._holding(tensor))
-        copy.location = self.parts[users[0]].op.location
+        copy.location = self.parts[self.stack.alive[tensor][0]].op.location
         self.body.add_op(copy)
 
     def _indices(self, *inner: LoopOp) -> list[SSAValue]:

@@ -10,7 +10,6 @@ from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
 from dnnc.ir.dnn.activation import ReluOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
-from dnnc.ir.dnn.elementwise import AddOp
 from dnnc.ir.dnn.integer import QAddOp
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import evaluate, main_function
@@ -78,6 +77,27 @@ def random_stack(nets, seed):
     height, width = shape_of(net.v.type)[2:]
     sizes = pick(1, height + 1), pick(1, width + 1), rng.random() < 0.6
     return *net.done(), sizes
+
+
+def residual(nets, seed):
+    """A convolution, then two of which the second adds the first one's result, perhaps a pool."""
+    rng = np.random.default_rng(seed)
+    pick = lambda low, high: int(rng.integers(low, high))  # noqa: E731
+    m, k = pick(2, 18), 2 * pick(0, 2) + 1
+    net = nets.Net((pick(1, 3), pick(1, 6), pick(8, 18), pick(8, 18)), seed)
+    before = net.conv(m, 3, pick(1, 3), pad=pick(0, 2), relu=ReluOp).v
+    net.conv(pick(1, 20), k, pad=k // 2, relu=ReluOp).conv(m, 3, pad=1)
+    net.apply(lambda v: QAddOp(v, before, to=net.quant(1.3, 2)))
+    net.conv(pick(2, 9), 3, pick(1, 3))
+    height, width = shape_of(net.v.type)[2:]
+    sizes = pick(1, height + 1), pick(1, width + 1), rng.random() < 0.6
+    return *net.done(), sizes
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_stacks_with_a_residual(nets, seed):
+    module, ctx, sizes = residual(nets, seed)
+    assert check(nets, module, ctx, sizes, target(1 << 16))
 
 
 @pytest.mark.parametrize("seed", range(40))
