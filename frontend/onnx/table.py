@@ -132,6 +132,7 @@ TABLE: dict[str, Rule] = {
     "GRU": recurrent.gru,
     "LSTM": recurrent.lstm,
     "RNN": recurrent.rnn,
+    "Scan": control.scan,
     # pools and reductions
     "ArgMax": arg_reduction(r.ArgMaxOp),
     "ArgMin": arg_reduction(r.ArgMinOp),

@@ -102,3 +102,26 @@ def test_what_is_wrong_or_refused(models, text):
     with pytest.raises(DnncError) as error:
         import_onnx(models.of(14, signature("LSTM", outputs="y, u, v"), WRONG[text]), make_context())
     assert text in str(error.value)
+
+
+def scanned(axes="", body="n = Mul(h, f) s = Add(n, t) o = Neg(s)"):
+    """A Scan over x [4, 3] with a state h [3] and a value f from outside."""
+    inner = f"step (float[3] h, float[3] t) => (float[3] s, float[3] o) {{ {body} }}"
+    signature = "float[3] h0, float[4,3] x, float[3] f => float[3] last, float[a,b] y"
+    return 16, signature, f"last, y = Scan<body = {inner}, num_scan_inputs = 1{axes}>(h0, x)"
+
+
+@pytest.mark.parametrize(
+    "axes", ["", ", scan_input_directions=[1]", ", scan_output_axes=[1], scan_output_directions=[1]"]
+)
+def test_scan_against_onnxruntime(models, axes):
+    models.check(models.of(*scanned(axes)))
+
+
+def test_a_scan_whose_state_changes_its_shape(models):
+    body = "n = Mul(h, f) s = Concat<axis=0>(n, t) o = Neg(t)"
+    with pytest.raises(DnncError) as error:
+        import_onnx(models.of(*scanned(body=body)), make_context())
+    assert "'dnn.scan' expected next states of the types (tensor<3xf32>), not tensor<6xf32>. [E0412]" in str(
+        error.value
+    )
