@@ -42,7 +42,7 @@ class EncodeWeightsPass(ModulePass):
         for compute in [c for c in main_function(op).walk() if isinstance(c, ComputeOp)]:
             copy = _weights(compute)
             if copy is not None:
-                _encode(copy, _tensor(compute, copy, store), codes, store)
+                _encode(copy, _tiles(compute, copy, store), codes, store)
 
 
 def _weights(compute: ComputeOp) -> CopyOp | None:
@@ -57,35 +57,38 @@ def _weights(compute: ComputeOp) -> CopyOp | None:
 
 
 def _tensor(compute: ComputeOp, copy: CopyOp, store: WeightStore) -> np.ndarray:
-    """The weights as the slices of their copy cut them, in the order in which the chip holds them."""
-    layer = group_of(compute.body.block, compute.label.data, compute.location).layer
-    source = buffer_of(copy.source)
+    """The weights by group, output channel, input channel and tap, as the slices of their copy cut them."""
+    source, in_major = buffer_of(copy.source), _in_major(compute)
     assert source.constant is not None
+    g, m, k, taps = (s.extent for s in copy.slices.data)
     data = store[source.constant.data].view(np.uint8)
-    shape = tuple(s.extent for s in copy.slices.data)
-    if layer.in_major:
-        return data.reshape(shape[0], shape[2], shape[1], 1).transpose(0, 2, 1, 3)
-    return data.reshape(shape)
+    return data.reshape(g, k, m, taps).swapaxes(1, 2) if in_major else data.reshape(g, m, k, taps)
 
 
-def _encode(copy: CopyOp, weights: np.ndarray, codes: Sequence[str], store: WeightStore) -> None:
+def _in_major(compute: ComputeOp) -> bool:
+    """Whether the chip holds the output channels of an input channel together."""
+    return group_of(compute.body.block, compute.label.data, compute.location).layer.in_major
+
+
+def _tiles(compute: ComputeOp, copy: CopyOp, store: WeightStore) -> list[np.ndarray]:
+    """The bytes of each tile in the order in which the chip holds them."""
+    weights, in_major = _tensor(compute, copy, store), _in_major(compute)
+    cut = [weights[tuple(slice(first, first + count) for first, count in tile)] for tile in tiles(copy)]
+    return [np.ascontiguousarray(t.swapaxes(1, 2) if in_major else t).reshape(-1) for t in cut]
+
+
+def _encode(copy: CopyOp, plain: Sequence[np.ndarray], codes: Sequence[str], store: WeightStore) -> None:
     """Replace the source of a copy by its blocks, when they are shorter."""
-    dense = np.concatenate([[len(t)] for t in _tiles(copy, weights)]).sum()
-    coded = {name: [CODES[name].encode(t) for t in _tiles(copy, weights)] for name in codes}
+    coded = {name: [CODES[name].encode(t) for t in plain] for name in codes}
     name = min(codes, key=lambda n: sum(map(len, coded[n])))
     sizes = tuple(map(len, coded[name]))
-    if sum(sizes) >= dense:
+    if sum(sizes) >= sum(map(len, plain)):
         return
     source = buffer_of(copy.source)
     key = store.add(f"{source.label.data}.{name}", np.concatenate(coded[name]))
     stored = BufferOp(f"{source.label.data}.{name}", source.space.data, UI8, (sum(sizes),), constant=key)
     Rewriter.insert_op(stored, InsertPoint.before(source))
     copy.operands[0] = stored.result
-    copy.decoder, copy.coded = Word(name), CodedAttr(Blocks(weights.shape, sizes))
+    shape = source.result.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
+    copy.decoder, copy.coded = Word(name), CodedAttr(Blocks(tuple(shape), sizes))
     Rewriter.erase_op(source)
-
-
-def _tiles(copy: CopyOp, weights: np.ndarray) -> list[np.ndarray]:
-    """The bytes of each tile."""
-    cut = [weights[tuple(slice(first, first + count) for first, count in tile)] for tile in tiles(copy)]
-    return [np.ascontiguousarray(t).reshape(-1) for t in cut]
