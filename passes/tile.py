@@ -11,7 +11,7 @@ What stays in floating point on the host moves into the functions @prologue (bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -60,6 +60,10 @@ class TilePass(ModulePass):
     objective: Literal["cycles", "traffic"] = "cycles"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        self.schedule(ctx, op)
+
+    def schedule(self, ctx: Context, op: ModuleOp) -> Holdings:
+        """Tile the module in place; what lies in each buffer off chip, as values of the network it was."""
         arch, store = of_module(op), store_of(ctx)
         groups = [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]
         stacks = [(inlined(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
@@ -68,14 +72,26 @@ class TilePass(ModulePass):
                 cut(group)
         parts = split(op)
         block = Block()
-        _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block, stacks).build(parts)
+        builder = _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block, stacks)
+        builder.build(parts)
         main = main_function(op)
         for function in parts.host_functions():
             op.body.block.insert_op_before(function, main)
         new = FuncOp("main", ((), ()), Region(block))
         op.body.block.insert_op_before(new, main)
         main.detach()
-        main.erase(safe_erase=False)
+        return Holdings(main, builder.holds)
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """The function that was tiled, its groups cut into passes through the machine, and which of its values each buffer holds.
+
+    A buffer has the value's elements in row-major order once they are stored.
+    """
+
+    main: FuncOp
+    values: Mapping[BufferOp, SSAValue]
 
 
 class _Builder:
@@ -93,6 +109,7 @@ class _Builder:
         self.stacks = {op: stack for stack in stacks for op in stack[0]}
         self.mover = Mover(arch, block)
         self.places: dict[SSAValue, SSAValue] = {}
+        self.holds: dict[BufferOp, SSAValue] = {}
         self.packed: dict[SSAValue, SSAValue] = {}
         self.homes: dict[SSAValue, tuple[SSAValue, int, int]] = {}
         self.outputs: set[SSAValue] = set()
@@ -102,7 +119,7 @@ class _Builder:
     def build(self, parts: Parts) -> None:
         """All device operations in order; every layer that does not fit is listed."""
         for i, value in enumerate(parts.inputs()):
-            self.places[value] = self._dram(source_name(value) or f"input{i}", "inputs", value.type)
+            self.places[value] = self._dram(source_name(value) or f"input{i}", "inputs", value)
         self.outputs, problems = set(parts.outputs()), Collector()
         self.homes = _homes(parts, self.outputs)
         for op in parts.device:
@@ -116,7 +133,7 @@ class _Builder:
                     self._stack(*self.stacks[op])
             except UnsupportedError as error:
                 problems.unsupported += error.findings
-                self.places |= {r: self._dram("refused", "arena", r.type) for r in op.results}
+                self.places |= {r: self._dram("refused", "arena", r) for r in op.results}
         problems.raise_if_any()
         self.block.add_op(ReturnOp())
 
@@ -133,10 +150,12 @@ class _Builder:
         assert layout is not None
         return self.part(place, layout)
 
-    def _dram(self, label: str, space: str, type_: Attribute) -> SSAValue:
+    def _dram(self, label: str, space: str, value: SSAValue) -> SSAValue:
+        type_ = value.type
         assert isinstance(type_, TensorType)
         buffer = BufferOp(label, space, type_.element_type, type_.get_shape())
         self.block.add_op(buffer)
+        self.holds[buffer] = value
         return buffer.result
 
     def _group(self, op: GroupOp) -> None:
@@ -228,7 +247,7 @@ class _Builder:
                 part = Strided(shape_of(value.type), layout.strides, layout.offset + start * layout.strides[axis])
                 self.places[value] = self.part(parent, part)
             else:
-                self.places[value] = self._dram(name, "outputs" if value in self.outputs else "arena", value.type)
+                self.places[value] = self._dram(name, "outputs" if value in self.outputs else "arena", value)
         return self.places[value]
 
     def part(self, place: SSAValue, layout: Strided) -> SSAValue:
@@ -256,7 +275,7 @@ class _Builder:
         if value not in self.packed:
             place = self.places[value]
             layout = layout_of(place)
-            self.packed[value] = copy = self._dram(f"{name}.packed", "arena", value.type)
+            self.packed[value] = copy = self._dram(f"{name}.packed", "arena", value)
             order = Strided.rows(layout.shape)
             self.mover.move(name, value.owner.location, place, layout, copy, order)  # pyright: ignore
         return self.packed[value]
