@@ -6,6 +6,7 @@ a lower bound of their DRAM bytes until none can be better.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -126,7 +127,7 @@ def post_bytes(layer: Layer) -> int:
     return _aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
 
 
-def cuts(stack: Stack, arch: Accelerator) -> list[tuple[int, Cut]]:
+def cuts(stack: Stack, arch: Accelerator) -> Iterator[tuple[int, Cut]]:
     """Cuts whose tensors fit beside the weights they keep, each with a lower bound on its DRAM bytes, the lowest first."""
     height, width = stack.output.size
     rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
@@ -134,13 +135,16 @@ def cuts(stack: Stack, arch: Accelerator) -> list[tuple[int, Cut]]:
     for rolls in (False, True) if stack.rolls else (False,):
         reach = reaches(stack, 0, rows, rolls), reaches(stack, 1, columns, False)
         if reach[0] is None or reach[1] is None:
-            return []
+            return
         bound, peak = _bound(stack, (reach[0], reach[1]), (rows, columns), rolls, room)
         for i in np.flatnonzero((peak <= room) & ~(rolls & (rows == height))):
             found.append((int(bound[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls))
-    best = sorted(found)[:LOOKED_AT]
-    sides = {key: _side(stack, *key) for _, _, *size in best for key in _sides(*size)}
-    return [(bound, Cut(stack, *size, tuple(sides[key] for key in _sides(*size)))) for bound, _, *size in best]
+    sides: dict[tuple[int, int, bool], tuple[Reach, ...]] = {}
+    for bound, _, *size in sorted(found)[:LOOKED_AT]:
+        for key in _sides(*size):
+            sides[key] = sides[key] if key in sides else _side(stack, *key)
+        down, across = (sides[key] for key in _sides(*size))
+        yield bound, Cut(stack, *size, (down, across))
 
 
 def _sides(rows: int, columns: int, rolls: bool) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
@@ -271,6 +275,7 @@ class _Choice:
         self.options = [options(m.layer, *cut.made(m.out), arch) for m in cut.stack.members]
         self.room = arch.holding("input").bytes
         self.once = cut.passes == 1
+        self.weights = [_aligned(weight_bytes(layer)) for layer in self.layers]
         self.held, self.held_ahead = self._held(False), self._held(True)
         self.moved = [cut.moved(t) for t in range(len(cut.stack.tensors)) if cut.waits(t)]
 
@@ -288,7 +293,7 @@ class _Choice:
         shares = tuple(
             self._share(i, option, copies, resident, records[i]) for i, (option, copies) in enumerate(picked)
         )  # pyright: ignore
-        ahead = self.cut.rolls and self.held_ahead[0] + self._weights(resident) <= self.room
+        ahead = self.cut.rolls and self.held_ahead[0] + self._kept(resident) <= self.room
         fastest = [option for option, _ in picked if option]  # pyright: ignore
         moved = self._moved(fastest, shares)
         return Plan(self.cut, shares, ahead, moved, self._cycles(fastest, shares))
@@ -300,39 +305,37 @@ class _Choice:
             return [sum(sizes)] * len(self.layers)
         return [sum(n for n, (a, b) in zip(sizes, self.stack.alive) if a <= i <= b) for i in range(len(self.layers))]
 
-    def _weights(self, resident: frozenset[int]) -> int:
-        return sum(_aligned(weight_bytes(self.layers[i])) for i in resident)
-
-    def _free(self, member: int, resident: frozenset[int]) -> int:
-        return self.room - self.held[member] - self._weights(resident)
+    def _kept(self, resident: frozenset[int]) -> int:
+        """Bytes of the weights that stay."""
+        return sum(self.weights[i] for i in resident)
 
     def _resident(self) -> frozenset[int] | None:
         """The layers whose weights stay: all where rows roll, as many bytes as fit where tiles follow one another."""
         weighty = [i for i, layer in enumerate(self.layers) if layer.kind != "none"]
         if self.cut.rolls:
-            every = frozenset(weighty)
-            return every if self._free(0, every) >= 0 else None
-        kept: frozenset[int] = frozenset()
-        for i in sorted(weighty, key=lambda i: -weight_bytes(self.layers[i])) if not self.once else ():
-            more = kept | {i}
-            if all(self._free(j, more) >= self._least(j, more) for j in range(len(self.layers))):
-                kept = more
-        return kept
+            return frozenset(weighty) if self.held[0] + self._kept(frozenset(weighty)) <= self.room else None
+        kept: set[int] = set()
+        need = [h + n for h, n in zip(self.held, self._least())] if not self.once else []
+        for i in sorted(weighty, key=lambda i: -self.weights[i]) if not self.once else ():
+            more = [n + self.weights[i] for n in need]
+            more[i] = self.held[i] + sum(self.weights[j] for j in kept) + self.weights[i]
+            if max(more) <= self.room:
+                need = more
+                kept.add(i)
+        return frozenset(kept)
 
-    def _least(self, member: int, resident: frozenset[int]) -> int:
-        """Bytes of the smallest tile of weights that does not slow a layer of channels down by the array's columns."""
-        if member in resident or self.layers[member].kind == "none":
-            return 0
-        wide = [
-            o.weight_tile
-            for o in self.options[member]
-            if o.channels >= min(self.arch.array.columns, self.layers[member].M)
-        ]
-        return 2 * min(wide or [o.weight_tile for o in self.options[member]])
+    def _least(self) -> list[int]:
+        """Bytes of the smallest tiles of weights that do not slow a layer of channels down by the array's columns."""
+        least = []
+        for layer, options in zip(self.layers, self.options):
+            columns = min(self.arch.array.columns, layer.M)
+            tiles = [o.weight_tile for o in options if o.channels >= columns] or [o.weight_tile for o in options]
+            least.append(2 * min(tiles) * (layer.kind != "none"))
+        return least
 
     def _pick(self, member: int, resident: frozenset[int]) -> tuple[Option, int] | None:
         """The fastest tile of a layer for which there is room, and the copies of its weights."""
-        free = self._free(member, resident)
+        free = self.room - self.held[member] - self._kept(resident)
         if member in resident or self.layers[member].kind == "none":
             whole = [o for o in self.options[member] if o.reduction == self.layers[member].C]
             return (whole[0], 1) if whole and free >= 0 else None

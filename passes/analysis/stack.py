@@ -7,7 +7,7 @@ output needs, halo included.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -115,19 +115,18 @@ def reaches(stack: Stack, axis: int, size: Any, rolls: bool) -> list[Reach] | No
         if made is None:
             return None
         fresh = made.high - made.step if rolls else made.low
-        found[m.out] = replace(made, fresh=fresh)
         for tensor, need in _needs(m, axis, fresh, made.high, made.step):
             both = _joined(found[tensor], need)
             if both is None:
                 return None
             found[tensor] = both
-    whole = [_rolling(r) if rolls else replace(r, fresh=r.low) for r in found if r is not None]
+    whole = [_rolling(r) if rolls else Reach(r.low, r.high, r.step, r.low) for r in found if r is not None]
     return whole if len(whole) == len(found) else None
 
 
 def _rolling(r: Reach) -> Reach:
     """A step makes as many rows as it is long, those that strides skip as well."""
-    return replace(r, low=np.minimum(r.low, r.high - r.step), fresh=r.high - r.step)
+    return Reach(np.minimum(r.low, r.high - r.step), r.high, r.step, r.high - r.step)
 
 
 def _needs(m: Member, axis: int, low: Any, high: Any, step: Any) -> list[tuple[int, Reach]]:
