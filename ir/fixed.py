@@ -5,8 +5,9 @@ The interpreter, the simulator and the emitted C follow this file. A multiplier 
 31-bit mantissa; `p = acc * q` is a 64-bit product and `shift` takes it back. All arrays are int64 and broadcast.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,9 @@ EXP_BYTES = 1024
 
 TABLE_BYTES = 256
 """Size of a table of a function of one 8-bit value."""
+
+_AT_ONCE = 1 << 22
+"""Weights that are widened at a time."""
 
 MAX_SHIFT = 63
 """A larger shift gives the same results: `|acc * q| < 2**62`."""
@@ -162,8 +166,14 @@ def accumulator_bound(weights: ArrayLike, low: int, high: int, zero: int = 0, bi
     reach = max(abs(low - zero), abs(high - zero))
     w = np.asarray(weights)
     wide = np.int32 if w.dtype.itemsize <= 2 else np.int64  # |-128| has no int8
-    w = np.abs(w.astype(wide, copy=False)).reshape(len(w), -1)
-    return w.sum(axis=1, dtype=np.int64) * reach + np.abs(np.asarray(bias, np.int64))
+    sums = [np.abs(part, dtype=wide).sum(axis=1, dtype=np.int64) for part in _some_rows(w.reshape(len(w), -1))]
+    return np.concatenate([np.zeros(0, np.int64), *sums]) * reach + np.abs(np.asarray(bias, np.int64))
+
+
+def _some_rows(w: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """A matrix some rows at a time, so that what is made of them stays small."""
+    step = max(1, _AT_ONCE // max(1, w.shape[1]))
+    return (w[i : i + step] for i in range(0, len(w), step))
 
 
 _ROOT_MAX = 3037000499  # floor(sqrt(2**63 - 1))

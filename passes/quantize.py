@@ -52,6 +52,7 @@ from dnnc.passes.expand_weights import expand
 from dnnc.passes.fuse_groups import only_user
 from dnnc.passes.laws.quantized_steps import quantize_steps
 from dnnc.passes.laws.slope_bias import fold_slope_bias
+from dnnc.passes.laws.whole_inputs import quantize_whole_inputs
 from dnnc.passes.quantize_lower import REMEDY
 
 
@@ -65,8 +66,8 @@ class QuantizePass(ModulePass):
     a softmax there too; one before it is refused, unless `islands` allows it. `symmetric` gives activations zero point 0,
     `per-tensor` weights one scale; with `power-of-two` all scales are powers of two, the next ones up, so that every
     requantize is a shift. A network with quantized values keeps all types it has, one with weights alone
-    quantized those. The values of a loop's steps are int16 at powers of two, what its products read int8. What a scheme
-    says of a layer goes first.
+    quantized those; of the first, inputs in float that are read as whole numbers become integers at scale 1. The values
+    of a loop's steps are int16 at powers of two, what its products read int8. What a scheme says of a layer goes first.
     """
 
     name = "quantize"
@@ -86,6 +87,8 @@ class QuantizePass(ModulePass):
             typing = _Typing(block, store_of(ctx), self)
             typing.check()
             typing.run()
+        else:
+            quantize_whole_inputs(op, store_of(ctx))
         for inner in block.ops:
             for noted in (RANGE, SCHEME, FLOAT):
                 inner.attributes.pop(noted, None)
@@ -344,7 +347,9 @@ class _Typing:
             type_ = QuantType(
                 replace(type_.data, scales=tuple(float(s) for s in power_above(np.array(type_.data.scales))))
             )
-        half = 2 ** (along(np.asarray(widths), channels if np.ndim(widths) else None, w.ndim) - 1)
+        if not np.ndim(widths):
+            return type_, quantized(w, type_)
+        half = 2 ** (along(np.asarray(widths), channels, w.ndim) - 1)
         return type_, np.clip(quantized(w, type_), -half, half - 1).astype(dtype(type_))
 
     def _largest_bias(self, op: Contraction, w: np.ndarray, axis: int | None) -> np.ndarray:

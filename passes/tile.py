@@ -335,7 +335,8 @@ class _Builder:
             _check_sums(op, group, fixed.accumulator_bound(most, low, high, int(x.zero), np.abs(bias).max()))
             return bias
         stored, zero = self._array(op, group.weights), int(np.max(_element(op.inputs[group.weights]).zero))
-        weights = stored.astype(np.int16 if stored.dtype.itemsize == 1 else np.int64) - zero
+        weights = stored.astype(np.int16 if stored.dtype.itemsize == 1 else np.int64)
+        weights -= zero
         by_channel = (weights.swapaxes(-1, -2) if layer.in_major else weights).reshape(channels, -1)
         _check_sums(op, group, fixed.accumulator_bound(by_channel, low, high, int(x.zero), bias))
         return (bias - int(x.zero) * by_channel.sum(axis=1, dtype=np.int64)).astype(np.int32)

@@ -24,6 +24,7 @@ from dnnc.passes.analysis.contractions import Contraction, channel_axis, weight_
 from dnnc.passes.analysis.dequantized import source, type_of
 from dnnc.passes.analysis.integer_forms import constant, constant_bias
 
+AT_ONCE = 1 << 22  # weights that are widened at a time
 LARGEST_SUM = 2**30  # half of int32 is left to the bias
 WHOLE = 2.0**-8  # of a product: a bias no further from a sum changes nothing that float32 would not
 
@@ -137,10 +138,17 @@ def largest_sums(op: Contraction, x: SSAValue, w: SSAValue, store: WeightStore) 
     if not isinstance(w.owner, ConstOp):
         terms = op.work().macs // max(1, op.elements())
         return np.array([terms * far * reach(type_of(w))])
-    values = np.abs(centered(w.owner.array(store), type_of(w)).astype(np.int64))
+    values = w.owner.array(store)
     if len(op.shape(1)) < 2 or axis is None:
-        return np.array([values.sum() * far])
-    return values.sum(_summed(op, axis)).reshape(-1) * far
+        return np.array([np.abs(centered(values, type_of(w)).astype(np.int64)).sum() * far])
+    zero = along(np.broadcast_to(type_of(w).zero, values.shape[axis]), axis, values.ndim)
+    step = max(1, AT_ONCE * values.shape[axis] // max(1, values.size))
+    sums = []
+    for at in range(0, max(1, values.shape[axis]), step):
+        part = (slice(None),) * axis + (slice(at, at + step),)
+        terms = np.abs(values[part].astype(np.int64) - zero[part])
+        sums.append(terms.sum(_summed(op, axis)))
+    return np.concatenate(sums, -1).reshape(-1) * far
 
 
 def _summed(op: Contraction, axis: int) -> tuple[int, ...]:
