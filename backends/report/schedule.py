@@ -9,7 +9,8 @@ from math import prod
 from xdsl.dialects.builtin import ModuleOp
 
 from dnnc.backends.report.column import Column, thousandths
-from dnnc.backends.report.sheet import Sheet
+from dnnc.backends.report.memory import MEMORY_COLUMNS
+from dnnc.backends.report.sheet import Listing, Sheet
 from dnnc.backends.report.traffic import tiling_bound
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.interpret import main_function
@@ -18,6 +19,7 @@ from dnnc.ir.types import bits
 from dnnc.passes.analysis.executed import Executed
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.group import group_of
+from dnnc.passes.analysis.spaces import Space, spaces_of
 from dnnc.passes.analysis.traffic import traffic_by_layer
 
 SCHEDULE_SCHEMA = "dnnc.schedule/1"
@@ -238,6 +240,7 @@ class ScheduleReport(Sheet[Line, Whole]):
     name: str
     program: Whole
     notes: tuple[str, ...] = ()
+    memory: tuple[Space, ...] = ()
 
     schema = SCHEDULE_SCHEMA
     columns = SCHEDULE_COLUMNS
@@ -252,6 +255,10 @@ class ScheduleReport(Sheet[Line, Whole]):
         return self.program
 
     @property
+    def listings(self) -> tuple[Listing, ...]:
+        return (Listing("memory", "memory as planned", MEMORY_COLUMNS, self.memory),)
+
+    @property
     def accelerator(self) -> Accelerator:
         return self.program.arch
 
@@ -264,11 +271,12 @@ class ScheduleReport(Sheet[Line, Whole]):
 def schedule_report(
     runs: Sequence[Executed], arch: Accelerator, module: ModuleOp | None = None, name: str = "network"
 ) -> ScheduleReport:
-    """The report of a program's layers; `module` is the schedule it was made from, which says the tiles and the least."""
+    """The report of a program's layers; `module` is the schedule it was made from, which says the tiles, the least, and memory."""
     plans = planned(module, arch) if module is not None else {}
     peak = arch.array.rows * arch.array.columns
     lines = tuple(Line(run, plans.get(run.layer), peak) for run in runs)
-    return ScheduleReport(name, Whole(lines, arch), _notes(arch, module is None))
+    spaces = [s for s in spaces_of(module) if s.occupants] if module is not None else []
+    return ScheduleReport(name, Whole(lines, arch), _notes(arch, module is None), tuple(spaces))
 
 
 def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
@@ -322,6 +330,6 @@ def _notes(arch: Accelerator, bare: bool) -> tuple[str, ...]:
     ]
     if bare:
         notes.append(
-            "a program file does not hold its schedule: tiles and least DRAM need the network it was compiled from."
+            "a program file does not hold its schedule: tiles, least DRAM and memory need the network it was compiled from."
         )
     return tuple(notes)

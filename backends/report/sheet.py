@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,6 +18,16 @@ from dnnc.ir.arch import Accelerator
 
 Row = TypeVar("Row")
 Whole = TypeVar("Whole")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table beside that of the layers, under a key of its own in JSON."""
+
+    key: str
+    title: str
+    columns: Sequence[Column[Any]]
+    rows: Sequence[Any]
 
 
 class Sheet(ABC, Generic[Row, Whole]):
@@ -49,6 +60,11 @@ class Sheet(ABC, Generic[Row, Whole]):
         """The line above the table."""
 
     @property
+    def listings(self) -> Sequence[Listing]:
+        """Tables that follow the figures of the whole."""
+        return ()
+
+    @property
     def totals(self) -> dict[str, Any]:
         """The figures of the whole by key."""
         return record(self.total_columns, self.whole)
@@ -57,8 +73,13 @@ class Sheet(ABC, Generic[Row, Whole]):
         """The report as JSON has it.
 
         `schema`, `name`, `target` (null without one), `columns` and `total_columns` (key, header, unit, doc of each
-        figure), `layers` (a mapping by key for each), `totals` (a mapping), `notes` (sentences).
+        figure), `layers` (a mapping by key for each), `totals` (a mapping), `notes` (sentences); for a listing
+        its key and `..._columns`.
         """
+        listings: dict[str, Any] = {}
+        for one in self.listings:
+            listings[f"{one.key}_columns"] = described(one.columns)
+            listings[one.key] = [record(one.columns, row) for row in one.rows]
         return {
             "schema": self.schema,
             "name": self.name,
@@ -67,6 +88,7 @@ class Sheet(ABC, Generic[Row, Whole]):
             "total_columns": described(self.total_columns),
             "layers": [record(self.columns, row) for row in self.rows],
             "totals": self.totals,
+            **listings,
             "notes": list(self.notes),
         }
 
@@ -89,6 +111,10 @@ class Sheet(ABC, Generic[Row, Whole]):
         yield render.heading(self.title)
         yield render.table(self.columns, self.rows, self._last_line(), wide)
         yield render.pairs(self.total_columns, self.whole)
+        for one in self.listings:
+            if one.rows:
+                yield render.heading(f"\n{one.title}")
+                yield render.table(one.columns, one.rows, wide=wide)
         for note in self.notes:
             yield render.line(f"note: {note}")
 
@@ -99,7 +125,8 @@ class Sheet(ABC, Generic[Row, Whole]):
     def _repr_html_(self) -> str:
         layers = render.html(self.title, self.columns, self.rows, self._last_line())
         notes = "".join(f"<p>note: {escape(note)}</p>\n" for note in self.notes)
-        return layers + render.html_pairs(self.total_columns, self.whole) + notes
+        more = "".join(render.html(one.title, one.columns, one.rows) for one in self.listings if one.rows)
+        return layers + render.html_pairs(self.total_columns, self.whole) + more + notes
 
 
 def _target(arch: Accelerator | None) -> dict[str, Any] | None:

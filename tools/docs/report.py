@@ -7,6 +7,7 @@ from typing import Any
 
 from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import COLUMNS
+from dnnc.backends.report.memory import MEMORY_COLUMNS
 from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_TOTALS
 from dnnc.backends.report.totals import TOTALS
 from dnnc.backends.report.zoo import ZOO_COLUMNS
@@ -24,7 +25,7 @@ def text() -> str:
     """The page."""
     return page(
         "Report",
-        "`backends/report/columns.py`, `totals.py`, `schedule.py` and `zoo.py`",
+        "`backends/report/columns.py`, `totals.py`, `schedule.py`, `memory.py` and `zoo.py`",
         "`dnnc report MODEL` prints the figures of each layer and of the network; `--json` and `--csv` have all of them.",
         "## Of a layer",
         columns(COLUMNS),
@@ -37,6 +38,8 @@ def text() -> str:
         columns(SCHEDULE_COLUMNS),
         "### Of all of it",
         columns(SCHEDULE_TOTALS),
+        "### Of each of its memories",
+        columns(MEMORY_COLUMNS),
         "## Of the example networks (`dnnc report --zoo`)",
         columns(ZOO_COLUMNS),
     )

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import COLUMNS
 from dnnc.backends.report.document import SCHEMA
+from dnnc.backends.report.memory import MEMORY_COLUMNS
 from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_SCHEMA, SCHEDULE_TOTALS
 from dnnc.backends.report.totals import TOTALS
 from dnnc.backends.report.zoo import ZOO_COLUMNS, ZOO_SCHEMA
@@ -91,6 +92,9 @@ def report() -> str:
 
     one = sheet("What a network costs.", SCHEMA, COLUMNS, TOTALS)
     runs = sheet("What a compiled network costs as it runs.", SCHEDULE_SCHEMA, SCHEDULE_COLUMNS, SCHEDULE_TOTALS)
+    spaces = array("Memory as planned; empty for a program file.", figures("Figures of one space.", MEMORY_COLUMNS))
+    runs["properties"] |= {"memory_columns": headings("What each figure of a space is."), "memory": spaces}
+    runs["required"] += ["memory_columns", "memory"]
     zoo = record(
         "With --zoo: the example networks beside published counts.",
         {

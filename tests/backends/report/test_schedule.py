@@ -64,6 +64,15 @@ def test_compulsory_bytes_are_those_of_distinct_elements(integer):
         assert needed_bytes(copy) == touched.sum() * bits(side.type.element_type) // 8
 
 
+def test_memory_is_what_dnnc_memory_says(program):
+    rows = program.schedule_report().to_dict()["memory"]
+    drawn = [s for s, _ in program.memory().spaces]
+    assert [(r["space"], r["bytes"], r["capacity"], r["least_proved"], r["status"]) for r in rows] == [
+        (s.name, s.bytes, s.capacity, s.proved, s.status) for s in drawn
+    ]
+    assert all(r["bytes"] <= r["capacity"] for r in rows if r["capacity"] is not None)
+
+
 def test_forms(integer, golden):
     report = dnnc.compile(integer, "edge", pipeline="tile,plan-memory").schedule_report()
     golden.check("lenet5-edge.txt", report.text())
@@ -78,6 +87,7 @@ def test_a_program_file_has_the_same_figures_but_no_bound(integer, tmp_path):
     whole, bare = program.schedule_report(), scheduled.of_file(tmp_path / "net.npu", "edge")
     assert [line.run for line in whole.rows] == [line.run for line in bare.rows]
     assert bare.totals["least_bytes"] is None
+    assert bare.to_dict()["memory"] == []
     assert cli.run(["report", str(tmp_path / "net.npu"), "-o", str(tmp_path / "r.txt")]) == 0
     assert (tmp_path / "r.txt").read_text() == bare.text()
 
