@@ -28,7 +28,7 @@ from dnnc.passes.analysis.stacks import STEPS, Unit, stack_of, unit_of
 from dnnc.passes.schedule.units import cut, is_stack
 
 Cost = tuple[int, int]
-"""DRAM bytes and cycles."""
+"""DRAM bytes, those of feature maps weighted, and cycles."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ class FuseLayersPass(ModulePass):
 
     What layers hand on stays on chip, in rolling rows or in tiles with halo, and results are the same to every bit. Layers
     are fused only where that moves less than one by one, with no more than `slower` percent more estimated cycles; at most
-    `layers` of them.
+    `layers` of them. A byte of feature maps counts `features` percent more than one of weights.
     """
 
     name = "fuse-layers"
     slower: int = 0
+    features: int = 0
     layers: int = 16
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -65,7 +66,7 @@ class FuseLayersPass(ModulePass):
 
     def _partition(self, run: Sequence[Unit], arch: Accelerator) -> list[Range]:
         """The ranges of a run that together cost least."""
-        alone = [_alone(unit, arch) for unit in run]
+        alone = [_alone(unit, arch, self.features) for unit in run]
         best: list[Cost] = [(0, 0)]
         last: list[Range] = []
         for end in range(1, len(run) + 1):
@@ -75,7 +76,7 @@ class FuseLayersPass(ModulePass):
                 most = found[0] - best[first][0]
                 plan = self._together(run[first:end], alone[first:end], most, arch)
                 if plan is not None:
-                    cost = best[first][0] + plan.dram_bytes, best[first][1] + plan.cycles
+                    cost = best[first][0] + plan.cost(self.features), best[first][1] + plan.cycles
                     found = min(found, (*cost, Range(first, end, plan)), key=lambda f: f[:2])
             best.append(found[:2])
             last.append(found[2])
@@ -90,7 +91,7 @@ class FuseLayersPass(ModulePass):
         most = min(most, moved - 1)
         if depth_first.compulsory(found[0]) > most:
             return None
-        return depth_first.search(found[0], arch, most, cycles * (100 + self.slower) // 100)
+        return depth_first.search(found[0], arch, most, cycles * (100 + self.slower) // 100, self.features)
 
 
 def runs(groups: Sequence[GroupOp]) -> Iterator[list[Unit]]:
@@ -106,12 +107,12 @@ def runs(groups: Sequence[GroupOp]) -> Iterator[list[Unit]]:
     yield run
 
 
-def _alone(unit: Unit, arch: Accelerator) -> Cost:
+def _alone(unit: Unit, arch: Accelerator, features: int) -> Cost:
     try:
         tile = tiling.search(unit.group.layer, arch)
     except UnsupportedError:
         return 1 << 60, 1 << 60
-    return tile.dram_bytes, tile.cycles
+    return tile.dram_bytes + tiling.feature_bytes(unit.group.layer, arch, tile) * features // 100, tile.cycles
 
 
 def _backwards(last: Sequence[Range]) -> list[Range]:

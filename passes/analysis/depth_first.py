@@ -108,7 +108,12 @@ class Plan:
     shares: tuple[Share, ...]
     ahead: bool
     dram_bytes: int
+    feature_bytes: int
     cycles: int
+
+    def cost(self, features: int) -> int:
+        """DRAM bytes, those of feature maps `features` percent dearer."""
+        return self.dram_bytes + self.feature_bytes * features // 100
 
 
 def _aligned(size: int) -> int:
@@ -296,7 +301,7 @@ class _Choice:
         ahead = self.cut.rolls and self.held_ahead[0] + self._kept(resident) <= self.room
         fastest = [option for option, _ in picked if option]  # pyright: ignore
         moved = self._moved(fastest, shares)
-        return Plan(self.cut, shares, ahead, moved, self._cycles(fastest, shares))
+        return Plan(self.cut, shares, ahead, moved, sum(self.moved), self._cycles(fastest, shares))
 
     def _held(self, ahead: bool) -> list[int]:
         """Bytes of the tensors alive while each layer runs: all where rows roll."""
@@ -412,20 +417,22 @@ class _Choice:
 
 
 @lru_cache(maxsize=4096)
-def search(stack: Stack, arch: Accelerator, most_bytes: int = 1 << 62, most_cycles: int = 1 << 62) -> Plan | None:
-    """The plan of least DRAM bytes, then cycles, within both bounds; None when there is none."""
+def search(
+    stack: Stack, arch: Accelerator, most: int = 1 << 62, most_cycles: int = 1 << 62, features: int = 0
+) -> Plan | None:
+    """The plan of least `Plan.cost`, then cycles, within both bounds; None when there is none."""
     if arch.holding("input") is not arch.holding("output"):
         return None
     best: Plan | None = None
     ties = 0
     for bound, cut in cuts(stack, arch):
         ties += best is not None and bound == best.dram_bytes
-        if bound > (best.dram_bytes if best else most_bytes) or ties > TIES:
+        if bound > (best.cost(features) if best else most) or ties > TIES:
             break
         plan = chosen(cut, arch)
-        if plan is None or plan.cycles > most_cycles or plan.dram_bytes > most_bytes:
+        if plan is None or plan.cycles > most_cycles or plan.cost(features) > most:
             continue
-        if best is None or (plan.dram_bytes, plan.cycles) < (best.dram_bytes, best.cycles):
+        if best is None or (plan.cost(features), plan.cycles) < (best.cost(features), best.cycles):
             best = plan
     return best
 

@@ -396,6 +396,22 @@ def _promising(model: Model) -> Model:
     return model.only(np.flatnonzero(100 * fast <= (100 + EQUALLY_FAST_PERCENT) * reached))
 
 
+def feature_bytes(layer: Layer, arch: Accelerator, tile: Tile) -> int:
+    """DRAM bytes of a tile's inputs and outputs."""
+    sizes = (
+        tile.rows,
+        tile.channels,
+        tile.reduction,
+        ORDERS.index(tile.order),
+        tile.input_resident,
+        tile.weights_resident,
+    )
+    counts = (tile.inputs, tile.weights, tile.outputs, tile.sums)
+    one = Candidates(*(np.array([int(v)]) for v in (*sizes, *counts)))
+    copies = Model(layer, arch, one).copies()
+    return sum(int(copies[role][0][0]) for role in ("input", "output", "second"))
+
+
 def _too_small(model: Model) -> UnsupportedError:
     """Which memory is too small for the smallest tile, and how large it would have to be."""
     layer, arch, need = model.layer, model.arch, model.footprint()

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 
 from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.executed import executed
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
+from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.dnn.activation import ReluOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.integer import QAddOp
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.sched import CopyOp, buffer_of
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.depth_first import chosen, cut_of
 from dnnc.passes.analysis.stacks import stack_of, unit_of
-from dnnc.passes.analysis.traffic import traffic
-from dnnc.passes.fuse_layers import fuse
+from dnnc.passes.analysis.traffic import copy_bytes, traffic
+from dnnc.passes.fuse_layers import FuseLayersPass, fuse
+from dnnc.passes.plan_memory import PlanMemoryPass
+from dnnc.passes.tile import TilePass
 
 TINY = load_target("tiny")
 
@@ -104,3 +109,74 @@ def test_stacks_with_a_residual(nets, seed):
 def test_random_stacks(nets, seed):
     module, ctx, sizes = random_stack(nets, seed)
     assert check(nets, module, ctx, sizes, target(1 << 16), (None, 1, 2))
+
+
+VGG = (
+    (64, 0),
+    (64, 1),
+    (128, 0),
+    (128, 1),
+    *((256, 0),) * 2,
+    (256, 1),
+    *((512, 0),) * 2,
+    (512, 1),
+    *((512, 0),) * 2,
+    (512, 1),
+)
+
+
+@pytest.fixture(scope="module")
+def vgg(nets):
+    """The convolutions of VGG-16, in int8."""
+    net = nets.Net((1, 3, 224, 224))
+    for channels, pooled in VGG:
+        net.conv(channels, 3, pad=1, relu=ReluOp, pool=Window.of((2, 2), (2, 2)) if pooled else None)
+    return net.done()
+
+
+def scheduled(vgg, arch, **options):
+    module, ctx = vgg[0].clone(), vgg[1]
+    module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
+    FuseLayersPass(**options).apply(ctx, module)
+    TilePass(objective="traffic" if "features" in options else "cycles").apply(ctx, module)
+    PlanMemoryPass().apply(ctx, module)
+    return module, assemble(module, ctx)
+
+
+def counted(program, arch):
+    """(DRAM bytes, cycles) as the simulator counts them."""
+    layers = executed(program, arch)
+    return sum(e.dram_read + e.dram_write for e in layers), sum(e.cycles for e in layers)
+
+
+def edge(scratchpad):
+    edge = load_target("edge")
+    return replace(
+        edge, memory=tuple(replace(m, bytes=scratchpad) if m.name == "scratchpad" else m for m in edge.memory)
+    )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("kilobytes", "megabytes", "features"), [(256, 33.5, None), (512, 23, 6.6), (1024, 18, 1.6), (2400, 15.5, 0.6)]
+)
+def test_vgg_moves_little(vgg, kilobytes, megabytes, features):
+    arch = edge(kilobytes << 10)
+    module, program = scheduled(vgg, arch, slower=40, features=30)
+    moved, _ = counted(program, arch)
+    assert moved <= megabytes * 1e6
+    spaces = dict.fromkeys(("weights", "parameters", "inputs", "arena", "outputs"), 0)
+    for copy in (op for op in main_function(module).walk() if isinstance(op, CopyOp)):
+        outside = buffer_of(copy.source if copy.loads else copy.target)
+        spaces[outside.space.data] += copy_bytes(copy)
+    assert sum(spaces.values()) == moved
+    if features is not None:
+        assert spaces["inputs"] + spaces["arena"] + spaces["outputs"] <= features * 1e6
+
+
+@pytest.mark.full
+def test_fused_by_default_is_neither_slower_nor_moves_more(vgg):
+    arch = edge(256 << 10)
+    alone, fused = (counted(scheduled(vgg, arch, **o)[1], arch) for o in ({"layers": 1}, {"layers": 16}))
+    assert fused[0] < 0.8 * alone[0]
+    assert fused[1] < alone[1]
