@@ -22,10 +22,11 @@ def apply(p: Parser, name: str, everyone: Callable[[], Mapping[str, Parser]]) ->
     path = find()
     if path is None:
         return
-    from dnnc.project import Project, read
+    from dnnc.ir.toml_file import TomlFile
+    from dnnc.project import Project
 
     console.detail(f"{NAME}: {path}")
-    values = Project(path, read(path), everyone()).values(name)
+    values = Project(TomlFile.read(path), path.parent, everyone()).values(name)
     p.set_defaults(**values)
     for action in p.actions:
         action.required = action.required and action.dest not in values

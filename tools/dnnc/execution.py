@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dnnc import api, given
-from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.diagnostics import Collector, DnncError, Finding
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import dtype
 from dnnc.ir.weights import atomic_file
@@ -150,6 +150,7 @@ class _Binary(_Executor):
         from dnnc.backends.npu import program as container
         from dnnc.backends.npu.target import Executable
 
+        _as_compiled(args)
         self.on = "npu"
         self.file = Executable(container.load(args.model), api.load_target(args.target))
         self.types = self.file.input_types()
@@ -161,6 +162,19 @@ class _Binary(_Executor):
 
     def trace(self, path: str) -> None:
         self.last.trace.save(path)
+
+
+def _as_compiled(args: Namespace) -> None:
+    """A program is run as it was compiled; what would make it another one is told."""
+    problems, todo = Collector(), "Give it to `dnnc compile`, or run the network."
+    for option, value in (("--scheme", args.scheme), ("--scheme-out", args.scheme_out)):
+        if value is not None:
+            message = f"expected a network to quantize, not the program {args.model}, which is as compiled. {todo}"
+            problems.error(option, message, "E0713")
+    if args.on not in (None, "npu"):
+        message = f"expected npu for the program {args.model}, not {args.on}. Leave it out, or run the network."
+        problems.error("--on", message, "E0108")
+    problems.raise_if_any()
 
 
 def _executor(args: Namespace, arrays: Mapping[str, np.ndarray]) -> _Executor:

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os.path import relpath
 from pathlib import Path
 from typing import Any
 
 from dnnc.arguments import COMMON, Parser, nearest
-from dnnc.ir.diagnostics import Collector, DnncError, Finding
+from dnnc.ir.diagnostics import Collector
+from dnnc.ir.toml_file import TomlFile
 
 DEFAULTS = "defaults"
 VALUE = "E0125"
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The tables of a file."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise DnncError(Finding(relpath(path), f"expected TOML, not this ({e}).", "E0123")) from e
-
-
 @dataclass
 class Project:
-    """A file's tables, checked against what the commands take."""
+    """A file's tables, checked against what the commands take; paths in it are meant from `folder`."""
 
-    path: Path
-    tables: Mapping[str, Any]
+    file: TomlFile
+    folder: Path
     parsers: Mapping[str, Parser]
     problems: Collector = field(default_factory=Collector)
 
     def values(self, name: str) -> dict[str, Any]:
         """What the file says for a command, by the name of its argument."""
         found: dict[str, Any] = {}
-        for title, table in self.tables.items():
+        for title, table in self.file.values.items():
             taken = self._table(title, table)
             if title == DEFAULTS:
                 own = {a.dest for a in options(self.parsers[name])}
@@ -94,23 +84,11 @@ class Project:
     def _path(self, text: str, endings: tuple[str, ...] | None) -> str:
         """A path is meant from the folder of the file; a target's name is no path."""
         is_path = endings is not None and (endings != (".toml",) or text.endswith(".toml"))
-        return str(self.path.parent / text) if is_path else text
+        return str(self.folder / text) if is_path else text
 
     def _error(self, title: str, key: str | None, message: str, code: str) -> None:
-        place = f"{relpath(self.path)}:{self._line(title, key)}"
+        place = self.file.place(title, *([key] if key else []))
         self.problems.error(f"{place}: {key}" if code == VALUE and key else place, message, code)
-
-    def _line(self, title: str, key: str | None) -> int:
-        """The line of a table's head or of a key in it."""
-        at = 1
-        table = ""
-        for number, line in enumerate(self.path.read_text("utf-8").splitlines(), 1):
-            if head := re.match(r"\s*\[\s*\"?([\w-]+)", line):
-                table = head[1]
-                at = number if table == title and key is None else at
-            elif re.match(rf"\s*\"?{re.escape(key or title)}\"?\s*=", line) and table == (title if key else ""):
-                at = number
-        return at
 
 
 def options(p: Parser) -> list[argparse.Action]:

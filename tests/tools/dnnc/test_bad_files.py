@@ -167,6 +167,7 @@ def test_a_trace(name: str, refused, made):
 
 LINES = {
     "program for another target": "dnnc run net.npu -i in.npz -t tiny",
+    "scheme for a program": "dnnc run net.npu -i in.npz --scheme s.toml --scheme-out t.toml --on c",
     "trace of an unknown layer": "dnnc trace net.trace list --layer conv9",
     "trace of an unknown engine": "dnnc trace net.trace list --engine mn",
     "trace of cycles that are none": "dnnc trace net.trace list --cycles 10-20",
