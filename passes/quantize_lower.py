@@ -63,11 +63,13 @@ from dnnc.passes.analysis.integer_forms import (
     leaves,
     real,
 )
+from dnnc.passes.calibrate import SAMPLES
 from dnnc.passes.expand_weights import expand
 from dnnc.passes.laws.quantized_constants import ConstantBesideQuantized, WholeWeightsAreQuantized
 from dnnc.passes.laws.quantized_contractions import ContractionOfDequantized
 from dnnc.passes.laws.stated_multipliers import RequantShiftIsRequantize
 from dnnc.passes.laws.thresholds import ThresholdOfDequantized
+from dnnc.passes.laws.whole_inputs import reads_whole_input
 
 I16 = element_type(np.int16)
 TABLE_BITS = 8  # widest operand of a table
@@ -90,7 +92,7 @@ class QuantizeLowerPass(ModulePass):
         report = Collector()
         apply_laws(op, laws(store_of(ctx), self.rounding, report), spared=in_island)
         region_dce(op.body)
-        keep_islands(op, self.islands, report)
+        keep_islands(op, store_of(ctx), self.islands, report)
         report.raise_if_any()
 
 
@@ -115,7 +117,7 @@ def laws(store: WeightStore, rounding: str, report: Collector) -> list[RewritePa
     ]
 
 
-def keep_islands(module: ModuleOp, islands: bool, report: Collector) -> None:
+def keep_islands(module: ModuleOp, store: WeightStore, islands: bool, report: Collector) -> None:
     """Mark what is left in float after the last contraction, or where islands are allowed; refuse the rest, all at once."""
     ops = [op for op in main_function(module).body.block.ops if isinstance(op, DnnOp)]
     last = max((i for i, op in enumerate(ops) if isinstance(op, Contraction) and not in_float(op)), default=-1)
@@ -124,6 +126,9 @@ def keep_islands(module: ModuleOp, islands: bool, report: Collector) -> None:
             continue
         if islands or i > last:
             op.attributes[ISLAND] = UnitAttr()
+        elif reads_whole_input(op, store):
+            message = f"'{op.name}' expected a calibrated range of the whole numbers it reads, not none. {SAMPLES}"
+            report.error(where(op.location, op.name), message, "E0701")
         else:
             types = ", ".join(type_name(v.type.element_type) for v in op.operands)  # pyright: ignore
             report.refuse(

@@ -30,6 +30,7 @@ from dnnc.ir.types import F32, I8, QuantType, shape_of, tensor
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.grid_weights import grid_of
 from dnnc.passes.analysis.staircases import Staircase, staircase_at
+from dnnc.passes.laws.whole_inputs import sums_whole
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def _settle(op: ConvOp | MatmulOp, store: WeightStore) -> None:
     if isinstance(op, MatmulOp) and len(op.shape(1)) != 2:
         return
     axis = 0 if isinstance(op, ConvOp) or op.trans_b is not None else 1
+    if sums_whole(op, store):
+        return  # at scale 1
     found = grid_of(np.moveaxis(w.owner.array(store), axis, 0))
     if found is None:
         return

@@ -1,8 +1,9 @@
 """`python -m tools.bench.agreement MODELS`: whether every executor gives the same bits, on networks from a folder and of the zoo.
 
-A folder of MODELS has `model.onnx` and `input_*.npy`. Networks that come quantized run as they are; those of the zoo and of
-docs/examples are made int8 on samples of normal numbers. The interpreter's outputs are compared with those of compiled C and
-of the simulator, on each target and for each way the queues interleave. `-` is a refusal, told by name below the table.
+A folder of MODELS has `model.onnx` and `input_*.npy`. Networks that come quantized run as they are, inputs of whole numbers in
+the range of these; those of the zoo and of docs/examples are made int8 on samples of normal numbers. The interpreter's outputs
+are compared with those of compiled C and of the simulator, on each target and for each way the queues interleave. `-` is a
+refusal, told by name below the table.
 A second table compares the integers of the folder's networks with another engine (`tools.bench.oracle`).
 """
 
@@ -36,17 +37,16 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Case:
-    """A network to compare, its samples, and whether these calibrate it first."""
+    """A network to compare, and its samples, which calibrate what has no types of its own."""
 
     name: str
     network: api.Network
     samples: Sequence[Sample]
-    quantized: bool
 
     @property
-    def calibration(self) -> list[np.ndarray] | None:
-        """The samples as arrays, one an input; none for a network that comes quantized."""
-        return None if self.quantized else [np.concatenate(x) for x in zip(*self.samples)]
+    def calibration(self) -> list[np.ndarray]:
+        """The samples as arrays, one an input."""
+        return [np.concatenate(x) for x in zip(*self.samples)]
 
 
 @dataclass
@@ -96,7 +96,7 @@ def drawn(name: str, network: api.Network) -> Case:
     rng = np.random.default_rng(0)
     shapes = [shape_of(a.type) for a in main_function(network.module).body.block.args]
     samples = [[rng.normal(0, 1, s).astype(np.float32) for s in shapes] for _ in range(2)]
-    return Case(name, network, samples, comes_quantized(network.module))
+    return Case(name, network, samples)
 
 
 def compare(case: Case, targets: Sequence[str] = TARGETS, seeds: Sequence[int] = SEEDS) -> Row:
@@ -151,7 +151,7 @@ def main() -> None:
     args = p.parse_args()
     found = [s for s in (of_folder(args.models, args.data) if args.models else []) if args.only in s.name]
     stored = [s for s in found if comes_quantized(s.network.module)]
-    cases = [Case(s.name, s.network, s.samples, s in stored) for s in (found if args.real else stored)]
+    cases = [Case(s.name, s.network, s.samples) for s in (found if args.real else stored)]
     cases += [c for c in of_zoo(args.large) if args.only in c.name]
     print_executors(cases)
     print_references(stored)

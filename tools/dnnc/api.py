@@ -384,7 +384,7 @@ def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
         return "int8"
     if emit == "c" and (calibrated or arrives_quantized(module)):
         stated = {PackBitsPass.name: f"{PackBitsPass.name}{{any-target=true}}"}
-        if not calibrated:
+        if arrives_quantized(module):
             stated[QuantizeLowerPass.name] = f"{QuantizeLowerPass.name}{{islands=true}}"
         return ",".join(stated.get(p.name, p.name) for p in PIPELINES["int8"])
     return DEFAULT_PIPELINE[emit]
