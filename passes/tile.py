@@ -167,11 +167,10 @@ class _Builder:
 
     def _stack(self, ops: Sequence[GroupOp], steps: Attribute | None) -> None:
         """Layers that run depth-first, as steps over the output of the last."""
-        units = [unit_of(op, self._name(op)) for op in ops]
-        found = stack_of([u for u in units if u]) if all(units) else None
-        plan = (
-            depth_first.planned(found[0], self.arch, steps.data if isinstance(steps, Ints) else None) if found else None
-        )
+        units = [unit for op in ops if (unit := unit_of(op, self._name(op))) is not None]
+        found = stack_of(units) if len(units) == len(ops) else None
+        sizes = steps.data if isinstance(steps, Ints) else None
+        plan = depth_first.planned(found[0], self.arch, sizes) if found else None
         if found is None or plan is None:
             text = "groups that fit on chip together were expected in a group of groups"
             todo = "Take them apart, or choose a target with one larger memory for inputs and outputs."
@@ -179,7 +178,7 @@ class _Builder:
         stack, values = found
         ends = [t for t in range(len(values)) if stack.tensors[t].loaded or t == stack.members[-1].out]
         outside = {t: self._planes(values[t], units[stack.alive[t][0]].group.layer.name) for t in ends}
-        parts = [Stored(u.op, u.group, self._stored_of(u.op, u.group)) for u in units if u]
+        parts = [Stored(u.op, u.group, self._stored_of(u.op, u.group)) for u in units]
         Stripes(plan, parts, outside, self.block).emit()
 
     def _planes(self, value: SSAValue, name: str) -> SSAValue:

@@ -191,7 +191,9 @@ class CopyOp(IRDLOperation):
         slices: SlicesAttr,
         holding: SlicesAttr | None = None,
     ) -> None:
-        properties: dict[str, Attribute] = {"slices": slices} | ({"holding": holding} if holding else {})
+        properties: dict[str, Attribute] = {"slices": slices}
+        if holding is not None:
+            properties["holding"] = holding
         super().__init__(operands=[source, target, list(indices)], properties=properties)
 
     @property

@@ -138,18 +138,18 @@ def cuts(stack: Stack, arch: Accelerator) -> Iterator[tuple[int, Cut]]:
     rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
     room, found = arch.holding("input").bytes, []
     for rolls in (False, True) if stack.rolls else (False,):
-        reach = reaches(stack, 0, rows, rolls), reaches(stack, 1, columns, False)
-        if reach[0] is None or reach[1] is None:
+        down, across = reaches(stack, 0, rows, rolls), reaches(stack, 1, columns, False)
+        if down is None or across is None:
             return
-        bound, peak = _bound(stack, (reach[0], reach[1]), (rows, columns), rolls, room)
+        bound, peak = _bound(stack, (down, across), (rows, columns), rolls, room)
         for i in np.flatnonzero((peak <= room) & ~(rolls & (rows == height))):
             found.append((int(bound[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls))
     sides: dict[tuple[int, int, bool], tuple[Reach, ...]] = {}
-    for bound, _, *size in sorted(found)[:LOOKED_AT]:
-        for key in _sides(*size):
+    for least, _, high, wide, rolls in sorted(found)[:LOOKED_AT]:
+        keys = _sides(high, wide, rolls)
+        for key in keys:
             sides[key] = sides[key] if key in sides else _side(stack, *key)
-        down, across = (sides[key] for key in _sides(*size))
-        yield bound, Cut(stack, *size, (down, across))
+        yield least, Cut(stack, high, wide, rolls, (sides[keys[0]], sides[keys[1]]))
 
 
 def _sides(rows: int, columns: int, rolls: bool) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
@@ -177,12 +177,13 @@ def cut_of(stack: Stack, rows: int, columns: int, rolls: bool) -> Cut | None:
 
 
 def _bound(
-    stack: Stack, reach: tuple[list[Reach] | None, ...], size: tuple[Int, Int], rolls: bool, room: int
+    stack: Stack, reach: tuple[list[Reach], list[Reach]], size: tuple[Int, Int], rolls: bool, room: int
 ) -> tuple[Int, Int]:
     """(a lower bound of the bytes moved, the least bytes of the tensors' memory) of cuts."""
     ys, xs = reach
     trips = [-(-n // s) for n, s in zip(stack.output.size, size)]
-    held, moved = [], np.zeros_like(size[0])
+    held: list[Int] = []
+    moved = np.zeros_like(size[0])
     for t, (tensor, used, y, x) in enumerate(zip(stack.tensors, stack.used, ys, xs)):
         box = [np.minimum(y.size, used[0]), np.minimum(x.size, used[1])]
         held.append(tensor.channels * box[0] * box[1])
@@ -192,7 +193,7 @@ def _bound(
             moved = moved + tensor.channels * (used[0] if rolls else halo[0]) * halo[1]
     weights = sum(weight_bytes(m.layer) for m in stack.members)
     if rolls:
-        return moved + weights, sum(held) + weights
+        return moved + weights, np.add.reduce(np.array(held)) + weights
     live = [[h for h, (a, b) in zip(held, stack.alive) if a <= i <= b] for i in range(len(stack.members))]
     peak = np.maximum.reduce([sum(part) for part in live])
     again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - (room - peak))
@@ -292,14 +293,12 @@ class _Choice:
         records = self._records()
         if resident is None or records is None:
             return None
-        picked = [self._pick(i, resident) for i in range(len(self.layers))]
-        if any(option is None for option in picked):
+        picked = [p for i in range(len(self.layers)) if (p := self._pick(i, resident)) is not None]
+        if len(picked) < len(self.layers):
             return None
-        shares = tuple(
-            self._share(i, option, copies, resident, records[i]) for i, (option, copies) in enumerate(picked)
-        )  # pyright: ignore
+        shares = tuple(self._share(i, *chosen, resident, records[i]) for i, chosen in enumerate(picked))
         ahead = self.cut.rolls and self.held_ahead[0] + self._kept(resident) <= self.room
-        fastest = [option for option, _ in picked if option]  # pyright: ignore
+        fastest = [option for option, _ in picked]
         moved = self._moved(fastest, shares)
         return Plan(self.cut, shares, ahead, moved, sum(self.moved), self._cycles(fastest, shares))
 
