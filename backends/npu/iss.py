@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from dnnc.backends.npu.program import Program, Symbol, inconsistencies
 from dnnc.backends.npu.queues import Event, Load, Queues, limits, load
 from dnnc.backends.npu.sequence import expand
 from dnnc.backends.npu.trace import COLUMNS, KINDS, STALLS, Trace
-from dnnc.ir.arch import Accelerator
-from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.arch import ROLES, Accelerator
+from dnnc.ir.diagnostics import DnncError, Finding, nearest
+from dnnc.ir.weights import atomic_file
 
 
 class MachineFault(DnncError):
@@ -50,7 +52,7 @@ class Run:
 
 
 class Simulator:
-    """One machine with one program loaded; `run` once, or `write` inputs, `step` and `read` by hand."""
+    """One machine with one program loaded; `run` once, or `start`, then `step` or `advance`, and `finish`."""
 
     def __init__(
         self, program: Program, arch: Accelerator | None = None, seed: int | None = None, timing_only: bool = False
@@ -108,20 +110,29 @@ class Simulator:
 
         The instruction it returns has been executed; None when the program ended before.
         """
-        while (event := self.step()) is not None:
-            tag = self.program.tag(int(self.tag[event.index]))
-            at = (layer == tag.layer, instruction == self.origin[event.index])
-            if any(at) or (cycle is not None and event.start >= cycle):
-                return event
+        with threadpool_limits(1, "blas"):
+            while (event := self.step()) is not None:
+                tag = self.program.tag(int(self.tag[event.index]))
+                at = (layer == tag.layer, instruction == self.origin[event.index])
+                if any(at) or (cycle is not None and event.start >= cycle):
+                    return event
         return None
 
     def run(
         self, inputs: Mapping[str, NDArray[Any]] | None = None, watch: Callable[[Simulator, Event], None] | None = None
     ) -> Run:
         """Write the inputs, execute to the end, read the outputs (none when timing only); `watch` sees each instruction."""
+        self.start(inputs or {})
+        return self.finish(watch)
+
+    def start(self, inputs: Mapping[str, NDArray[Any]]) -> None:
+        """Write all inputs, unless there is no data."""
         for symbol in self._symbols("input"):
             if not self.timing_only:
-                self.write(symbol, (inputs or {}).get(symbol.name))
+                self.write(symbol, inputs.get(symbol.name))
+
+    def finish(self, watch: Callable[[Simulator, Event], None] | None = None) -> Run:
+        """Execute what is left of the program, and read the outputs."""
         # products of a tile are too small to share: a second BLAS thread makes them many times slower
         with threadpool_limits(1, "blas"):
             while (event := self.step()) is not None:
@@ -129,6 +140,31 @@ class Simulator:
                     watch(self, event)
         outputs = {} if self.timing_only else {s.name: self.read(s) for s in self._symbols("output")}
         return Run(outputs, self.trace(), self._by_tag())
+
+    def memory(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of a memory on chip by its name or role, of a DRAM region, or of an input or output, as they are now.
+
+        A view: what is written to it is what the next instruction reads.
+        """
+        machine, symbols = self._data(), {s.name: s for s in self.program.symbols}
+        if name in symbols:
+            return self._bytes(symbols[name])
+        names = dict(zip(ROLES, self.memories.role)) | {n: i for i, n in enumerate(self.memories.names)}
+        if name not in names:
+            known = [*names, *symbols]
+            text = f"expected one of {', '.join(known)}, not '{name}'.{nearest(name, known)}"
+            raise DnncError(Finding("memory", text, "E0834"))
+        return [*machine.chip, *machine.regions][names[name]]
+
+    def dump(self, name: str, path: Path | str) -> None:
+        """Write the bytes of a memory: as a NumPy array (.npy), of its own type for an input or output, else as they are."""
+        data = self.memory(name)
+        symbol = next((s for s in self.program.symbols if s.name == name), None)
+        with atomic_file(path) as f:
+            if Path(path).suffix != ".npy":
+                f.write(data.tobytes())
+            else:
+                np.save(f, data if symbol is None else self.read(symbol))  # pyright: ignore[reportArgumentType]
 
     def _symbols(self, direction: str) -> list[Symbol]:
         return [s for s in self.program.symbols if s.direction == direction]
@@ -148,9 +184,12 @@ class Simulator:
         return self._bytes(symbol).copy().view(symbol.dtype).reshape(symbol.shape)
 
     def _bytes(self, symbol: Symbol) -> NDArray[np.uint8]:
+        return self._data().regions[symbol.region][symbol.offset : symbol.offset + symbol.bytes]
+
+    def _data(self) -> Machine:
         if self.machine is None:
             raise DnncError("simulator: a run with data was expected, not timing only. Leave timing_only out.", "E0828")
-        return self.machine.regions[symbol.region][symbol.offset : symbol.offset + symbol.bytes]
+        return self.machine
 
     def trace(self) -> Trace:
         """The trace of what has been executed."""

@@ -20,6 +20,7 @@ from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
 from dnnc.ir.arch import DECODERS, ROLES
 from dnnc.ir.coding import CODES
+from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
 from dnnc.ir.packed import pack, unpack
 
@@ -69,6 +70,11 @@ def _pools(t: Operands) -> Columns:
 
 def _planes(t: Operands) -> Columns:
     return {"E": t["rows"], "F": t["source.columns"]}
+
+
+def _stored(c: Rows, j: int) -> Strided:
+    shape = (c["n3"][j], c["n2"][j], c["n1"][j], c["row_bytes"][j])
+    return Strided(shape, (c["d3"][j], c["d2"][j], c["d1"][j], 1), c["offset"][j])
 
 
 class Machine:
@@ -121,11 +127,16 @@ class Machine:
 
     def _store(self, c: Rows, j: int) -> int:
         dram, chip = self._sides(c, j)
-        shape = (c["n3"][j], c["n2"][j], c["n1"][j], c["row_bytes"][j])
-        local = np.ndarray(shape, np.uint8, chip, c["address"][j], (c["l3"][j], c["l2"][j], c["l1"][j], 1))
-        target = np.ndarray(shape, np.uint8, dram, c["offset"][j], (c["d3"][j], c["d2"][j], c["d1"][j], 1))
-        target[...] = local
+        box = _stored(c, j)
+        local = np.ndarray(box.shape, np.uint8, chip, c["address"][j], (c["l3"][j], c["l2"][j], c["l1"][j], 1))
+        np.ndarray(box.shape, np.uint8, dram, box.offset, box.strides)[...] = local
         return 0
+
+    def stored(self, index: int) -> tuple[int, Strided]:
+        """(region, bytes of it) that a store writes."""
+        work, _ = self.kinds["st"]
+        j = work.row[index]
+        return work.columns["region"][j], _stored(work.columns, j)
 
     def _product(self, c: Rows, j: int) -> int:
         m, e, f, k = c["channels"][j], c["rows"][j], c["F"][j], c["K"][j]

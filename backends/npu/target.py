@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from xdsl.context import Context
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import FuncOp
@@ -19,7 +20,6 @@ from dnnc.backends.npu.program import REGIONS, Program, Region, Symbol
 from dnnc.backends.npu.queues import Event
 from dnnc.backends.npu.select import select
 from dnnc.backends.npu.tokens import Row, synchronise
-from dnnc.backends.npu.trace import Trace
 from dnnc.backends.npu.verify import check
 from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.context import make_context
@@ -156,7 +156,10 @@ class Executable:
 
     def _call(self, name: str, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         function = self.host.get(name)
-        return list(arrays) if function is None else run_block(function.body.block, arrays, self.store)
+        if function is None:
+            return list(arrays)
+        with threadpool_limits(1, "blas"):  # the bits of the interpreter
+            return run_block(function.body.block, arrays, self.store)
 
     def run(
         self,
@@ -166,15 +169,14 @@ class Executable:
         watch: Callable[[Simulator, Event], None] | None = None,
     ) -> tuple[list[NDArray[Any]], Run]:
         """(the network's outputs, the run) on the simulator; `watch` sees it after each instruction."""
-        names = [s.name for s in self.program.symbols if s.direction == "input"]
-        device: Mapping[str, NDArray[Any]] = {}
-        if not timing_only:
-            device = dict(zip(names, self._call("prologue", inputs)))
-        run = Simulator(self.program, self.arch, seed, timing_only).run(device, watch)
+        run = self.start(inputs, seed, timing_only).finish(watch)
         return self._call("epilogue", list(run.outputs.values())) if not timing_only else [], run
 
-
-def simulate(program: Program, arch: Accelerator, inputs: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], Trace]:
-    """The network's outputs and the trace of a run on the simulator."""
-    outputs, run = Executable(program, arch).run(inputs)
-    return outputs, run.trace
+    def start(
+        self, inputs: Sequence[NDArray[Any]] = (), seed: int | None = None, timing_only: bool = False
+    ) -> Simulator:
+        """The simulator at the first instruction, with what the host makes of the inputs in its memory."""
+        simulator = Simulator(self.program, self.arch, seed, timing_only)
+        names = [s.name for s in self.program.symbols if s.direction == "input"]
+        simulator.start({} if timing_only else dict(zip(names, self._call("prologue", inputs))))
+        return simulator

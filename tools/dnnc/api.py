@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     import onnx
 
     from dnnc.backends.c.target import CProgram
+    from dnnc.backends.npu.iss import Simulator
     from dnnc.backends.npu.program import Program as NpuFile
+    from dnnc.backends.npu.target import Executable
     from dnnc.backends.npu.trace import Trace
     from dnnc.backends.report import Report, ScheduleReport
     from dnnc.backends.view import View
@@ -199,11 +201,20 @@ class Program:
     graph: Network | None = None  # the network before it was tiled, for the report
     c: CProgram | None = None
     npu: NpuFile | None = None
+    lowering: Pipeline | None = None  # the passes from tile on
     _trace: Trace | None = field(default=None, repr=False)
     _call: Callable[..., list[np.ndarray]] | None = field(default=None, repr=False)
 
-    def run(self, *inputs: np.ndarray) -> list[np.ndarray]:
-        """Outputs: of the reference interpreter (ir), of compiled C (c), or of the simulator (npu), which leaves a trace."""
+    def run(self, *inputs: np.ndarray, check: bool = False, seed: int | None = None) -> list[np.ndarray]:
+        """Outputs: of the reference interpreter (ir), of compiled C (c), or of the simulator (npu), which leaves a trace.
+
+        On the simulator, `check` compares every store with the interpreter and raises WrongTile at the first wrong one;
+        `seed` picks another order of the instructions, among those that the queues leave open.
+        """
+        if self.npu is None and (check or seed is not None):
+            raise DnncError(
+                Finding("run", f"expected a program for check and seed, not '{self.emit}'. Emit npu.", "E0108")
+            )
         if self.c is not None:
             if self._call is None:
                 from dnnc.backends.c.target import compile_and_load
@@ -212,11 +223,36 @@ class Program:
                     self._call = compile_and_load(self.c)
             return list(self._call(*inputs))
         if self.npu is not None:
-            from dnnc.backends.npu.target import simulate
-
-            outputs, self._trace = simulate(self.npu, load_target(self.target), inputs)
-            return outputs
+            return self._simulated(inputs, check, seed)
         return self.network.run(*inputs)
+
+    def _simulated(self, inputs: Sequence[np.ndarray], check: bool, seed: int | None) -> list[np.ndarray]:
+        file = self.executable()
+        if not check:
+            outputs, run = file.run(inputs, seed)
+        else:
+            from dnnc.checked import agreement
+
+            watch = agreement(self, inputs)
+            outputs, run = file.run(inputs, seed, watch=watch)
+            watch.host(file.outputs(), outputs)
+        self._trace = run.trace
+        return outputs
+
+    def executable(self) -> Executable:
+        """The npu program with the host's share: `start(inputs)` gives the simulator at its first instruction."""
+        from dnnc.backends.npu.target import Executable
+
+        if self.npu is None:
+            raise DnncError(Finding("run", f"expected a program, not '{self.emit}'. Emit npu.", "E0108"))
+        return Executable(self.npu, load_target(self.target))
+
+    def simulator(self, *inputs: np.ndarray, seed: int | None = None, timing_only: bool = False) -> Simulator:
+        """The simulator at the first instruction: `step`, `advance` to a layer, `memory`, `dump`, `finish`.
+
+        Without arithmetic (`timing_only`) it needs no inputs and has no memory.
+        """
+        return self.executable().start(inputs, seed, timing_only)
 
     @property
     def calibrated(self) -> str | None:
@@ -327,7 +363,7 @@ def compile(
     run_passes(network, passes[:cut], calibrate, after)
     graph = network.clone()
     run_passes(network, passes[cut:], after=after)
-    program = Program(network, emit, target, graph)
+    program = Program(network, emit, target, graph, lowering=passes[cut:])
     if emit == "c":
         from dnnc.backends.c.target import emit as emit_c
 
