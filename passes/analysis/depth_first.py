@@ -15,11 +15,9 @@ import numpy as np
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.fixed import TABLE_BYTES
-from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.candidates import splits
-from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
-from dnnc.passes.analysis.tiling import ALIGN, MAX_CHANNELS, MAX_RUN, MAX_RUNS
+from dnnc.passes.analysis.step_tiles import Option, aligned, options, post_bytes, weight_bytes
 
 LOOKED_AT = 48
 """Cuts whose tiles are chosen, the best by their bound first."""
@@ -88,7 +86,7 @@ class Cut:
 
     def bytes(self, tensor: int, ahead: bool = False) -> int:
         """Bytes of a tensor's buffer."""
-        return _aligned(self.stack.tensors[tensor].channels * prod(self.held(tensor, ahead)))
+        return aligned(self.stack.tensors[tensor].channels * prod(self.held(tensor, ahead)))
 
     def moved(self, tensor: int) -> int:
         """Bytes loaded or stored of a tensor."""
@@ -114,22 +112,6 @@ class Plan:
     def cost(self, features: int) -> int:
         """DRAM bytes, those of feature maps `features` percent dearer."""
         return self.dram_bytes + self.feature_bytes * features // 100
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGN) * ALIGN
-
-
-def weight_bytes(layer: Layer) -> int:
-    """Bytes of a layer's weights."""
-    return (
-        0 if layer.kind == "none" else layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps
-    )
-
-
-def post_bytes(layer: Layer) -> int:
-    """Bytes of a layer's records and table."""
-    return _aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
 
 
 def cuts(stack: Stack, arch: Accelerator) -> Iterator[tuple[int, Cut]]:
@@ -200,73 +182,6 @@ def _bound(
     return moved + weights + again, peak
 
 
-@dataclass(frozen=True)
-class Option:
-    """A tile of a layer within a step: what it holds, and its cycles on the matrix unit and after the last tile."""
-
-    channels: int
-    reduction: int
-    rows: int
-    sums_copies: int
-    weight_tile: int
-    loads: int
-    mm: int
-    post: int
-    stall: int
-
-
-@lru_cache(maxsize=65536)
-def options(layer: Layer, rows: int, columns: int, arch: Accelerator) -> tuple[Option, ...]:
-    """Tiles for a step that makes `rows` x `columns` of a layer's output, the fastest first."""
-    z = splits(layer.M) if layer.kind != "depthwise" or layer.M == layer.C else np.array([layer.M])
-    z = z[z < MAX_CHANNELS]
-    pool, dense = layer.pool, layer.kind == "dense"
-    across = min((columns - 1) * pool.stride[1] + pool.extent[1], layer.sums[1])
-    copies = np.array([2, 1] if layer.kind != "none" else [1])
-    parts = np.unique(-(-layer.C // np.array([1, 2, 4, 8, 16]))) if dense else np.array([layer.C])
-    z, copies, k = (g.reshape(-1) for g in np.meshgrid(z, copies, parts, indexing="ij"))
-    room = arch.holding("accumulator").bytes // copies // ALIGN * ALIGN // (4 * z * across)
-    most = (room - pool.extent[0]) // pool.stride[0] + 1 if layer.kind != "none" else np.full_like(z, rows)
-    # the first window of the tensor may begin in the padding, so that its rows of sums are all there is
-    most = np.where(room >= layer.sums[0], rows, most)
-    run = k * layer.taps
-    keep = (most >= 1) & (run < MAX_RUN) & (z < MAX_RUNS)
-    z, copies, k, most = z[keep], copies[keep], k[keep], np.minimum(most[keep], rows)
-    chunks = -(-rows // np.maximum(most, 1))
-    deep = -(-rows // chunks)
-    down = np.minimum((deep - 1) * pool.stride[0] + pool.extent[0], layer.sums[0])
-    pixels, tiles = down * across, layer.groups * -(-layer.M // z) * chunks
-    window = timing.Window(layer.window.kernel, layer.window.stride, down)  # pyright: ignore
-    folds = -(-layer.C // k) if dense else np.ones_like(z)
-    if dense:
-        each = timing.product(k * layer.taps, z, pixels, 0, arch, window).cycles
-    elif layer.kind == "depthwise":
-        each = timing.depthwise(layer.taps, z, pixels, 0, arch, window).cycles
-    else:
-        each = np.zeros_like(z)
-    windows = deep * columns * prod(pool.kernel) if layer.pooled else 0
-    after = arch.ppu.setup_cycles + -(-z // arch.ppu.lanes) * (pixels + windows) * timing.passes(layer.levels)
-    stall = np.where(copies == 2, after, tiles * after) * (layer.kind != "none")
-    size = z * (k if dense else 1) * layer.taps * (layer.kind != "none")
-    loads = np.where((folds > 1) & (chunks > 1), chunks, 1)
-    columns_of = (z, k, deep, copies, -(-size // ALIGN) * ALIGN, loads, each * tiles * folds, after * tiles, stall)
-    table = np.stack(np.broadcast_arrays(*columns_of))
-    table = table[:, np.lexsort((table[4], np.maximum(table[6], table[7]) + table[8]))]
-    return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer))
-
-
-def _worthwhile(table: Int, layer: Layer) -> list[int]:
-    """The tiles, the fastest first, that no faster one beats in the bytes of weights it holds and how often it loads them."""
-    kept: set[int] = set()
-    for several in (False, True):
-        mine = np.flatnonzero((table[5] > 1) == several)
-        held = table[4, mine]
-        least = np.minimum.accumulate(held)
-        kept.update(mine[np.append([True], held[1:] < least[:-1])].tolist() if len(mine) else ())
-    kept.update(np.flatnonzero(table[1] == layer.C)[:1].tolist())
-    return sorted(kept)
-
-
 def chosen(cut: Cut, arch: Accelerator) -> Plan | None:
     """The plan of a cut, None when it does not fit."""
     return _Choice(cut, arch).plan()
@@ -281,7 +196,7 @@ class _Choice:
         self.options = [options(m.layer, *cut.made(m.out), arch) for m in cut.stack.members]
         self.room = arch.holding("input").bytes
         self.once = cut.passes == 1
-        self.weights = [_aligned(weight_bytes(layer)) for layer in self.layers]
+        self.weights = [aligned(weight_bytes(layer)) for layer in self.layers]
         self.held, self.held_ahead = self._held(False), self._held(True)
         self.moved = [cut.moved(t) for t in range(len(cut.stack.tensors)) if cut.waits(t)]
 
@@ -331,9 +246,9 @@ class _Choice:
     def _least(self) -> list[int]:
         """Bytes of the smallest tiles of weights that do not slow a layer of channels down by the array's columns."""
         least = []
-        for layer, options in zip(self.layers, self.options):
+        for layer, found in zip(self.layers, self.options):
             columns = min(self.arch.array.columns, layer.M)
-            tiles = [o.weight_tile for o in options if o.channels >= columns] or [o.weight_tile for o in options]
+            tiles = [o.weight_tile for o in found if o.channels >= columns] or [o.weight_tile for o in found]
             least.append(2 * min(tiles) * (layer.kind != "none"))
         return least
 
@@ -359,7 +274,7 @@ class _Choice:
     def _records(self) -> list[str] | None:
         """Where the records of each layer stay: as many as fit, the largest first."""
         room, sizes = self.arch.holding("parameter").bytes, [post_bytes(layer) for layer in self.layers]
-        tile = [_aligned(layer.record * min(layer.M, 64)) * 2 + TABLE_BYTES * layer.table for layer in self.layers]
+        tile = [aligned(layer.record * min(layer.M, 64)) * 2 + TABLE_BYTES * layer.table for layer in self.layers]
         found = ["tile"] * len(sizes)
         together = self.cut.rolls
         for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):

@@ -1,0 +1,103 @@
+"""Tiles of one layer within a step of a stack: channels, summed channels and rows, and what each costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.fixed import TABLE_BYTES
+from dnnc.passes.analysis import timing
+from dnnc.passes.analysis.candidates import splits
+from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.tiling import ALIGN, MAX_CHANNELS, MAX_RUN, MAX_RUNS
+
+Int = NDArray[np.int64]
+
+
+def aligned(size: int) -> int:
+    """Bytes a buffer of a size takes."""
+    return -(-size // ALIGN) * ALIGN
+
+
+def weight_bytes(layer: Layer) -> int:
+    """Bytes of a layer's weights."""
+    return (
+        0 if layer.kind == "none" else layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps
+    )
+
+
+def post_bytes(layer: Layer) -> int:
+    """Bytes of a layer's records and table."""
+    return aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
+
+
+@dataclass(frozen=True)
+class Option:
+    """A tile of a layer within a step: what it holds, and its cycles on the matrix unit and after the last tile."""
+
+    channels: int
+    reduction: int
+    rows: int
+    sums_copies: int
+    weight_tile: int
+    loads: int
+    mm: int
+    post: int
+    stall: int
+
+
+@lru_cache(maxsize=65536)
+def options(layer: Layer, rows: int, columns: int, arch: Accelerator) -> tuple[Option, ...]:
+    """Tiles for a step that makes `rows` x `columns` of a layer's output, the fastest first."""
+    z = splits(layer.M) if layer.kind != "depthwise" or layer.M == layer.C else np.array([layer.M])
+    z = z[z < MAX_CHANNELS]
+    pool, dense = layer.pool, layer.kind == "dense"
+    across = min((columns - 1) * pool.stride[1] + pool.extent[1], layer.sums[1])
+    copies = np.array([2, 1] if layer.kind != "none" else [1])
+    parts = np.unique(-(-layer.C // np.array([1, 2, 4, 8, 16]))) if dense else np.array([layer.C])
+    z, copies, k = (g.reshape(-1) for g in np.meshgrid(z, copies, parts, indexing="ij"))
+    room = arch.holding("accumulator").bytes // copies // ALIGN * ALIGN // (4 * z * across)
+    most = (room - pool.extent[0]) // pool.stride[0] + 1 if layer.kind != "none" else np.full_like(z, rows)
+    # the first window of the tensor may begin in the padding, so that its rows of sums are all there is
+    most = np.where(room >= layer.sums[0], rows, most)
+    run = k * layer.taps
+    keep = (most >= 1) & (run < MAX_RUN) & (z < MAX_RUNS)
+    z, copies, k, most = z[keep], copies[keep], k[keep], np.minimum(most[keep], rows)
+    chunks = -(-rows // np.maximum(most, 1))
+    deep = -(-rows // chunks)
+    down = np.minimum((deep - 1) * pool.stride[0] + pool.extent[0], layer.sums[0])
+    pixels, tiles = down * across, layer.groups * -(-layer.M // z) * chunks
+    window = timing.Window(layer.window.kernel, layer.window.stride, down)  # pyright: ignore
+    folds = -(-layer.C // k) if dense else np.ones_like(z)
+    if dense:
+        each = timing.product(k * layer.taps, z, pixels, 0, arch, window).cycles
+    elif layer.kind == "depthwise":
+        each = timing.depthwise(layer.taps, z, pixels, 0, arch, window).cycles
+    else:
+        each = np.zeros_like(z)
+    windows = deep * columns * prod(pool.kernel) if layer.pooled else 0
+    after = arch.ppu.setup_cycles + -(-z // arch.ppu.lanes) * (pixels + windows) * timing.passes(layer.levels)
+    stall = np.where(copies == 2, after, tiles * after) * (layer.kind != "none")
+    size = z * (k if dense else 1) * layer.taps * (layer.kind != "none")
+    loads = np.where((folds > 1) & (chunks > 1), chunks, 1)
+    columns_of = (z, k, deep, copies, -(-size // ALIGN) * ALIGN, loads, each * tiles * folds, after * tiles, stall)
+    table = np.stack(np.broadcast_arrays(*columns_of))
+    table = table[:, np.lexsort((table[4], np.maximum(table[6], table[7]) + table[8]))]
+    return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer))
+
+
+def _worthwhile(table: Int, layer: Layer) -> list[int]:
+    """The tiles, the fastest first, that no faster one beats in the bytes of weights it holds and how often it loads them."""
+    kept: set[int] = set()
+    for several in (False, True):
+        mine = np.flatnonzero((table[5] > 1) == several)
+        held = table[4, mine]
+        least = np.minimum.accumulate(held)
+        kept.update(mine[np.append([True], held[1:] < least[:-1])].tolist() if len(mine) else ())
+    kept.update(np.flatnonzero(table[1] == layer.C)[:1].tolist())
+    return sorted(kept)
