@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -13,7 +12,8 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Operation
 
 from dnnc.backends.npu import isa
-from dnnc.backends.npu.held import Held, cut
+from dnnc.backends.npu.emit import Emitter
+from dnnc.backends.npu.held import Held
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tiles import (
@@ -32,6 +32,7 @@ from dnnc.backends.npu.tiles import (
     whole_records,
 )
 from dnnc.backends.npu.tokens import Interval, Row
+from dnnc.backends.npu.zones import Zone, zones
 from dnnc.ir.arch import DECODERS, ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
 from dnnc.ir.dnn.movement import Strided
@@ -40,8 +41,6 @@ from dnnc.ir.packed import IN_A_BYTE
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, SlicesAttr, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import bits, integer_range
 from dnnc.passes.analysis.blocks import block
-from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
-from dnnc.passes.analysis.layer import reach
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,13 @@ def select(module: ModuleOp, arch: Accelerator) -> Selection:
     return Selection(selector.rows, tuple(selector.tags))
 
 
-class _Selector:
+class _Selector(Emitter):
+    """Walks a schedule."""
+
     def __init__(self, arch: Accelerator) -> None:
-        self.arch = arch
-        self.rows: list[Row] = []
-        self.tags: dict[Tag, int] = {Tag("program"): 0}
-        self.state: dict[tuple[Engine, str], dict[str, int]] = {}
-        self.turn: dict[BufferOp, int] = {}
+        super().__init__(arch)
         self.layers: dict[BufferOp, LayerTiles] = {}
         self.computes: dict[ComputeOp, LayerTiles] = {}
-        self.memory = {m.name: i for i, m in enumerate(arch.memory)}
-        self.tag = 0
 
     # Walking
 
@@ -103,58 +98,6 @@ class _Selector:
             layer = self.layers.get(buffer_of(copy.target)) if isinstance(copy, CopyOp) else None
             if layer and layer.op.tile("weight") is buffer_of(copy.operands[1]):
                 layer.computed = buffer_of(copy.operands[0]).constant is None
-
-    # Emission
-
-    def add(
-        self,
-        instruction: Instruction,
-        engine: Engine,
-        fields: Mapping[str, int],
-        reads: tuple[Interval, ...] = (),
-        writes: tuple[Interval, ...] = (),
-    ) -> None:
-        self.rows.append(Row(instruction, engine, self.tag, dict(fields), reads, writes))
-
-    def set(self, instruction: Instruction, engine: Engine, **fields: int) -> None:
-        """Set state, when it differs from what the queue holds."""
-        wanted = {f.name: fields.get(f.name, f.default) for f in instruction.fields}
-        key = (engine, instruction.name)
-        if self.state.get(key, {f.name: f.default for f in instruction.fields}) != wanted:
-            self.state[key] = wanted
-            self.add(instruction, engine, wanted)
-
-    def _enter(self, layer: LayerTiles, p: Place) -> None:
-        """Tag what follows with a layer and its tile."""
-        tile = f"n{p.n} g{p.g} z{p.z[0]} s{p.s[0]}"
-        self._tag(Tag(layer.shape.name, where(layer.op.location, ""), tile))
-
-    def _tag(self, tag: Tag) -> None:
-        if tag not in self.tags and len(self.tags) >= 1 << 16:
-            tag = Tag(tag.layer, tag.node)
-        self.tag = self.tags.setdefault(tag, min(len(self.tags), (1 << 16) - 1))
-
-    def _address(self, buffer: BufferOp) -> int:
-        """On-chip address of the copy of a buffer now in use."""
-        assert buffer.offset is not None
-        return buffer.offset.data + self.turn.get(buffer, 0) % buffer.copies.data * pitch(buffer)
-
-    def _next(self, buffer: BufferOp) -> None:
-        self.turn[buffer] = self.turn.get(buffer, -1) + 1
-
-    def _chip(self, buffer: BufferOp) -> Interval:
-        low = self._address(buffer)
-        return self.memory[self.arch.holding(buffer.space.data).name], low, low + tile_bytes(buffer)
-
-    def _pieces(self, held: Held, first: int, count: int) -> tuple[Interval, ...]:
-        """Where rows of a tensor lie on chip."""
-        memory, at = self._chip(held.buffer)[0], self._address(held.buffer)
-        return tuple((memory, at + low, at + high) for low, high in held.intervals(first, count))
-
-    def _dram(self, buffer: BufferOp) -> Interval:
-        assert buffer.offset is not None
-        number = REGIONS.index(buffer.space.data)
-        return len(self.memory) + number, buffer.offset.data, buffer.offset.data + buffer_bytes(buffer)
 
     # Copies
 
@@ -349,7 +292,7 @@ class _Selector:
 
     def _post(self, layer: LayerTiles, p: Place) -> None:
         """One instruction, or one for each zone of a summing pool whose windows differ."""
-        for zone in _zones(layer, p):
+        for zone in zones(layer, p):
             self._post_zone(layer, p, zone)
 
     def _post_zone(self, layer: LayerTiles, p: Place, zone: Zone) -> None:
@@ -476,52 +419,3 @@ class _Selector:
         reads = (self._chip(x), self._chip(constants))
         instruction = isa.SOFTMAX if shape.vector == "softmax" else isa.NORMALIZE
         self.add(instruction, Engine.PPU, fields, reads, (self._chip(y),))
-
-
-@dataclass(frozen=True)
-class Zone:
-    """Part of a tile that one PPU instruction makes: (first, count) of source rows and columns, pads of its pool around
-    them, first row and column it writes and how many rows, and its requantize record.
-    """
-
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    out: tuple[int, int]
-    count: int
-    record: int = 0
-
-
-def _zones(layer: LayerTiles, p: Place) -> list[Zone]:
-    """The whole tile, or the rectangles of output positions whose windows count as many elements."""
-    shape, counts, rows = layer.shape, layer.group.counts, layer.rows(p)
-    if counts is None:
-        return _unbroken(layer, p)
-    found = []
-    for y, height in _runs(counts[p.s[0] : sum(p.s)]):
-        for x, width in _runs(counts.T):
-            ys, pad_y = reach((p.s[0] + y, height), shape.pool, shape.sums[0])
-            xs, pad_x = reach((x, width), shape.pool, shape.sums[1], 1)
-            record = int(counts[p.s[0] + y, x])
-            found.append(Zone((ys[0] - rows.sums[0], ys[1]), xs, (*pad_y, *pad_x), (y, x), height, record))
-    return found
-
-
-def _unbroken(layer: LayerTiles, p: Place) -> list[Zone]:
-    """The rows of a tile, cut where a rolling buffer starts over; what a pool reads does not."""
-    shape, columns, top = layer.shape, layer.columns(p), layer.rows(p).sums[0]
-    roles = ["output"] if shape.pooled or shape.kind != "none" else ["output", "input"]
-    roles += [] if shape.pooled else ["second"]
-    breaks = [y for role in roles if role in p.held for y in p.held[role].breaks(*p.s)]
-    found = []
-    for first, count in cut(*p.s, breaks):
-        rows = shape.rows(first, count)
-        part = (rows.sums[0] - top, rows.sums[1])
-        found.append(Zone(part, (0, columns.sums[1]), (*rows.pool_pad, *columns.pool_pad), (first - p.s[0], 0), count))
-    return found
-
-
-def _runs(lines: np.ndarray) -> list[tuple[int, int]]:
-    """(first, count) of the runs of equal lines."""
-    starts = [0, *(np.flatnonzero(np.any(lines[1:] != lines[:-1], axis=1)) + 1).tolist(), len(lines)]
-    return [(a, b - a) for a, b in pairwise(starts)]

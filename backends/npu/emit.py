@@ -1,0 +1,78 @@
+"""Rows of instructions in the making: the state each queue holds, tags, and where buffers lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dnnc.backends.npu.held import Held
+from dnnc.backends.npu.isa import Engine, Instruction
+from dnnc.backends.npu.program import REGIONS, Tag
+from dnnc.backends.npu.tiles import LayerTiles, Place
+from dnnc.backends.npu.tokens import Interval, Row
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.diagnostics import where
+from dnnc.ir.sched import BufferOp
+from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
+
+
+class Emitter:
+    """Collects rows; a SET is left out when the queue holds its values already."""
+
+    def __init__(self, arch: Accelerator) -> None:
+        self.arch = arch
+        self.rows: list[Row] = []
+        self.tags: dict[Tag, int] = {Tag("program"): 0}
+        self.state: dict[tuple[Engine, str], dict[str, int]] = {}
+        self.turn: dict[BufferOp, int] = {}
+        self.memory = {m.name: i for i, m in enumerate(arch.memory)}
+        self.tag = 0
+
+    def add(
+        self,
+        instruction: Instruction,
+        engine: Engine,
+        fields: Mapping[str, int],
+        reads: tuple[Interval, ...] = (),
+        writes: tuple[Interval, ...] = (),
+    ) -> None:
+        self.rows.append(Row(instruction, engine, self.tag, dict(fields), reads, writes))
+
+    def set(self, instruction: Instruction, engine: Engine, **fields: int) -> None:
+        """Set state, when it differs from what the queue holds."""
+        wanted = {f.name: fields.get(f.name, f.default) for f in instruction.fields}
+        key = (engine, instruction.name)
+        if self.state.get(key, {f.name: f.default for f in instruction.fields}) != wanted:
+            self.state[key] = wanted
+            self.add(instruction, engine, wanted)
+
+    def _enter(self, layer: LayerTiles, p: Place) -> None:
+        """Tag what follows with a layer and its tile."""
+        tile = f"n{p.n} g{p.g} z{p.z[0]} s{p.s[0]}"
+        self._tag(Tag(layer.shape.name, where(layer.op.location, ""), tile))
+
+    def _tag(self, tag: Tag) -> None:
+        if tag not in self.tags and len(self.tags) >= 1 << 16:
+            tag = Tag(tag.layer, tag.node)
+        self.tag = self.tags.setdefault(tag, min(len(self.tags), (1 << 16) - 1))
+
+    def _address(self, buffer: BufferOp) -> int:
+        """On-chip address of the copy of a buffer now in use."""
+        assert buffer.offset is not None
+        return buffer.offset.data + self.turn.get(buffer, 0) % buffer.copies.data * pitch(buffer)
+
+    def _next(self, buffer: BufferOp) -> None:
+        self.turn[buffer] = self.turn.get(buffer, -1) + 1
+
+    def _chip(self, buffer: BufferOp) -> Interval:
+        low = self._address(buffer)
+        return self.memory[self.arch.holding(buffer.space.data).name], low, low + tile_bytes(buffer)
+
+    def _pieces(self, held: Held, first: int, count: int) -> tuple[Interval, ...]:
+        """Where rows of a tensor lie on chip."""
+        memory, at = self._chip(held.buffer)[0], self._address(held.buffer)
+        return tuple((memory, at + low, at + high) for low, high in held.intervals(first, count))
+
+    def _dram(self, buffer: BufferOp) -> Interval:
+        assert buffer.offset is not None
+        number = REGIONS.index(buffer.space.data)
+        return len(self.memory) + number, buffer.offset.data, buffer.offset.data + buffer_bytes(buffer)
