@@ -45,7 +45,7 @@ from dnnc.passes.analysis.integer_forms import (
     real,
     single,
 )
-from dnnc.passes.analysis.integer_weights import FLOAT, with_outliers
+from dnnc.passes.analysis.integer_weights import FLOAT, channel_widths
 from dnnc.passes.analysis.quantized_types import LARGEST_BIAS, Range, activation_type, narrow_type, power_above
 from dnnc.passes.calibrate import RANGE, SAMPLES, range_of
 from dnnc.passes.expand_weights import expand
@@ -333,14 +333,14 @@ class _Typing:
         return type_
 
     def _integers(self, op: Contraction, w: np.ndarray, scale: float | None) -> tuple[QuantType, np.ndarray]:
-        """Weights in the type that the scheme or the options say; outliers alone take all of its width."""
+        """Weights in the type that the scheme or the options say; the widest channels alone take all of its width."""
         choice = choice_of(op)
         shared = self.options.per_tensor if choice.by is None else choice.by == "tensor"
         channels = weight_axis(op) if w.ndim > 1 else None
         axis = None if shared else channels
         widths = choice.bits or 8
-        if choice.outliers is not None and channels is not None:
-            widths = with_outliers(np.moveaxis(w, channels, 0).reshape(w.shape[channels], -1), widths, choice)
+        if channels is not None:
+            widths = channel_widths(np.moveaxis(w, channels, 0).reshape(w.shape[channels], -1), widths, choice)
         least = 0.0 if scale is None else self._largest_bias(op, w, axis) / (scale * LARGEST_BIAS)
         type_ = narrow_type(w, axis, channels, least, widths)
         if self.options.power_of_two:

@@ -14,14 +14,15 @@ from xdsl.dialects.builtin import ArrayAttr, BoolAttr, DictionaryAttr, IntegerTy
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 
-from dnnc.ir.dnn.attributes import Int, Real, Reals
+from dnnc.ir.dnn.attributes import Int, Ints, Real, Reals
 from dnnc.ir.types import UNSIGNED
 from dnnc.passes.analysis.histogram import METHODS
 
 SCHEME = "dnn.scheme"
 
 FLOAT = "float"
-WEIGHTS = tuple(f"int{n}" for n in range(2, 9))
+WIDTHS = range(2, 9)
+WEIGHTS = tuple(f"int{n}" for n in WIDTHS)
 ACTIVATIONS = ("int8", "uint8", "int16", "uint16")
 OBSERVERS = ("min-max", *METHODS)
 
@@ -32,12 +33,12 @@ Test = Callable[[Any], bool]
 class Choice:
     """What is stated of a layer; None where nothing is.
 
-    Of its weights: their type, `by` channel or tensor their scales, the pass that makes integers of them, and the type of
-    `outliers`, channels whose largest weight is `outlier_ratio` times the median. Of the value it makes: its type, a zero
+    Of its weights: their type, or the bits of those of each output channel, `by` channel or tensor their scales, the pass that
+    makes integers of them, and the type of `outliers`, channels whose largest weight is `outlier_ratio` times the median. Of the value it makes: its type, a zero
     point of 0 when `symmetric`, how its range is observed, or its range.
     """
 
-    weights: str | None = None
+    weights: str | tuple[int, ...] | None = None
     by: str | None = None
     algorithm: str | None = None
     outliers: str | None = None
@@ -49,8 +50,15 @@ class Choice:
 
     @property
     def bits(self) -> int | None:
-        """The width of the weights, if it is stated."""
+        """The width of the weights, if it is stated: of the widest channel."""
+        if isinstance(self.weights, tuple):
+            return max(self.weights)
         return width(self.weights) if self.weights not in (None, FLOAT) else None
+
+    @property
+    def channels(self) -> np.ndarray | None:
+        """The bits of each output channel, if they are stated one by one."""
+        return np.array(self.weights) if isinstance(self.weights, tuple) else None
 
     @property
     def storage(self) -> IntegerType | None:
@@ -96,9 +104,14 @@ def _number(v: Any) -> bool:
     return isinstance(v, (int, float)) and not isinstance(v, bool) and bool(np.isfinite(v))
 
 
+def _weights(v: Any) -> bool:
+    each = isinstance(v, (list, tuple)) and len(v) > 0 and all(_number(x) and x in WIDTHS for x in v)
+    return each or v in (*WEIGHTS, FLOAT)
+
+
 # Each key: whether it takes a value, and what it takes.
 KEYS: dict[str, tuple[Test, str]] = {
-    "weights": one_of((*WEIGHTS, FLOAT)),
+    "weights": (_weights, f"one of {', '.join((*WEIGHTS, FLOAT))}, or an array of 2 to 8 bits for each output channel"),
     "by": one_of(("channel", "tensor")),
     "algorithm": (lambda v: isinstance(v, str) and bool(v), "the name of a pass"),
     "outliers": one_of(WEIGHTS),
@@ -150,7 +163,9 @@ def _attribute(v: Any) -> Attribute:
         return BoolAttr.from_bool(v)
     if isinstance(v, str):
         return StringAttr(v)
-    return Reals(tuple(map(float, v))) if isinstance(v, tuple) else Real(float(v))
+    if isinstance(v, tuple):
+        return Ints(v) if all(isinstance(x, int) for x in v) else Reals(v)
+    return Real(float(v))
 
 
 def _read(attribute: Attribute | None) -> Choice:
@@ -161,6 +176,6 @@ def _read(attribute: Attribute | None) -> Choice:
 
 
 def _value(a: Attribute) -> Any:
-    if isinstance(a, (StringAttr, Real, Reals, Int)):
+    if isinstance(a, (StringAttr, Real, Reals, Int, Ints)):
         return a.data
     return bool(a.value.data)  # pyright: ignore[reportAttributeAccessIssue]

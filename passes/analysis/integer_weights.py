@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,11 +19,10 @@ from dnnc.ir.interpret import main_function
 from dnnc.ir.types import F32, Quantized, QuantType, dtype, shape_of, tensor
 from dnnc.ir.weights import WeightStore
 from dnnc.passes.analysis.choices import FLOAT as IN_FLOAT
-from dnnc.passes.analysis.choices import Choice, choice_of, set_choice, width
+from dnnc.passes.analysis.choices import WIDTHS, Choice, choice_of, set_choice, width
 from dnnc.passes.analysis.contractions import Contraction
 
 FLOAT = "dnn.float"  # key of the weights that integers stand for
-WIDTHS = range(2, 9)
 OUTLIER = 3.0  # largest weight of an outlier, in medians over the channels
 
 Rows = ConvOp | MatmulOp
@@ -154,19 +153,28 @@ def width_of(op: Contraction, default: int) -> int:
 
 
 def widths_of(op: Contraction, rows: np.ndarray, default: int) -> Widths:
-    """The bits of the weights [G, M, K]: the layer's, and for its outliers theirs.
+    """The bits of the weights [G, M, K]: the layer's, or those of each row."""
+    return channel_widths(rows, width_of(op, default), choice_of(op))
+
+
+def channel_widths(rows: np.ndarray, bits: int, choice: Choice) -> Widths:
+    """The bits of all rows of the last axis, or of each where they are stated one by one or outliers have more.
 
     An outlier is a channel whose largest weight is more than `outlier_ratio` medians of that over the channels.
     """
-    bits, choice = width_of(op, default), choice_of(op)
-    return bits if choice.outliers is None else with_outliers(rows, bits, choice)
-
-
-def with_outliers(rows: np.ndarray, bits: int, choice: Choice) -> np.ndarray:
-    """The bits of each row of the last axis: more for those with the largest weights."""
+    if choice.channels is not None:
+        return choice.channels.reshape(rows.shape[:-1])
+    if choice.outliers is None:
+        return bits
     largest = np.abs(rows).max(-1, initial=0)
     above = largest > (choice.outlier_ratio or OUTLIER) * np.median(largest)
     return np.where(above, max(bits, width(choice.outliers)), bits)
+
+
+def bits_of(widths: Widths, shape: Sequence[int]) -> int:
+    """What weights [..., K] take: widths that differ with, for each row, the number of its width among the layer's."""
+    each = np.broadcast_to(widths, shape[:-1])
+    return int(each.sum()) * shape[-1] + each.size * (len(np.unique(each)) - 1).bit_length()
 
 
 def shared_scale(op: Contraction) -> bool:
@@ -177,7 +185,7 @@ def shared_scale(op: Contraction) -> bool:
 def set_weights(op: Rows, rows: np.ndarray, quantizer: Quantizer, store: WeightStore) -> None:
     """Let an operation read the dequantized form of integers, [G, M, K]; the float weights are noted."""
     axis = 0 if isinstance(op, ConvOp) or op.trans_b is not None else 1
-    if np.ndim(quantizer.bits):  # the storage tells of the outliers alone
+    if np.ndim(quantizer.bits) and choice_of(op).channels is None:  # the storage tells of the outliers alone
         set_choice(op, choice_of(op) | Choice(weights=f"int{np.min(quantizer.bits)}"))
     storage, scale = quantizer.storage, quantizer.scale.reshape(-1)
     shared = QuantType.per_tensor(storage, float(scale[0])) if quantizer.shared else None

@@ -25,6 +25,7 @@ from dnnc.ir.diagnostics import Collector, nearest
 from dnnc.ir.interpret import main_function
 from dnnc.ir.toml_file import TomlFile
 from dnnc.passes.analysis.choices import KEYS, OF_WEIGHTS, Choice, set_choice, set_input_choices
+from dnnc.passes.analysis.contractions import Contraction, weight_axis
 from dnnc.passes.analysis.layers import Layer, layers_of
 
 LAYERS, PASSES = "layers", "passes"
@@ -88,8 +89,9 @@ class Scheme:
         return "\n".join(lines) + "\n"
 
     def _place(self, layer: Layer) -> str:
-        """Where the last rule stands that says something of a layer's value."""
-        return next((r.place for r in reversed(self.rules) if r.fits(layer) and r.choice.activations), self.source)
+        """Where the last rule stands that says something of a layer's value, or of each of its channels."""
+        stated = (r for r in reversed(self.rules) if r.choice.activations or r.choice.channels is not None)
+        return next((r.place for r in stated if r.fits(layer)), self.source)
 
     def annotate(self, module: ModuleOp) -> None:
         """Note on every layer what is said of it; DnncError lists the patterns and keys that fit nothing."""
@@ -147,13 +149,23 @@ def _concerns(key: str, layer: Layer) -> bool:
 
 def _agree(layer: Layer, choice: Choice, place: str, problems: Collector) -> None:
     """What is said of a layer holds together."""
-    place = f"{place}: layer '{layer.name}'"
-    if layer.weights() is not None and choice.weights == "float" and choice.activations not in (None, "float"):
+    weights, place = layer.weights(), f"{place}: layer '{layer.name}'"
+    if weights is not None and choice.channels is not None and len(choice.channels) != (n := _channels(layer)):
+        message = f"expected the bits of {n} output channels, not of {len(choice.channels)}."
+        problems.error(place, f'{message} List them all, or state one type: weights = "int4".', "E0709")
+    if weights is not None and choice.weights == "float" and choice.activations not in (None, "float"):
         message = f"expected float activations with float weights, not {choice.activations}."
         problems.error(place, f'{message} Give it weights of integers, or activations = "float".', "E0709")
     if choice.symmetric and (choice.activations or "").startswith("u"):
         message = f"expected signed integers with a zero point of 0, not {choice.activations}."
         problems.error(place, f"{message} Leave symmetric out, or give it {choice.activations[1:]}.", "E0709")  # pyright: ignore
+
+
+def _channels(layer: Layer) -> int:
+    """How many output channels a layer's weights have; 1 where they lie along no single dimension."""
+    assert isinstance(layer.op, Contraction)
+    axis = weight_axis(layer.op)
+    return 1 if axis is None else layer.op.shape(1)[axis]
 
 
 @dataclass
@@ -204,7 +216,8 @@ class _Reader:
             elif not KEYS[key][0](value):
                 self._error((LAYERS, pattern, key), f"expected {KEYS[key][1]}, not {shown(value)}.")
             else:
-                stated[key.replace("-", "_")] = tuple(map(float, value)) if isinstance(value, list) else value
+                kind = int if key == "weights" else float
+                stated[key.replace("-", "_")] = tuple(map(kind, value)) if isinstance(value, list) else value
         return Choice(**stated)
 
     def _unknown(self, keys: tuple[str, ...], known: Iterable[str]) -> None:

@@ -18,10 +18,11 @@ from dnnc.passes.analysis.divergence import mean_divergence
 from dnnc.passes.analysis.integer_weights import (
     Rows,
     Widths,
+    bits_of,
+    channel_widths,
     rows_of,
     shared_scale,
     weights_of,
-    with_outliers,
 )
 from dnnc.passes.analysis.walk import Column, Walk
 
@@ -84,12 +85,12 @@ class Trial:
 
     def at(self, bits: int) -> tuple[int, float]:
         """The bits of all weights at a width, and the divergence they leave."""
-        choice = choice_of(self.layer)
-        widths = bits if choice.outliers is None else with_outliers(self.rows, bits, choice)
+        widths = channel_widths(self.rows, bits, choice_of(self.layer))
         rounded = self.rounder(self.rows, self.h, widths, shared_scale(self.layer))
         weights = weights_of(self.layer, rounded).astype(np.float32)
-        total = np.broadcast_to(widths, self.rows.shape[:2]).sum() * self.rows.shape[2]
-        return int(total), mean_divergence(self.reference, self._scores(np.ascontiguousarray(weights)))
+        return bits_of(widths, self.rows.shape), mean_divergence(
+            self.reference, self._scores(np.ascontiguousarray(weights))
+        )
 
     def _scores(self, weights: np.ndarray) -> list[np.ndarray]:
         operands = [self.walk.column(v) for v in self.layer.operands]

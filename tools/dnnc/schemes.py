@@ -23,6 +23,7 @@ from dnnc.passes import INT8, SIMPLIFY
 from dnnc.passes.analysis.choices import FLOAT, Choice, choice_of, width
 from dnnc.passes.analysis.contractions import weight_axis
 from dnnc.passes.analysis.integer_forms import comes_quantized
+from dnnc.passes.analysis.integer_weights import bits_of
 from dnnc.passes.analysis.layers import Layer, layers_of
 from dnnc.passes.analysis.scheme import Rule, Scheme, exact
 from dnnc.passes.apply_scheme import ApplySchemePass
@@ -138,7 +139,7 @@ class Schemed:
     def _rule(self, layer: Layer, i: int) -> Rule:
         before = self.choices.get(_key(layer, i), Choice())
         whole = before | actual(layer)
-        if before.outliers is not None:
+        if before.outliers is not None or before.channels is not None:
             whole |= Choice(weights=before.weights)
         weights = layer.weights()
         if weights is None:
@@ -147,15 +148,19 @@ class Schemed:
         return exact(layer, whole, count, self._bits(layer, whole, weights))
 
     def _bits(self, layer: Layer, choice: Choice, weights: ConstOp) -> int:
-        """The bits of a layer's weights, those of outliers more."""
+        """The bits of a layer's weights, those of outliers and of wider channels more."""
         element = weights.result.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
         values, axis = weights.array(self.store), weight_axis(layer.op)  # pyright: ignore[reportArgumentType]
-        if choice.outliers is None or choice.bits is None or axis is None or not isinstance(element, QuantType):
+        if choice.bits is None or axis is None or not isinstance(element, QuantType):
+            return values.size * bits(element)
+        if choice.channels is not None:
+            return bits_of(choice.channels, (values.shape[axis], values.size // values.shape[axis]))
+        if choice.outliers is None:
             return values.size * bits(element)
         rows = np.moveaxis(values.astype(np.int32), axis, 0).reshape(values.shape[axis], -1)
         beyond = (rows >= 2 ** (choice.bits - 1)) | (rows < -(2 ** (choice.bits - 1)))
         widths = np.where(beyond.any(1), width(choice.outliers), choice.bits)
-        return int(widths.sum()) * rows.shape[1]
+        return bits_of(widths, rows.shape)
 
     def _named(self) -> list[ModulePass]:
         """The passes up to integers, without those that decided what is on the layers now."""

@@ -148,7 +148,32 @@ def test_outliers_alone_take_more_bits(network, way, by):
     values = conv.operands[1].owner.array(store).astype(int)
     reach = np.abs(values).reshape(8, -1).max(1)
     assert reach[2] > 8 and (np.delete(reach, 2) <= 8).all()
-    assert program.network.scheme.rules[1].bits == 27 * (7 * 4 + 8)
+    assert program.network.scheme.rules[1].bits == 27 * (7 * 4 + 8) + 8  # a bit a channel says which width it has
+
+
+@pytest.mark.parametrize("way", ["", '"quantize-weights{bits=4}", ', '"gptq{bits=4}", '])
+def test_channels_take_the_bits_stated_one_by_one(network, way):
+    stated = (5, 2, 3, 3, 8, 4, 2, 3)
+    text = LOWER.format(way) + f'[layers]\n"a.conv" = {{ weights = {list(stated)}, outliers = "int8" }}\n'
+    program = compiled(network(text), pipeline="simplify,quantize")
+    conv = next(o for o in program.network.module.walk() if isinstance(o, ConvOp))
+    values = conv.operands[1].owner.array(store_of(program.network.ctx)).astype(int).reshape(8, -1)
+    half = 2 ** (np.array(stated) - 1)
+    assert (values.min(1) >= -half).all() and (values.max(1) < half).all()
+    assert (2 * np.abs(values).max(1) >= half).all()
+    rule = program.network.scheme.rules[1]
+    assert rule.choice.weights == stated and rule.bits == 27 * sum(stated) + 3 * 8
+    assert Scheme.parse(program.network.scheme.text()) == program.network.scheme
+
+
+def test_a_later_line_takes_the_place_of_bits_stated_one_by_one(network):
+    text = LOWER.format("") + '[layers]\n"a.conv" = { weights = [3, 3] }\n"*" = { weights = "int4" }\n'
+    assert weights(compiled(network(text), pipeline="simplify,quantize"))[0] == "q<i4>"
+
+
+def test_bits_are_stated_of_all_channels(network):
+    message = refused(network, LOWER.format("") + '[layers]\n"a.conv" = { weights = [3, 4] }\n')
+    assert "s.toml:3: layer 'a.conv': expected the bits of 8 output channels, not of 2." in message
 
 
 def test_a_pass_named_for_a_layer_alone_makes_its_integers(network):
