@@ -27,7 +27,7 @@ from dnnc.ir import fixed
 from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Ints
-from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, SliceOp, Strided, TransposeOp, View
+from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, Strided, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.fixed import RECORD
 from dnnc.ir.interpret import main_function
@@ -38,10 +38,10 @@ from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.group import UI8, Group, Levels, group_of
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
-from dnnc.passes.analysis.strides import blocks, reshaped
+from dnnc.passes.analysis.strides import reshaped
 from dnnc.passes.analysis.tiling import SLACK_PERCENT, search
 from dnnc.passes.schedule.host import Parts, source_name, split
-from dnnc.passes.schedule.moves import Mover, fill_tile
+from dnnc.passes.schedule.moves import Mover, composed, fill_tile
 from dnnc.passes.schedule.nest import Nest
 from dnnc.passes.schedule.stripes import Stored, Stripes
 from dnnc.passes.schedule.units import cut, inlined, is_stack
@@ -143,10 +143,10 @@ class _Builder:
         if not isinstance(op, Movement) or prod(op.shape()) == prod(shape_of(op.results[0].type)):
             return place
         read = op.parts()[0].read
-        layout = _composed(layout_of(place), read, op, 0)
+        layout = composed(layout_of(place), read, op, 0)
         if layout is None:
             place = self.pack(value, where(op.location, "view"))
-            layout = _composed(layout_of(place), read, op, 0)
+            layout = composed(layout_of(place), read, op, 0)
         assert layout is not None
         return self.part(place, layout)
 
@@ -429,16 +429,16 @@ class _Move:
         value = self.values[part.operand]
         constant = isinstance(value.owner, ConstOp)
         place = self.builder._constant(value) if constant else self.builder.places[value]
-        layout = _composed(layout_of(place), part.read, self.movement, part.operand)
+        layout = composed(layout_of(place), part.read, self.movement, part.operand)
         if layout is None:
             place = self.builder.pack(value, self.name)
-            layout = _composed(layout_of(place), part.read, self.movement, part.operand)
+            layout = composed(layout_of(place), part.read, self.movement, part.operand)
         assert layout is not None
         return place, layout
 
     def _write(self, part: Part, target: SSAValue) -> Strided:
         """The layout of what a part writes."""
-        layout = _composed(layout_of(target), part.write, None, 0)
+        layout = composed(layout_of(target), part.write, None, 0)
         if layout is not None:
             return layout
         # a box of the result, at the multi-index its offset stands for
@@ -452,22 +452,3 @@ class _Move:
         layout, tile = fill_tile(layout_of(target), self.builder.mover.capacity)
         constant = self.builder._stored(f"{self.name}.fill", np.full(tile, value & 0xFF, np.uint8))
         self.builder.mover.fill(self.name, self.op.location, constant, tile, target, layout)
-
-
-def _composed(layout: Strided, nest: Strided, movement: Movement | None, operand: int) -> Strided | None:
-    """A nest over the row-major elements of a tensor as one over the buffer it lies in; None when strides cannot say it."""
-    if blocks(layout) in ([], [(prod(layout.shape), 1)]):
-        return Strided(nest.shape, nest.strides, nest.offset + layout.offset)
-    same = prod(nest.shape) == prod(layout.shape)
-    if same and nest == Strided.rows(nest.shape):
-        return reshaped(layout, nest.shape)
-    whole = reshaped(layout, movement.shape(operand)) if movement is not None else None
-    if whole is None:
-        return None
-    if isinstance(movement, TransposeOp):
-        return Strided(nest.shape, tuple(whole.strides[p] for p in movement.perm.data), whole.offset)
-    if isinstance(movement, SliceOp):
-        steps = tuple(s * t for s, t in zip(whole.strides, movement.steps()))
-        offset = sum(s * t for s, t in zip(movement.start.data, whole.strides))
-        return Strided(nest.shape, steps, whole.offset + offset)
-    return None
