@@ -17,6 +17,9 @@ Int = NDArray[np.int64]
 RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("shift", "u1")])
 """A channel's requantize constants as the accelerator reads them: y = round((acc + bias) * multiplier * 2**-shift)."""
 
+OFFSET_RECORD = np.dtype([("bias", "<i4"), ("multiplier", "<i4"), ("offset", "<i8")])
+"""The same with an offset, and one shift of all: y = round(((acc + bias) * multiplier + offset) * 2**-shift)."""
+
 AFFINE = np.dtype([("multiplier", "<i4"), ("offset", "<i8")])
 """An element's constants of a normalization as the accelerator reads them: y = half_even(u * multiplier + offset, shift)."""
 

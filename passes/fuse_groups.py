@@ -21,17 +21,17 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.bitwise import BitContraction, PackOp
 from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import AddOp, ClipOp, Unary
-from dnnc.ir.dnn.integer import InterpolateOp, QAvgPoolOp, QMulOp, QReduction, Sum, TableOp
+from dnnc.ir.dnn.integer import InterpolateOp, QAvgPoolOp, QMulOp, QReduction, QSoftmaxOp, Sum, TableOp
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, RequantizeOp
 from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.reduction import AvgPoolOp, LpPoolOp, MaxPoolOp
-from dnnc.ir.dnn.rescale import ThresholdOp
+from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import QuantType, shape_of
+from dnnc.ir.types import QuantType, bits, shape_of
 
 
 def _is(*kinds: type[DnnOp]) -> Callable[[DnnOp], bool]:
@@ -47,6 +47,11 @@ def _quantized(op: DnnOp) -> bool:
     return isinstance(op.element(), QuantType)
 
 
+def _wide_softmax(op: DnnOp) -> bool:
+    """A softmax whose result is requantized next."""
+    return isinstance(op, QSoftmaxOp) and bits(op.target()) > 8
+
+
 @dataclass(frozen=True)
 class Stage:
     """A place in a unit: which operations stand there, and whether one after another may."""
@@ -57,8 +62,8 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage(_is(ConvOp, ConvTransposeOp, MatmulOp, BitContraction)),
-    Stage(_is(QAvgPoolOp, QReduction)),
-    Stage(_is(RequantizeOp, ThresholdOp)),
+    Stage(lambda op: isinstance(op, (QAvgPoolOp, QReduction)) or _wide_softmax(op)),
+    Stage(_is(RequantizeOp, ThresholdOp, RequantShiftOp)),
     Stage(_is(Unary, TableOp, InterpolateOp, RequantizeOp), repeats=True),
     Stage(_is(AddOp, Sum, QMulOp)),
     Stage(_bound, repeats=True),

@@ -29,7 +29,6 @@ from dnnc.ir.diagnostics import Collector, DnncError, Finding, UnsupportedError,
 from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, Strided, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
-from dnnc.ir.fixed import RECORD
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import QuantType, integer_range, shape_of
@@ -305,11 +304,8 @@ class _Builder:
         if group.levels is not None:
             return self._thresholds(op, group, group.levels)
         assert group.scale is not None
-        records = np.zeros(group.layer.records, RECORD)
-        if group.weights is not None:
-            records["bias"] = self._bias(op, group)
-        records["multiplier"], records["shift"] = group.scale.multiplier, group.scale.shift
-        return records.view(np.uint8).reshape(-1, RECORD.itemsize)
+        bias = self._bias(op, group) if group.weights is not None else 0
+        return group.scale.records(group.layer.records, bias, lambda i: self._array(op, i))
 
     def _thresholds(self, op: GroupOp, group: Group, levels: Levels) -> np.ndarray:
         """Thresholds less the bias: sums + bias >= t where sums >= t - bias."""

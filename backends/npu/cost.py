@@ -98,7 +98,7 @@ def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str,
     elements = elements * np.where(t["scale"] == 1, timing.passes(t["scale.levels"]), 1)
     sums = t["from_accumulator"] == 1
     second = np.where(t["second"] == 1, channels * np.where(t["pool"] == 2, out, source), 0)
-    records = np.where(t["scale"] == 1, record_bytes(t) * np.where(t["scale.per_channel"] == 1, channels, 1), 0)
+    records = np.where(t["scale"] == 1, record_bytes(t), 0)
     read = {
         "accumulator": np.where(sums, 4 * channels * source, 0),
         "input": np.where(sums, 0, channels * source) + second,
@@ -114,7 +114,7 @@ def _vector(name: str, t: Operands, arch: Accelerator, cycles: Column, counters:
     channels, plane = t["channels"], t["rows"] * t["source.columns"]
     read: dict[str, Column] = {"input": timing.VECTOR_PASSES * channels * plane}
     if name == "softmax":
-        read["parameter"] = np.full(len(t), EXP_BYTES)
+        read["parameter"] = EXP_BYTES + np.where(t["scale"] == 1, record_bytes(t), 0)
     else:
         read["weight"] = affine_bytes(t)
     elements = timing.VECTOR_PASSES * plane

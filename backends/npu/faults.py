@@ -15,6 +15,8 @@ from dnnc.backends.npu.operands import Operands, made, operands, pooled, product
 from dnnc.backends.npu.program import CONSTANT
 from dnnc.ir.arch import DECODERS, ROLES
 from dnnc.ir.coding import CODES
+from dnnc.ir.dnn.rescale import ROUNDERS
+from dnnc.ir.fixed import Rounding
 
 Faults = dict[int, str]
 
@@ -72,6 +74,8 @@ def _units(found: Faults, decoded: Mapping[str, Decoded]) -> None:
         _forms(found, t)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
         _post(found, t)
+    if len(t := operands(decoded, "softmax", Engine.PPU)):
+        _roundings(found, t)
 
 
 def _frames(found: Faults, t: Operands) -> None:
@@ -100,12 +104,20 @@ def _post(found: Faults, t: Operands) -> None:
     _note(found, t.index, packs, lambda r: f"a packing {', '.join(PACKS)} was expected")
     partly = ~packs & (made(t) * np.where(t["pack"] == 0, 1, 12 - 4 * t["pack"]) != t["channels"])
     _note(found, t.index, partly, lambda r: "channels that fill whole bytes were expected")
-    modes = t["scale.rounding"] >= len(ROUNDINGS)
-    _note(found, t.index, modes & (t["scale"] == 1), lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
+    _roundings(found, t)
     modes = (t["add.rounding"] >= len(ROUNDINGS)) & (t["second"] == 1)
     _note(found, t.index, modes, lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
     rows, columns = pooled(t)
     _note(found, t.index, (rows < 1) | (columns < 1), lambda r: "a pooling window that fits the source was expected")
+
+
+def _roundings(found: Faults, t: Operands) -> None:
+    """The scale stage of PPU and SOFTMAX."""
+    modes = (t["scale.rounding"] >= len(ROUNDINGS)) & (t["scale"] == 1)
+    _note(found, t.index, modes, lambda r: f"a rounding mode below {len(ROUNDINGS)} was expected")
+    shifts = np.isin(t["scale.rounding"], [ROUNDINGS.index(Rounding(name)) for name in ROUNDERS])
+    modes = ~modes & (t["scale"] == 1) & (t["scale.offset"] == 1) & (t["scale.levels"] == 0) & ~shifts
+    _note(found, t.index, modes, lambda r: f"rounding {', '.join(ROUNDERS)} was expected with an offset")
 
 
 def _bounds(found: Faults, decoded: Mapping[str, Decoded], m: Memories) -> None:

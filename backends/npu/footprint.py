@@ -11,7 +11,7 @@ from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.operands import Operands, box, coded, made, operands, pooled, product_shape
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import ROLES, Accelerator
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD, TABLE_BYTES
 
 RECORD_BYTES = RECORD.itemsize
 
@@ -154,8 +154,7 @@ def _post(g: _Gather, t: Operands, m: Memories) -> None:
     pitches = (t["destination.channel_pitch"], t["destination.row_pitch"])
     written = _extent((made(t), rows), pitches, columns)
     g.add("ppu.destination", t.index, role["output"], t["destination"], written, True)
-    records = record_bytes(t) * np.where(t["scale.per_channel"] == 1, t["channels"], 1)
-    g.add("ppu.parameters", t.index, role["parameter"], t["parameters"], records, False, t["scale"] == 1)
+    g.add("ppu.parameters", t.index, role["parameter"], t["parameters"], record_bytes(t), False, t["scale"] == 1)
     size = np.full(len(t), TABLE_BYTES)
     g.add("set.table.address", t.index, role["parameter"], t["table.address"], size, False, t["table"] == 1)
     counts2 = (t["channels"], np.where(sums, rows, t["rows"]))
@@ -172,14 +171,18 @@ def _vector(g: _Gather, name: str, t: Operands, m: Memories) -> None:
         memory = role["input" if way == "source" else "output"]
         g.add(f"{name}.{way}", t.index, memory, t[way], extent, way == "destination")
     if name == "softmax":
-        g.add("softmax.parameters", t.index, role["parameter"], t["parameters"], np.full(len(t), EXP_BYTES), False)
+        memory, size = role["parameter"], np.full(len(t), EXP_BYTES)
+        g.add("set.table.address", t.index, memory, t["table.address"], size, False)
+        g.add("softmax.parameters", t.index, memory, t["parameters"], record_bytes(t), False, t["scale"] == 1)
     else:
         g.add("set.norm.address", t.index, role["weight"], t["norm.address"], affine_bytes(t), False)
 
 
 def record_bytes(t: Operands) -> Column:
-    """Bytes of a channel's record: requantize constants, or thresholds."""
-    return np.where(t["scale.levels"] > 0, 4 * t["scale.levels"], RECORD_BYTES)
+    """Bytes of the records of a scale stage: requantize constants, or thresholds."""
+    scaled = np.where(t["scale.offset"] == 1, OFFSET_RECORD.itemsize, RECORD_BYTES)
+    each = np.where(t["scale.levels"] > 0, 4 * t["scale.levels"], scaled)
+    return each * np.where(t["scale.per_channel"] == 1, t["channels"], 1)
 
 
 def affine_bytes(t: Operands) -> Column:

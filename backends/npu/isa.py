@@ -97,7 +97,8 @@ PPU = Instruction(
     4,
     (Engine.PPU,),
     "v = source[c, y, x]; pool sum: v = sum over the window of (v - source zero); scale: v = clip(round((v + bias[c]) "
-    "* multiplier[c] * 2**-shift[c]) + zero, low, high), or with levels v = zero + step * (number of k < levels with v >= "
+    "* multiplier[c] * 2**-shift[c]) + zero, low, high), or with offset v = clip(round(((v + bias[c]) * multiplier[c] + "
+    "offset[c]) * 2**-shift) + zero, low, high), or with levels v = zero + step * (number of k < levels with v >= "
     "threshold[c, k]), a byte that was not pooled less the source zero before; "
     "table: v = table[v & 255]; second, b = b[c, y, x]: v = clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + "
     "zero, low, high), or with mode multiply clip(round((v - zero_a)*(b - zero_b)*Ma * 2**-shift) + zero, low, high), or "
@@ -110,7 +111,7 @@ PPU = Instruction(
         _address(
             "parameters",
             16,
-            "byte address of the first channel's record: bias i32, multiplier i32, shift u8; or i32[levels]",
+            "byte address of the first channel's record: bias i32, multiplier i32 and shift u8 or offset i64; or i32[levels]",
         ),
         Field("channels", 12, "channels c", base=1),
         Field("rows", 10, "rows of the source", base=1),
@@ -229,6 +230,8 @@ PPU_SCALE = _state(
     _zero("high", "upper clip bound"),
     Field("levels", 8, "thresholds of a record; 0: a record is bias, multiplier and shift"),
     Field("step", 9, "what each threshold reached adds", signed=True),
+    _flag("offset", "a record is bias, multiplier and offset; rounding q31_half_even, half_up, half_away or trunc"),
+    Field("shift", 6, "right shift with offset"),
 )
 PPU_POOL = _state(
     "set.pool",
@@ -247,7 +250,7 @@ PPU_TABLE = _state(
     "set.table",
     12,
     (Engine.PPU,),
-    "The look-up table.",
+    "The look-up table: 256 bytes, of a softmax exp.",
     Field("address", 16, "byte address in the parameter memory"),
     _flag("type", "type of the entries", _SIGNED),
 )
@@ -328,14 +331,16 @@ SOFTMAX = Instruction(
     13,
     (Engine.PPU,),
     "For each channel c, over all its y, x: k = max of source - source[c, y, x]; E = exp[k], exp int32[256]; S = sum of E; "
-    "destination[c, y, x] = min(255, (512*E + S) // (2*S)) plus the smallest value of the type.",
+    "destination[c, y, x] = min(255, (512*E + S) // (2*S)) plus the smallest value of the type, or with scale the low byte of "
+    "v = min(65535, (131072*E + S) // (2*S)) requantized as by ppu.",
     (
         _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
         _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
-        _address("parameters", 16, "byte address of exp"),
+        _address("parameters", 16, "byte address of the record, with scale"),
         Field("channels", 12, "channels c", base=1),
         Field("rows", 10, "rows y", base=1),
         _flag("type", "type of the result", _SIGNED),
+        _flag("scale", "requantize with the parameters"),
     ),
 )
 NORMALIZE = Instruction(

@@ -21,7 +21,8 @@ from dnnc.ir import fixed
 from dnnc.ir.arch import DECODERS, ROLES
 from dnnc.ir.coding import CODES
 from dnnc.ir.dnn.movement import Strided
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, RECORD, TABLE_BYTES
+from dnnc.ir.dnn.rescale import ROUNDERS
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD, TABLE_BYTES
 from dnnc.ir.packed import pack, unpack
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
@@ -256,12 +257,17 @@ class Machine:
         return q.astype(np.int64).reshape(shape[0], -1)
 
     def _softmax(self, c: Rows, j: int) -> int:
-        q, at, kind = self._plane(c, j), c["parameters"][j], _TYPES[c["type"][j]]
+        q, at, kind = self._plane(c, j), c["table.address"][j], _TYPES[c["type"][j]]
         exp = self.memory("parameter")[at : at + EXP_BYTES].view("<i4").astype(np.int64)
         e = exp[q.max(1, keepdims=True) - q]
-        y = fixed.proportions(e, e.sum(1, keepdims=True), 8) + int(np.iinfo(kind).min)
-        self._write(c, j, y.reshape(-1, c["E"][j], c["F"][j]))
-        return 0
+        shape, saturated = (-1, c["E"][j], c["F"][j]), 0
+        y = fixed.proportions(e, e.sum(1, keepdims=True), 16 if c["scale"][j] else 8).reshape(shape)
+        if c["scale"][j]:
+            y, saturated = self._scale(c, j, y)
+        else:
+            y = y + int(np.iinfo(kind).min)
+        self._write(c, j, y)
+        return saturated
 
     def _normalize(self, c: Rows, j: int) -> int:
         q, k = self._plane(c, j), c["norm.root_shift"][j]
@@ -306,12 +312,14 @@ class Machine:
         if levels := c["scale.levels"][j]:
             t = np.ndarray((count, levels), "<i4", self.memory("parameter"), c["parameters"][j])
             return c["scale.zero"][j] + c["scale.step"][j] * _reached(v, t), 0
-        records = np.frombuffer(self.memory("parameter"), RECORD, count, c["parameters"][j])
-        bias, q, shift = (records[name].astype(np.int64)[:, None, None] for name in ("bias", "multiplier", "shift"))
-        # the adder in front of the multiplier is 32 bits wide
-        v = fixed.rescale(
-            (v + bias).astype(np.int32), q, np.minimum(shift, fixed.MAX_SHIFT), ROUNDINGS[c["scale.rounding"][j]]
-        )
+        kind, rounding = OFFSET_RECORD if c["scale.offset"][j] else RECORD, ROUNDINGS[c["scale.rounding"][j]]
+        records = np.frombuffer(self.memory("parameter"), kind, count, c["parameters"][j])
+        bias, q, last = (records[name].astype(np.int64)[:, None, None] for name in kind.names or ())
+        v = (v + bias).astype(np.int32)  # the adder in front of the multiplier is 32 bits wide
+        if c["scale.offset"][j]:
+            v = ROUNDERS[rounding](v.astype(np.int64) * q + last, c["scale.shift"][j])
+        else:
+            v = fixed.rescale(v, q, np.minimum(last, fixed.MAX_SHIFT), rounding)
         return _clip(v + c["scale.zero"][j], c["scale.low"][j], c["scale.high"][j], c["scale.zero"][j])
 
     def _second(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:

@@ -348,14 +348,17 @@ class _Selector(Emitter):
         if scale is None and levels is None:
             return {}, []
         records, summed = layer.buffer("parameter"), shape.kind != "none"
-        at = shape.record * (p.g * shape.M + p.z[0]) if summed and whole_records(records, shape) else 0
+        each = summed or (shape.records > 1 and layer.group.counts is None)
+        at = shape.record * (p.g * shape.M + p.z[0]) if each and whole_records(records, shape) else 0
         if levels is not None:
             state = {"levels": shape.levels, "zero": levels.first, "step": levels.step}
         else:
             assert scale is not None
             state = {"zero": scale.zero, "low": scale.low, "high": scale.high}
             state["rounding"] = isa.ROUNDINGS.index(scale.rounding)  # pyright: ignore[reportArgumentType]
-        self.set(isa.PPU_SCALE, Engine.PPU, per_channel=int(summed), **state)
+            if scale.offset is not None:
+                state |= {"offset": 1, "shift": int(scale.shift)}
+        self.set(isa.PPU_SCALE, Engine.PPU, per_channel=int(each), **state)
         address = self._address(records) + at + shape.record * zone.record
         return {"parameters": address, "scale": 1}, [self._chip(records)]
 
@@ -407,8 +410,13 @@ class _Selector(Emitter):
         self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1])
         fields = {"source": self._address(x), "destination": self._address(y), "channels": p.z[1], "rows": shape.H}
         constants = layer.buffer("exp" if shape.vector == "softmax" else "affine")
+        reads = (self._chip(x), self._chip(constants))
         if shape.vector == "softmax":
-            fields |= {"parameters": self._address(constants), "type": signed(layer.group.result)}
+            self.set(isa.PPU_TABLE, Engine.PPU, address=self._address(constants))
+            whole = Zone((0, shape.H), (0, shape.W), (0, 0, 0, 0), (0, 0), shape.H)
+            extra, more = self._scale(layer, p, whole)
+            fields |= {"type": signed(layer.group.result), **extra}
+            reads = (*reads, *more)
         else:
             zero, (low, high) = int(layer.group.result.zero), integer_range(layer.group.result.storage)
             self.set(isa.PPU_SCALE, Engine.PPU, zero=zero, low=low, high=high)
@@ -416,6 +424,5 @@ class _Selector(Emitter):
             state |= {"epsilon_high": vector.epsilon >> 24, "epsilon_low": vector.epsilon & 0xFFFFFF}
             address = self._address(constants)
             self.set(isa.PPU_NORM, Engine.PPU, address=address, per_element=int(shape.affine > 1), **state)
-        reads = (self._chip(x), self._chip(constants))
         instruction = isa.SOFTMAX if shape.vector == "softmax" else isa.NORMALIZE
         self.add(instruction, Engine.PPU, fields, reads, (self._chip(y),))

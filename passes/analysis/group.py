@@ -25,10 +25,10 @@ from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QNormalizeOp, QReduction, QS
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
-from dnnc.ir.dnn.rescale import ThresholdOp
-from dnnc.ir.fixed import AFFINE
+from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
+from dnnc.ir.fixed import AFFINE, OFFSET_RECORD, RECORD
 from dnnc.ir.packed import PackedType
-from dnnc.ir.types import I8, I32, QuantType, element_type, integer_range, shape_of, tensor_text, type_name
+from dnnc.ir.types import I8, I32, QuantType, bits, element_type, integer_range, shape_of, tensor_text, type_name
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.shapes import (
     MAX_EPSILON,
@@ -68,15 +68,44 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True)
-class Scale:
-    """clip(round((v + bias) * multiplier * 2**-shift) + zero, low, high), scalars or one value a channel."""
+class Offset:
+    """factor * (values of an argument - zero), one for all channels or one each."""
 
-    multiplier: Int
+    argument: int
+    zero: int = 0
+    factor: int = 1
+
+    def values(self, array: Callable[[int], Int]) -> Int:
+        """The numbers; `array` gives an argument's values."""
+        return self.factor * (array(self.argument).reshape(-1).astype(np.int64) - self.zero)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """clip(round((v + bias) * multiplier * 2**-shift) + zero, low, high), scalars or one value a channel.
+
+    With an offset it is clip(round(((v + bias) * multiplier + offset) * 2**-shift) + zero, low, high), one shift for all
+    channels; the multiplier may be an argument.
+    """
+
+    multiplier: Int | int
     shift: Int
     rounding: str
     zero: int
     low: int
     high: int
+    offset: Offset | None = None
+
+    def records(self, count: int, bias: Int | int, array: Callable[[int], Int]) -> Int:
+        """The constants of each channel, as bytes."""
+        found = np.zeros(count, OFFSET_RECORD if self.offset else RECORD)
+        factor = array(self.multiplier).reshape(-1) if isinstance(self.multiplier, int) else self.multiplier
+        found["bias"], found["multiplier"] = bias, factor
+        if self.offset is not None:
+            found["offset"] = self.offset.values(array)
+        else:
+            found["shift"] = self.shift
+        return found.view(np.uint8).reshape(-1, found.itemsize)
 
 
 @dataclass(frozen=True)
@@ -247,6 +276,7 @@ class _Unit:
         if _behind_views(result) is not self.value:
             raise Refusal("a result from before its last operation")
         constants = 0 if self.scale is None or self.layer.kind != "none" else np.size(self.scale.multiplier)
+        constants = max(constants, self.layer.constants)
         layer = replace(self.layer, table=bool(self.steps), constants=constants, wide=wide)
         if self.weights is not None:
             check_weights(body.args[self.weights])
@@ -267,6 +297,8 @@ def _contraction(unit: _Unit, op: ConvOp | MatmulOp) -> None:
 
 def _requantize(unit: _Unit, op: RequantizeOp) -> None:
     _quantized(op.results[0])
+    if op.x is unit.value and isinstance(op.x.owner, QSoftmaxOp) and bits(op.x.owner.target()) == 16:
+        return _scale(unit, op, op.multipliers(), op.rounding.data)
     if unit.stage >= Stage.SCALE:
         low, high = _span(_quantized(op.operands[0]))
         return _look_up(unit, op, op.evaluate(np.arange(low, high)))
@@ -277,6 +309,35 @@ def _requantize(unit: _Unit, op: RequantizeOp) -> None:
 def _scale(unit: _Unit, op: DnnOp, multipliers: tuple[Int, Int], rounding: str) -> None:
     to = _quantized(op.results[0])
     unit.scale = Scale(*multipliers, rounding, int(to.zero), *integer_range(to.storage))
+
+
+def _requant_shift(unit: _Unit, op: RequantShiftOp) -> None:
+    shape, to = op.shape(), _quantized(op.results[0])
+    axis = _axis(op, [shape_of(v.type) for v in (op.multiplier, op.offset)])
+    if unit.stage == Stage.SUMS and axis not in (None, channel_axis(op)):
+        raise Refusal(f"'{op.name}' of factors that vary, but not with the channels")
+    source = op.element()
+    assert isinstance(source, QuantType)
+    if unit.stage == Stage.SUMS and np.any(source.zero):
+        raise Refusal(f"'{op.name}' of sums with a zero point")
+    layer = unit.enter(
+        op, Stage.SCALE, lambda: flat(op, unit.name) if axis is None else channelwise(op, axis, unit.name)
+    )
+    layer = unit.layer = replace(layer, record=OFFSET_RECORD.itemsize)
+    if layer.kind == "none":
+        unit.layer = replace(layer, constants=1 if axis is None else shape[axis])
+    low, high = integer_range(to.storage)
+    offset, shift = Offset(_argument(op.offset)), np.array(op.shift.data)
+    unit.scale = Scale(_argument(op.multiplier), shift, op.rounding.data, int(to.zero), low, high, offset)
+
+
+def _axis(op: DnnOp, shapes: list[tuple[int, ...]]) -> int | None:
+    """The only dimension along which values that broadcast to an operand vary; None when they do not."""
+    rank = len(op.shape())
+    found = {rank - len(s) + i for s in shapes for i, n in enumerate(s) if n > 1}
+    if len(found) > 1:
+        raise Refusal(f"'{op.name}' of factors that vary along dimensions {sorted(found)}, not one")
+    return next(iter(found), None)
 
 
 def _bit_contraction(unit: _Unit, op: BitContraction) -> None:
@@ -306,7 +367,7 @@ def _threshold(unit: _Unit, op: ThresholdOp) -> None:
     unit.levels = Levels(_argument(op.thresholds), op.first.data, op.step.data)
 
 
-def channel_axis(op: ThresholdOp) -> int:
+def channel_axis(op: ThresholdOp | RequantShiftOp) -> int:
     """The dimension of the output channels of the convolution or matrix product before it."""
     return len(op.shape()) - 1 if isinstance(op.x.owner, MatmulOp | BitMatmulOp) else 1
 
@@ -351,9 +412,30 @@ def _clipped(stage: _Bounded, bounds: tuple[int, int]) -> _Bounded:
 
 def _sum(unit: _Unit, op: Sum) -> None:
     i = _chained(unit, op)
+    wide = [j for j in (0, 1) if bits(op.source(j)) == 16]
     ma, mb, shift = op.multipliers()
     both = (ma, mb) if i == 0 else (mb, ma)
+    if len(wide) == 1:
+        return _add_wide(unit, op, 1 - wide[0])
     _second(unit, op, i, "add", multipliers=both, shift=shift)
+
+
+def _add_wide(unit: _Unit, op: Sum, i: int) -> None:
+    """Constants of 16 bits beside operand i, one a channel: the offset of a scale."""
+    _quantized(op.operands[i])
+    b, to = op.source(1 - i), _quantized(op.results[0])
+    layer = unit.enter(op, Stage.SCALE, lambda: beside(op, i, unit.name), i)
+    each = layer.second != ""
+    if each and layer.second != "c" and layer.H * layer.W > 1:
+        raise Refusal(f"'{op.name}' of 16-bit values that differ along more than one dimension")
+    *both, shift = op.multipliers()
+    if abs(both[i]) >= 2**31:
+        raise Refusal(f"'{op.name}' with a multiplier of 2**31")
+    offset = Offset(_argument(_behind_views(op.operands[1 - i])), int(b.zero), both[1 - i])
+    unit.layer = replace(layer, second=None, record=OFFSET_RECORD.itemsize, constants=layer.M if each else 1)
+    low, high = integer_range(to.storage)
+    factor = np.array(both[i])
+    unit.scale = Scale(factor, np.array(shift), "q31_half_even", int(to.zero), low, high, offset)
 
 
 def _product(unit: _Unit, op: QMulOp) -> None:
@@ -453,6 +535,7 @@ FORMS: dict[type[DnnOp], Callable[[_Unit, Any], None]] = {
     BitContraction: _bit_contraction,
     PackOp: _pack,
     RequantizeOp: _requantize,
+    RequantShiftOp: _requant_shift,
     ThresholdOp: _threshold,
     TableOp: _table,
     Unary: _unary,

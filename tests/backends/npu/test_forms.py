@@ -36,16 +36,17 @@ from dnnc.ir.dnn.movement import (
 )
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
-from dnnc.ir.dnn.rescale import ThresholdOp
+from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import exp_table
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.sched import BufferOp
-from dnnc.ir.types import I32, I64, shape_of, tensor
+from dnnc.ir.types import I32, I64, QuantType, element_type, shape_of, tensor
 from dnnc.ir.weights import store_of
 from dnnc.passes.analysis.traffic import traffic
 
 TWO = Window.of((2, 2), (2, 2))
+I16 = element_type(np.int16)
 
 
 def residual(net, join=QAddOp, flip=False, **conv):
@@ -211,15 +212,55 @@ FORMS = {
     "thresholds for all channels": lambda n: thresholds(n((1, 4, 9, 8)), 20, shared=True).pool((2, 2), (2, 2)),
     "thresholds of a matrix product": lambda n: thresholds(n((7, 20)), 5, step=-3).fc(10),
     "thresholds of a depthwise convolution": lambda n: thresholds(n((1, 6, 9, 8)), 15, groups=6).conv(4, 3),
+    "softmax to another scale": lambda n: softmax(n((7, 40)), 1, 0.0045),
+    "softmax over planes to another scale": lambda n: softmax(n((2, 12, 5, 6)), 1, 0.003),
+    "softmax to another scale of unsigned": lambda n: softmax(n((3, 4, 9), storage=n.UI8), 2, 0.005),
+    "offsets of a convolution": lambda n: shifted(thresholds(n((2, 4, 9, 8)), 0), 1).apply(ReluOp),
+    "offsets of a convolution, by halves": lambda n: shifted(thresholds(n((1, 4, 9, 8)), 0), 1, rounding="half_away"),
+    "one offset of a convolution": lambda n: shifted(thresholds(n((1, 4, 9, 8)), 0), None).pool((2, 2), (2, 2)),
+    "offsets of a depthwise convolution": lambda n: shifted(thresholds(n((1, 6, 9, 8)), 0, groups=6), 1).conv(4, 3),
+    "offsets of two groups": lambda n: shifted(thresholds(n((1, 4, 9, 8)), 0, groups=2), 1).lookup(),
+    "offsets of a matrix product": lambda n: shifted(thresholds(n((7, 20)), 0), 1, rounding="q31_half_even"),
+    "offsets of channels": lambda n: shifted(n((2, 6, 9, 8)), 1, 2**30, 30),
+    "offsets of columns": lambda n: shifted(n((9, 6)), 1, 2**30, 30, "trunc").apply(ReluOp),
+    "one offset of bytes": lambda n: shifted(n((1, 6, 9, 8), storage=n.UI8), None, 2**30, 30),
+    "sum with 16 bits for each column": lambda n: beside_wide(n((7, 20)).fc(12), (12,)).apply(ReluOp).fc(5),
+    "sum with 16 bits for each channel": lambda n: beside_wide(n((2, 4, 9, 8)).conv(6, 3), (6, 1, 1)),
+    "difference from 16 bits": lambda n: beside_wide(n((1, 4, 9, 8)), (), QSubOp),
+    "16 bits less each channel": lambda n: beside_wide(n((2, 4, 9, 8), storage=n.UI8), (4, 1, 1), QSubOp, first=True),
     "unit length over channels": lambda n: normalize(n((2, 12, 5, 6)), (1,), offset=False, one=True),
 }
 
 
-def softmax(net, axis):
+def softmax(net, axis, scale=None):
+    """A softmax to its own scale, or by 16 bits to another one."""
     shape, element = shape_of(net.v.type), net.v.type.element_type
     table = exp_table(float(element.scale), shape[axis], 256).astype(np.int32)
     exp = net.const(table, tensor(I32, (256,)))
-    return net.apply(lambda v: QSoftmaxOp(v, exp, axis=axis, to=softmax_type(net.storage)))
+    to = softmax_type(net.storage if scale is None else I16)
+    net.apply(lambda v: QSoftmaxOp(v, exp, axis=axis, to=to))
+    if scale is None:
+        return net
+    requantized = QuantType.per_tensor(net.storage, scale, 20)
+    return net.apply(lambda v: RequantizeOp(v, to=requantized))
+
+
+def shifted(net, axis, largest=900, shift=20, rounding="half_up"):
+    """Values times a multiplier, with an offset, by a power of two: one of all, or one for each step of an axis."""
+    shape = shape_of(net.v.type)
+    each = (1,) if axis is None else (shape[axis], *(1,) * (len(shape) - axis - 1))
+    m = net.const(net.rng.integers(largest // 2, largest, each).astype(np.int32), tensor(I32, each))
+    far = 40 << shift
+    o = net.const(net.rng.integers(-far, far, each).astype(np.int64), tensor(I64, each))
+    to = QuantType.per_tensor(net.storage, 0.05, 3)
+    return net.apply(lambda v: RequantShiftOp(v, m, o, shift=shift, to=to, rounding=rounding))
+
+
+def beside_wide(net, shape, op=QAddOp, first=False):
+    """A sum or difference with a constant in int16."""
+    to, wide = net.quant(1.2), QuantType.per_tensor(I16, 2.0**-16, -9)
+    c = net.const(net.rng.integers(-(2**15), 2**15, shape).astype(np.int16), tensor(wide, shape))
+    return net.apply(lambda v: op(c, v, to=to) if first else op(v, c, to=to))
 
 
 def normalize(net, axes, offset=True, one=False, **options):

@@ -9,7 +9,8 @@ from dnnc.backends.npu.isa import BY_NAME
 from dnnc.backends.npu.iss import Simulator
 from dnnc.backends.npu.program import Program, Region
 from dnnc.ir import arch, fixed
-from dnnc.ir.fixed import RECORD, Rounding
+from dnnc.ir.dnn.rescale import ROUNDERS
+from dnnc.ir.fixed import OFFSET_RECORD, RECORD, Rounding
 
 LOW, HIGH = -128, 127
 CHANNELS = 64  # rows of sums in one instruction
@@ -29,13 +30,19 @@ WIDE = machine()
 
 def run(mode, acc, q, shift, zero, bias):
     """The bytes of one PPU instruction on rows of sums, one channel each."""
-    channels, columns = acc.shape
+    channels, _ = acc.shape
     records = np.zeros(channels, RECORD)
     records["bias"], records["multiplier"], records["shift"] = bias, q, shift
+    return scaled(acc, records, rounding=list(Rounding).index(mode), zero=zero)
+
+
+def scaled(acc, records, **state):
+    """The same with any records and state of the scale stage."""
+    channels, columns = acc.shape
     words = [
         encode(BY_NAME["set.source"], columns=columns, channel_pitch=columns, row_pitch=columns),
         encode(BY_NAME["set.destination"], channel_pitch=columns, row_pitch=columns),
-        encode(BY_NAME["set.scale"], rounding=list(Rounding).index(mode), per_channel=1, zero=zero, low=LOW, high=HIGH),
+        encode(BY_NAME["set.scale"], per_channel=1, low=LOW, high=HIGH, **state),
         encode(BY_NAME["ppu"], channels=channels, from_accumulator=1, scale=1),
         encode(BY_NAME["halt"]),
     ]
@@ -74,5 +81,24 @@ def test_the_bias_is_added_in_32_bits(vectors):
     got, done = run(Rounding.Q31_HALF_EVEN, v.acc, v.q, v.shift, v.zero, bias)
     sums = (v.acc + bias[:, None]).astype(np.int32)
     exact = fixed.requantize(sums, v.q[:, None], v.shift[:, None], v.zero, -(2**62), 2**62)
+    np.testing.assert_array_equal(got, np.clip(exact, LOW, HIGH))
+    assert done.total["saturated"] == np.count_nonzero((exact < LOW) | (exact > HIGH))
+
+
+@pytest.mark.parametrize("mode", ROUNDERS)
+@pytest.mark.parametrize("shift", [0, 1, 20, 41, 62])
+def test_offsets(vectors, mode, shift):
+    """Products of 62 bits, an offset of as many, and a shift that keeps about 8 of them or none."""
+    v, rng = vectors.random(12), np.random.default_rng(shift)
+    acc = (v.acc.astype(np.int64) >> max(0, 40 - shift)).astype(np.int32)[:CHANNELS]
+    records = np.zeros(len(acc), OFFSET_RECORD)
+    records["bias"] = rng.integers(-50, 50, len(acc))
+    records["multiplier"] = rng.integers(-(2**31), 2**31, len(acc)) >> max(0, 40 - shift)
+    records["offset"] = (
+        rng.integers(-100, 100, len(acc)) << shift if shift < 50 else rng.integers(-(2**61), 2**61, len(acc))
+    )
+    m, o = (records[name].astype(np.int64)[:, None] for name in ("multiplier", "offset"))
+    exact = ROUNDERS[mode]((acc + records["bias"][:, None]).astype(np.int64) * m + o, shift) + 5
+    got, done = scaled(acc, records, rounding=list(Rounding).index(Rounding(mode)), offset=1, shift=shift, zero=5)
     np.testing.assert_array_equal(got, np.clip(exact, LOW, HIGH))
     assert done.total["saturated"] == np.count_nonzero((exact < LOW) | (exact > HIGH))
