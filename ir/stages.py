@@ -23,6 +23,7 @@ from dnnc.ir.types import Quantized, is_float
 Rule = Callable[[Operation], str | None]  # what is wrong with an operation, or None
 
 BOUNDARY = (QuantizeOp, DequantizeOp, ThresholdOp)  # between real numbers and quantized ones
+CALIBRATED = "dnn.calibrated"  # of the module: the samples that set its ranges, and how
 ISLAND = "dnn.island"  # marks an operation that stays in floating point on the host
 
 

@@ -20,6 +20,7 @@ from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.stages import CALIBRATED
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.choices import choice_of
 from dnnc.passes.analysis.histogram import METHODS, Histogram
@@ -29,7 +30,6 @@ from dnnc.passes.analysis.sources import Samples, samples_of
 
 RANGE = "dnn.range"
 SAMPLES = "Give samples with --calibrate X.npz."  # what to do about missing ranges
-CALIBRATED = "dnn.calibrated"  # of the module: the samples that set its ranges, and how
 
 Method = Literal["min-max", "percentile", "mse", "entropy", "aciq"]
 

@@ -31,8 +31,9 @@ from dnnc.ir.dnn import DnnOp
 from dnnc.ir.dnn.attributes import Int, Ints, Key, Real, Reals, Window, WindowAttr, Word
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
+from dnnc.ir.stages import CALIBRATED
 from dnnc.ir.text import weight_keys, weights_path
-from dnnc.ir.types import QuantType, dtype, element_names, is_float, shape_of, type_name
+from dnnc.ir.types import Quantized, QuantType, dtype, element_names, is_float, shape_of, type_name
 from dnnc.ir.weights import atomic_file, store_of
 
 _WIDTH = 120
@@ -60,6 +61,8 @@ class _Writer:
     def __init__(self, module: ModuleOp):
         self.refused = Collector()
         self.function = _only_function(module, self.refused)
+        told = module.attributes.get(CALIBRATED)
+        self.calibrated = told if isinstance(told, StringAttr) else None
         self.block = self.function.body.block
         self.names = _value_names([*self.block.args, *(r for op in self.block.ops for r in op.results)])
         self.aliases: dict[Attribute, str] = {}
@@ -79,7 +82,8 @@ class _Writer:
                 message = f"expected {what}. Write the program before this pass, or as .mlir."
                 self.refused.refuse(where(op.location, op.name), message, "E0331")
         self.refused.raise_if_any()
-        head = [f"weights {_quoted(weights)}"] if weights else []
+        head = [f"# calibrated: {self.calibrated.data}"] if self.calibrated else []
+        head += [f"weights {_quoted(weights)}"] if weights else []
         types = [_wrapped(f"type {name} = {_element(t)}") for t, name in self.aliases.items()]
         parts = [part for part in (head, types, inputs, lines, [outputs]) if part]
         return "\n\n".join("\n".join(part) for part in parts) + "\n"
@@ -185,6 +189,10 @@ class _Writer:
 
     def element(self, element: Attribute) -> str:
         """An element type; one with a scale for each channel is long and gets an alias."""
+        if isinstance(element, Quantized) and not isinstance(element, QuantType):
+            message = f"expected an element type .dnn has words for, not {element}. Write the program as .mlir."
+            self.refused.refuse("module", message, "E0331")
+            return ""
         if not isinstance(element, QuantType) or element.axis is None:
             return _element(element)
         if element not in self.aliases:
@@ -205,8 +213,7 @@ def _only_function(module: ModuleOp, refused: Collector) -> FuncOp:
                 f"expected @main alone, not '{op.name}' beside it. Write the program as .mlir.",
                 "E0331",
             )
-    if module.attributes:
-        names = ", ".join(module.attributes)
+    if names := ", ".join(name for name in module.attributes if name != CALIBRATED):
         refused.refuse(
             "module",
             f"expected no attributes, not {names}. Write the program as .dnn before they are set, or as .mlir.",

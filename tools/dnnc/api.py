@@ -21,6 +21,7 @@ from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, nearest, where
 from dnnc.ir.interpret import evaluate, input_names, main_function, output_names
 from dnnc.ir.sched import BufferOp
+from dnnc.ir.stages import CALIBRATED
 from dnnc.ir.types import tensor_text
 from dnnc.ir.weights import store_of
 from dnnc.passes import PIPELINES
@@ -32,7 +33,7 @@ from dnnc.passes.analysis.sources import Samples as SampleSet
 from dnnc.passes.analysis.sources import cut_samples, of_rows, samples_of
 from dnnc.passes.analysis.staircases import arrives_quantized
 from dnnc.passes.analysis.synthetic import WORD, is_data_free
-from dnnc.passes.calibrate import CALIBRATED, RANGE, CalibratePass, Method, range_of
+from dnnc.passes.calibrate import RANGE, CalibratePass, Method, range_of
 from dnnc.passes.order import movable, program
 from dnnc.passes.pack_bits import PackBitsPass
 from dnnc.passes.pipeline import Hook, Pipeline, parse
@@ -227,15 +228,13 @@ class Program:
         return self.network.run(*inputs)
 
     def _simulated(self, inputs: Sequence[np.ndarray], check: bool, seed: int | None) -> list[np.ndarray]:
-        file = self.executable()
-        if not check:
-            outputs, run = file.run(inputs, seed)
-        else:
-            from dnnc.checked import agreement
+        if check:
+            from dnnc.checked import Comparison
 
-            watch = agreement(self, inputs)
-            outputs, run = file.run(inputs, seed, watch=watch)
-            watch.host(file.outputs(), outputs)
+            found = Comparison(self).run(inputs, seed)
+            outputs, run = found.outputs, found.run
+        else:
+            outputs, run = self.executable().run(inputs, seed)
         self._trace = run.trace
         return outputs
 
