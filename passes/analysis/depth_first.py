@@ -177,7 +177,7 @@ def _bound(
     if rolls:
         return moved + weights, np.add.reduce(np.array(held)) + weights
     live = [[h for h, (a, b) in zip(held, stack.alive) if a <= i <= b] for i in range(len(stack.members))]
-    peak = np.maximum.reduce([sum(part) for part in live])
+    peak = np.maximum.reduce([np.sum(part, axis=0) for part in live])
     again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - (room - peak))
     return moved + weights + again, peak
 
