@@ -43,6 +43,7 @@ from dnnc.passes.schedule.host import Parts, source_name, split
 from dnnc.passes.schedule.moves import Mover, composed, fill_tile
 from dnnc.passes.schedule.nest import Nest
 from dnnc.passes.schedule.stripes import Stored, Stripes
+from dnnc.passes.schedule.transposed import split_transposed
 from dnnc.passes.schedule.units import cut, inlined, is_stack
 
 
@@ -68,7 +69,9 @@ class TilePass(ModulePass):
         stacks = [(inlined(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
         for group in groups:
             if group.parent is not None:
-                cut(group)
+                split_transposed(group, store)
+        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
+            cut(group)
         parts = split(op)
         block = Block()
         builder = _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block, stacks)

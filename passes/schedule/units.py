@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xdsl.ir import SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -37,12 +39,23 @@ def _first_unit(chain: list[DnnOp]) -> int:
         if n < len(chain) and not _runs(group):
             Rewriter.erase_op(group)
             continue
-        for old, new in zip(replaced, group.results):
-            old.replace_all_uses_with(new)
-        for op in reversed(chain[:n]):
-            Rewriter.erase_op(op)
+        _take_over(group, replaced, chain[:n])
         return n
     raise AssertionError("a chain has a first operation")
+
+
+def into_group(chain: Sequence[DnnOp]) -> None:
+    """Put consecutive operations into a group."""
+    group, replaced = GroupOp.of(chain, chain[-1].location)
+    Rewriter.insert_op(group, InsertPoint.before(chain[-1]))
+    _take_over(group, replaced, chain)
+
+
+def _take_over(group: GroupOp, replaced: Sequence[SSAValue], chain: Sequence[DnnOp]) -> None:
+    for old, new in zip(replaced, group.results):
+        old.replace_all_uses_with(new)
+    for op in reversed(chain):
+        Rewriter.erase_op(op)
 
 
 def _runs(group: GroupOp) -> bool:

@@ -9,7 +9,7 @@ from dnnc.backends.npu.target import Executable, assemble
 from dnnc.ir import text
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
 from dnnc.ir.dnn.attributes import Window
-from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
+from dnnc.ir.dnn.contraction import ConvOp, ConvTransposeOp, MatmulOp
 from dnnc.ir.dnn.elementwise import MaxOp, MinOp
 from dnnc.ir.dnn.function import AbsOp
 from dnnc.ir.dnn.integer import (
@@ -41,7 +41,7 @@ from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import exp_table
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.sched import BufferOp
-from dnnc.ir.types import I32, I64, QuantType, element_type, shape_of, tensor
+from dnnc.ir.types import I8, I32, I64, QuantType, element_type, shape_of, tensor
 from dnnc.ir.weights import store_of
 from dnnc.passes.analysis.traffic import traffic
 
@@ -228,8 +228,43 @@ FORMS = {
     "sum with 16 bits for each channel": lambda n: beside_wide(n((2, 4, 9, 8)).conv(6, 3), (6, 1, 1)),
     "difference from 16 bits": lambda n: beside_wide(n((1, 4, 9, 8)), (), QSubOp),
     "16 bits less each channel": lambda n: beside_wide(n((2, 4, 9, 8), storage=n.UI8), (4, 1, 1), QSubOp, first=True),
+    "transposed convolution": lambda n: transposed(n((2, 4, 5, 6)), 6, (4, 4), (2, 2), (1, 1, 1, 1)),
+    "transposed, then a table, a relu, a pool": lambda n: transposed(
+        n((1, 4, 5, 6)), 6, (3, 3), (2, 2), (1, 1, 1, 1), extra=(1, 1), rest=(AbsOp, ReluOp)
+    ).pool((2, 2), (2, 2)),
+    "transposed of odd sizes": lambda n: transposed(n((1, 4, 5, 6)), 3, (5, 2), (3, 2), (1, 0, 2, 1)),
+    "transposed, kernel below stride": lambda n: transposed(n((1, 4, 5, 6)), 3, (2, 1), (3, 2), extra=(2, 1)),
+    "transposed, dilated": lambda n: transposed(n((1, 4, 7, 6)), 3, (3, 3), (2, 2), (2, 0, 1, 1), dilation=(3, 2)),
+    "transposed, stride 1": lambda n: transposed(n((1, 4, 5, 6)), 3, (3, 3), (1, 1), (1, 2, 1, 2)),
+    "transposed, cropped": lambda n: transposed(n((1, 4, 7, 6)), 3, (3, 3), (2, 2), (4, 3, 5, 2)),
+    "transposed, one dimension": lambda n: transposed(n((1, 4, 15)), 6, (8,), (4,), (2, 2)).conv(3, 3),
+    "transposed in groups": lambda n: transposed(n((1, 4, 5, 6)), 3, (4, 4), (2, 2), (1, 1, 1, 1), groups=2),
+    "transposed depthwise": lambda n: transposed(n((1, 4, 5, 6)), 1, (4, 4), (2, 2), (1, 1, 1, 1), groups=4),
+    "transposed of unsigned, then a sum": lambda n: (
+        m := transposed(n((1, 4, 5, 6), storage=n.UI8), 6, (2, 2), (2, 2))
+    ).apply(lambda v: QAddOp(v, v, to=m.quant(2))),
     "unit length over channels": lambda n: normalize(n((2, 12, 5, 6)), (1,), offset=False, one=True),
 }
+
+
+def transposed(net, m, kernel, stride, pad=(), dilation=(), groups=1, extra=None, rest=()):
+    """A transposed convolution with a scale for each channel where it has one group, and a bias."""
+    c = shape_of(net.v.type)[1]
+    w = net.rng.integers(-127, 128, (c, m, *kernel)).astype(np.int8)
+    scales = net.scale_like(m * groups, w[:, 0].size)
+    element = QuantType.per_channel(I8, scales, 1) if groups == 1 else QuantType.per_tensor(I8, scales[0])
+    b = net.const(net.rng.integers(-3000, 3000, m * groups).astype(np.int32), tensor(I32, (m * groups,)))
+    window = Window.of(kernel, stride, pad, dilation)
+    weights = net.const(w, tensor(element, w.shape))
+    net.finish(
+        net.add(ConvTransposeOp(net.v, weights, b, window=window, groups=groups, output_pad=extra)),
+        None,
+        None,
+        "half_up",
+    )
+    for op in rest:
+        net.unary(op)
+    return net
 
 
 def softmax(net, axis, scale=None):
@@ -452,3 +487,12 @@ def test_parts_of_a_concatenation_are_written_in_place(nets, built):
     assert not any(isinstance(op, BufferOp) and op.label.data.endswith(".move") for op in scheduled.walk())
     moved = sum(int(np.prod(shape_of(r.type))) for op in module.walk() if isinstance(op, GroupOp) for r in op.results)
     assert traffic(scheduled).write == moved - 3 * 6 * 9 * 8
+
+
+def test_a_transposed_convolution_takes_no_more_products(nets, built):
+    """Each input times each weight once, where the pads crop what one phase makes."""
+    module, ctx, x, _ = built("transposed convolution")
+    (op,) = (o for o in module.walk() if isinstance(o, ConvTransposeOp))
+    edge = load_target("edge")
+    _, run = Executable(assemble(nets.schedule(module, ctx, edge), ctx), edge).run([x])
+    assert run.total["macs"] == op.work().macs
