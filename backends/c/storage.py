@@ -121,11 +121,11 @@ class Memory:
 
 def assign(graph: Graph, sharing: Sharing, kernels: dict[int, Kernel], align: int) -> Memory:
     """Outputs are written in the caller's buffers where possible; everything else is placed in the arena."""
-    outputs = _output_roots(graph, sharing)
-    fixed = {*graph.inputs, *graph.constants, *outputs}
+    outputs = output_roots(graph, sharing)
+    fixed = outside(graph, outputs)
     uses = _Uses(graph, sharing, kernels)
     for number, unit in enumerate(graph.units):
-        if number in kernels and unit.elementwise:
+        if number in kernels:
             _reuse_operand(sharing, uses, unit, number, fixed)
     buffers = [
         Buffer(root, bytes_of(root), start, end + 1, align)
@@ -137,7 +137,12 @@ def assign(graph: Graph, sharing: Sharing, kernels: dict[int, Kernel], align: in
     return Memory(sharing, outputs, plan(buffers), tuple(buffers))
 
 
-def _output_roots(graph: Graph, sharing: Sharing) -> dict[SSAValue, int]:
+def outside(graph: Graph, outputs: Iterable[SSAValue]) -> set[SSAValue]:
+    """The roots that do not lie in the arena, given those of outputs."""
+    return {*graph.inputs, *graph.constants, *outputs}
+
+
+def output_roots(graph: Graph, sharing: Sharing) -> dict[SSAValue, int]:
     """Roots that are a caller's output buffer: made by a unit and returned whole. Other outputs are copied at the end."""
     made = {v for u in graph.units for v in u.outputs}
     out: dict[SSAValue, int] = {}
@@ -178,20 +183,28 @@ class _Uses:
 
 
 def _reuse_operand(sharing: Sharing, uses: _Uses, unit: Unit, number: int, fixed: set[SSAValue]) -> None:
-    """Let an elementwise unit write over an operand that nobody needs afterwards and that it reads at the same place."""
-    result = unit.outputs[0]
-    if result in sharing.inside or result in fixed:
-        return
-    for value in unit.inputs:
-        place = sharing.place(value)
-        root = place.root
-        dies = root not in fixed and uses.last[root] == number
-        whole = place.offset == 0 and bytes_of(root) == bytes_of(result)
-        alone = all(_same_walk(v, result) for v in unit.inputs if sharing.place(v).root is root)
-        if dies and whole and alone and bytes_of(result):
+    """Let an elementwise unit write over an operand that nobody needs afterwards."""
+    for root in overwritable(sharing, unit, fixed):
+        if uses.last[root] == number:
+            result = unit.outputs[0]
             sharing.inside[result] = (root, 0)
             uses.merge(result, root)
             return
+
+
+def overwritable(sharing: Sharing, unit: Unit, fixed: set[SSAValue]) -> list[SSAValue]:
+    """The roots of the arena an elementwise unit may write its result over once nobody needs them: read at the same place."""
+    result = unit.outputs[0]
+    if not unit.elementwise or result in sharing.inside or result in fixed or not bytes_of(result):
+        return []
+    found = []
+    for value in unit.inputs:
+        place = sharing.place(value)
+        whole = place.offset == 0 and bytes_of(place.root) == bytes_of(result)
+        alone = all(_same_walk(v, result) for v in unit.inputs if sharing.place(v).root is place.root)
+        if place.root not in fixed and whole and alone:
+            found.append(place.root)
+    return found
 
 
 def _same_walk(value: SSAValue, result: SSAValue) -> bool:

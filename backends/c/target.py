@@ -17,10 +17,11 @@ from dnnc.backends.c.arena import arena_of
 from dnnc.backends.c.data import Blob, weights_source
 from dnnc.backends.c.kernel import Kernel, Scratch
 from dnnc.backends.c.load import Compiled, compile_and_load
+from dnnc.backends.c.order import reordered
 from dnnc.backends.c.program import CProgram, write
 from dnnc.backends.c.runtime import runtime_for
 from dnnc.backends.c.select import check_supported, kernels_of
-from dnnc.backends.c.storage import Memory, Place, assign, share, variable
+from dnnc.backends.c.storage import Memory, Place, Sharing, assign, share, variable
 from dnnc.backends.c.text import bytes_of, c_type, identifier, size_of
 from dnnc.backends.c.units import Enter, Graph, Leave, Unit, graph_of
 from dnnc.ir.diagnostics import where
@@ -68,9 +69,18 @@ class _Writer:
         self.graph, self.store, self.name, self.options = graph, store, name, options
         self.blob = Blob()
         self.stored: dict[SSAValue, int] = {}
-        self.sharing = share(graph)
-        self.kernels = kernels_of(graph, self.sharing.views, self.sharing.slabs, self.array)
-        self.memory: Memory = assign(graph, self.sharing, self.kernels, options.align)
+        self.sharing, self.kernels, self.memory = self._laid_out(graph)
+        other = reordered(graph, self.kernels)
+        found = self._laid_out(other) if other else None
+        if other and found and found[2].plan.peak < self.memory.plan.peak:
+            self.graph = other
+            self.sharing, self.kernels, self.memory = found
+
+    def _laid_out(self, graph: Graph) -> tuple[Sharing, dict[int, Kernel], Memory]:
+        """What lies in what, the functions, and the arena."""
+        sharing = share(graph)
+        kernels = kernels_of(graph, sharing.views, sharing.slabs, self.array)
+        return sharing, kernels, assign(graph, sharing, kernels, self.options.align)
 
     def array(self, value: SSAValue) -> np.ndarray | None:
         """The elements of a constant."""

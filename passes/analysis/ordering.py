@@ -1,15 +1,16 @@
 """Execution orders of least peak memory: minimax best-first search over sets of executed tasks.
 
 While a task runs, what it reads and what it makes are alive together; a value that several tasks make, part by part, is
-alive from the first of them on. The program is split where one value is alone
-alive; each part is searched on its own. A ready task that frees at least what it adds, without a new peak, runs at
-once: run earlier it raises no later state, because its gain only grows as other readers of its operands finish.
+alive from the first of them on, and one written over a value that dies there takes no bytes of its own. The program is
+split where one value is alone alive; each part is searched on its own. A ready task that frees at least what it adds,
+without a new peak, runs at once: run earlier it raises no later state, because its gain only grows as other readers of
+its operands finish.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from heapq import heappop, heappush
 from operator import or_
@@ -22,7 +23,8 @@ Task = tuple[frozenset[int], tuple[int, ...]]
 class Program:
     """Tasks in a valid order over values of `sizes` bytes; `given` live from the start, `kept` to the end.
 
-    `waits` says for each task which others it needs; without it, all that make what it reads.
+    `waits` says for each task which others it needs; without it, all that make what it reads. `over` says over which
+    values of the same size a task writes the first that it makes, if one of them dies there.
     """
 
     tasks: Sequence[Task]
@@ -30,6 +32,7 @@ class Program:
     given: frozenset[int] = frozenset()
     kept: frozenset[int] = frozenset()
     waits: Sequence[frozenset[int]] | None = None
+    over: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     @cached_property
     def makers(self) -> list[int]:
@@ -65,7 +68,10 @@ class Program:
         reads, makes = self.tasks[number]
         during = live + sum(self.sizes[v] for v in makes if not self.makers[v] & done)
         after = done | 1 << number
-        return during, during - sum(self.sizes[v] for v in {*reads, *makes} if self.dead(v, after))
+        left = during - sum(self.sizes[v] for v in {*reads, *makes} if self.dead(v, after))
+        if any(self.dead(v, after) for v in self.over.get(number, ())):
+            during -= self.sizes[makes[0]]
+        return during, left
 
 
 @dataclass(frozen=True)
@@ -127,14 +133,20 @@ def _with_readers(program: Program, late: dict[int, list[int]]) -> tuple[Program
     for n in numbers:
         reads, makes = program.tasks[n]
         made = tuple(v for m in late.get(n, ()) for v in program.tasks[m][1])
-        tasks.append((reads - set(made), (*made, *makes)))
+        tasks.append((reads - set(made), (*makes, *made)))
     place = {n: i for i, n in enumerate(numbers)}
     waits = [frozenset(place[m] for m in _bits(program.needs[n]) if m in place) for n in numbers]
-    return Program(tasks, program.sizes, program.given, program.kept, waits), numbers
+    over = {place[n]: values for n, values in program.over.items() if n in place and n not in late}
+    return Program(tasks, program.sizes, program.given, program.kept, waits, over), numbers
 
 
 def _bits(numbers: int) -> list[int]:
-    return [i for i in range(numbers.bit_length()) if numbers >> i & 1]
+    found = []
+    while numbers:
+        low = numbers & -numbers
+        found.append(low.bit_length() - 1)
+        numbers ^= low
+    return found
 
 
 def _least_peak(program: Program, states: int) -> Ordering:
@@ -176,53 +188,71 @@ class _Part:
         """Smallest peak first; the first complete state taken is optimal."""
         goal = self.done | sum(1 << n for n in self.tasks)
         floor = max(self._beside(n) for n in self.tasks)
-        heap: list[tuple[int, int, int, int, object]] = [(max(self.live, floor), 0, self.done, self.live, None)]
+        ready = sum(1 << n for n in self.tasks if not self.program.needs[n] & ~self.done)
+        heap: list[tuple[int, int, int, int, int, object]] = []
+        heappush(heap, (max(self.live, floor), 0, self.done, self.live, ready, None))
         best = {self.done: heap[0][0]}
         bound = heap[0][0]
         while heap and len(best) <= states:
-            bound, left, done, live, path = heappop(heap)
+            bound, left, done, live, ready, path = heappop(heap)
             if best[done] < bound:
                 continue
-            done, live, path = self._free(done, live, path, bound)
+            done, live, ready, path = self._free(done, live, ready, path, bound)
             if done == goal:
                 return Ordering(_unwound(path), bound, bound)
-            for number in self._ready(done):
+            for number in _bits(ready):
                 after = done | 1 << number
                 during, rest = self.program.run(number, done, live)
                 most = max(bound, during)
                 if most < best.get(after, most + 1):
                     best[after] = most
-                    heappush(heap, (most, left - 1, after, rest, (number, path)))
+                    heappush(heap, (most, left - 1, after, rest, self._then(ready, number, after), (number, path)))
         order = self._greedy()
         return Ordering(order, bound, bound)
 
     def _beside(self, number: int) -> int:
         """Bytes of what a task reads and makes, alive while it runs in every order."""
         reads, makes = self.program.tasks[number]
-        return sum(self.program.sizes[v] for v in {*reads, *makes})
+        over = self.program.sizes[makes[0]] if self.program.over.get(number) else 0
+        return sum(self.program.sizes[v] for v in {*reads, *makes}) - over
 
-    def _ready(self, done: int) -> list[int]:
-        needs = self.program.needs
-        return [n for n in self.tasks if not done >> n & 1 and not needs[n] & ~done]
+    @cached_property
+    def _next(self) -> dict[int, list[tuple[int, int]]]:
+        """For each task those of the part that need it, with all that they need."""
+        found: dict[int, list[tuple[int, int]]] = {n: [] for n in self.tasks}
+        for number in self.tasks:
+            for before in _bits(self.program.needs[number] & ~self.done):
+                found[before].append((1 << number, self.program.needs[number]))
+        return found
 
-    def _free(self, done: int, live: int, path: object, bound: int) -> tuple[int, int, object]:
+    def _then(self, ready: int, number: int, after: int) -> int:
+        """The tasks ready once one of those ready has run, as bits."""
+        for bit, needs in self._next[number]:
+            if not needs & ~after:
+                ready |= bit
+        return ready & ~(1 << number)
+
+    def _free(self, done: int, live: int, ready: int, path: object, bound: int) -> tuple[int, int, int, object]:
         """Run what frees memory without a new peak until nothing does."""
         moved = True
         while moved:
             moved = False
-            for number in self._ready(done):
+            for number in _bits(ready):
                 during, rest = self.program.run(number, done, live)
                 if rest <= live and during <= bound:
                     done, live, path, moved = done | 1 << number, rest, (number, path), True
-        return done, live, path
+                    ready = self._then(ready, number, done)
+        return done, live, ready, path
 
     def _greedy(self) -> tuple[int, ...]:
         """Always the ready task that leaves the fewest bytes alive, then the one with the smaller transient."""
         done, live, order = self.done, self.live, []
-        while ready := self._ready(done):
-            outcomes = {n: self.program.run(n, done, live) for n in ready}
-            number = min(ready, key=lambda n: (outcomes[n][1], outcomes[n][0], n))
+        ready = sum(1 << n for n in self.tasks if not self.program.needs[n] & ~done)
+        while ready:
+            outcomes = {n: self.program.run(n, done, live) for n in _bits(ready)}
+            number = min(outcomes, key=lambda n: (outcomes[n][1], outcomes[n][0], n))
             done, live = done | 1 << number, outcomes[number][1]
+            ready = self._then(ready, number, done)
             order.append(number)
         return tuple(order)
 
