@@ -211,8 +211,8 @@ def group_of(body: Block, name: str, location: LocationAttr) -> Group:
     try:
         return _read(operations(body), body, name)
     except Refusal as refusal:
-        text = f"operations that the accelerator runs were expected, not {refusal}"
-        todo = "Mark it as a float island or choose the c target."
+        text = f"expected operations that the accelerator runs, not {refusal}"
+        todo = "Compile to C with --emit c, or see `dnnc explain E0803`."
         raise UnsupportedError(Finding(where(location, name), f"{text}. {todo}", "E0803")) from None
 
 
@@ -362,7 +362,7 @@ def _threshold(unit: _Unit, op: ThresholdOp) -> None:
     layer = unit.enter(op, Stage.SCALE, lambda: flat(op, unit.name))
     levels = op.shape(1)[1]
     if not 0 < levels <= MAX_LEVELS:
-        raise Refusal(f"'{op.name}' of {levels} levels, not of 1 to {MAX_LEVELS}")
+        raise Refusal(f"'{op.name}' of {levels} levels in place of 1 to {MAX_LEVELS}")
     unit.layer = replace(layer, levels=levels, record=4 * levels)
     unit.levels = Levels(_argument(op.thresholds), op.first.data, op.step.data)
 
@@ -571,7 +571,7 @@ def check_weights(value: SSAValue) -> QuantType:
     if isinstance(element, PackedType):
         return element.uniform(UI8)
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or np.unique(element.zero).size != 1:
-        raise Refusal(f"weights of {tensor_text(value.type)}, not of bytes with one zero point")
+        raise Refusal(f"weights of {tensor_text(value.type)} in place of bytes with one zero point")
     return element
 
 
@@ -582,7 +582,9 @@ def _quantized(value: SSAValue, wide: bool = False) -> QuantType:
     if wide and isinstance(element, QuantType) and element.storage == I32:
         return element
     if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:
-        raise Refusal(f"a value of type {type_name(element) if element else value.type}, not an 8-bit quantized one")
+        raise Refusal(
+            f"a value of type {type_name(element) if element else value.type} in place of an 8-bit quantized one"
+        )
     return element
 
 

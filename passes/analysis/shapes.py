@@ -128,7 +128,7 @@ def planes(head: DnnOp, name: str) -> Layer:
 def two_sizes(values: tuple[int, ...] | list[int]) -> tuple[int, int]:
     """Rows and columns of one or two spatial dimensions."""
     if len(values) not in (1, 2):
-        raise Refusal(f"{len(values)} spatial dimensions, not 1 or 2")
+        raise Refusal(f"{len(values)} spatial dimensions in place of 1 or 2")
     h, w = (1, *values) if len(values) == 1 else values
     return h, w
 
@@ -138,7 +138,7 @@ def planar(window: Window) -> Window:
     if window.rank == 2:
         return window
     if window.rank != 1:
-        raise Refusal(f"{window.rank} spatial dimensions, not 1 or 2")
+        raise Refusal(f"{window.rank} spatial dimensions in place of 1 or 2")
     (a, b) = window.pad
     return Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, a, 0, b), window.ceil)
 

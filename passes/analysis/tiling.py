@@ -433,8 +433,8 @@ def _too_small(model: Model) -> UnsupportedError:
         if least > memory.bytes or (enough is not None and enough > memory.bytes):
             size = f"{enough if enough is not None else least} bytes"
             lines.append(
-                f"a {memory.name} of at least {size} was expected for its smallest tile, not {memory.bytes}. Choose a "
-                f"target with {memory.name} of {size} or more."
+                f"expected a memory '{memory.name}' of at least {size} for its smallest tile, not {memory.bytes}. Choose a "
+                f"target whose {memory.name} has {size} or more."
             )
     return UnsupportedError([Finding(layer.name, line, "E0804") for line in lines])
 

@@ -115,7 +115,7 @@ def test_thresholds_are_the_records_of_sums():
 
 @pytest.mark.parametrize(
     ("levels", "axis", "reason"),
-    [(5, 2, "not the sums of its channels"), (256, 1, "of 256 levels, not of 1 to 255"), (0, 1, "of 0 levels")],
+    [(5, 2, "not the sums of its channels"), (256, 1, "of 256 levels in place of 1 to 255"), (0, 1, "of 0 levels")],
 )
 def test_thresholds_that_no_record_holds_are_refused(levels, axis, reason):
     body = Body(tensor(Q, (1, 4, 9, 9)), tensor(W, (2, 4, 3, 3)), tensor(I32, (2,)), tensor(I32, (1, levels)))
@@ -138,8 +138,8 @@ def test_movement_is_refused_with_its_name():
     body = Body(tensor(Q, (1, 2, 8, 8)))
     message = refusal(body.add(TransposeOp(body.v, perm=(0, 2, 1, 3))))
     assert message == (
-        "layer: operations that the accelerator runs were expected, not 'dnn.transpose'. "
-        "Mark it as a float island or choose the c target. [E0803]"
+        "layer: expected operations that the accelerator runs, not 'dnn.transpose'. "
+        "Compile to C with --emit c, or see `dnnc explain E0803`. [E0803]"
     )
 
 

@@ -72,7 +72,7 @@ def test_the_best_tile_fits_and_nothing_that_fits_moves_less(layer, size):
     model = Model(layer, arch)
     traffic = sum(b for b, _ in model.copies().values())
     if not model.fits().any():
-        with pytest.raises(UnsupportedError, match="was expected for its smallest tile"):
+        with pytest.raises(UnsupportedError, match="expected a memory '.*' of at least .* for its smallest tile"):
             search(layer, arch)
         return
     least = int(traffic[model.fits()].min())
@@ -142,7 +142,7 @@ def test_a_layer_that_does_not_fit_names_the_memory_that_would_do():
     with pytest.raises(UnsupportedError) as caught:
         search(layer, target(100, 1 << 14))
     message = str(caught.value)
-    assert message.startswith("conv9: a scratchpad of at least ")
+    assert message.startswith("conv9: expected a memory 'scratchpad' of at least ")
     enough = int(message.split("at least ")[1].split()[0])
     search(layer, target(enough, 1 << 14))
     with pytest.raises(UnsupportedError):
@@ -154,8 +154,8 @@ def test_both_memories_too_small_are_both_named():
     with pytest.raises(UnsupportedError) as caught:
         search(layer, target(100, 100))
     assert {str(f).split("at least")[0] for f in caught.value.findings} == {
-        "conv9: a scratchpad of ",
-        "conv9: a accumulator of ",
+        "conv9: expected a memory 'scratchpad' of ",
+        "conv9: expected a memory 'accumulator' of ",
     }
 
 
