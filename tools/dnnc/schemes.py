@@ -51,7 +51,7 @@ class Asked:
     def passes(self, passes: Pipeline) -> Pipeline:
         """Passes of which those up to integers are the scheme's; with a budget, widths are found before any is needed."""
         if self.scheme is not None and self.scheme.passes and quantizes(passes):
-            passes = Pipeline([pipeline_of(self.scheme), passes[integers(passes) :]])
+            passes = Pipeline([_up_to_integers(self.scheme, passes), passes[integers(passes) :]])
         if self.budget is None or not quantizes(passes):
             return passes
         at = front(passes)
@@ -86,6 +86,16 @@ def pipeline_of(scheme: Scheme) -> Pipeline:
                 problems.error(place, f"{f.where}: {f.message}" if f.where else f.message, f.code)
     problems.raise_if_any()
     return Pipeline(found)
+
+
+def _up_to_integers(scheme: Scheme, passes: Pipeline) -> Pipeline:
+    """The passes of a scheme, in place of those that run up to integers; DnncError when theirs is another end."""
+    stated, lower = list(pipeline_of(scheme)), QuantizeLowerPass
+    if any(isinstance(p, lower) for p in passes) and not isinstance(stated[-1], lower):
+        place = scheme.places[-1] if scheme.places else scheme.source
+        message = f"expected passes up to integers, the last of them {lower.name}, not {scheme.passes[-1]}."
+        raise DnncError(Finding(f"{place}: passes", f"{message} Those behind it are the command's own.", "E0706"))
+    return Pipeline(stated)
 
 
 def rounding(budget: MixedPrecisionPass, passes: Pipeline) -> list[str]:

@@ -215,6 +215,12 @@ def test_passes_that_are_none_are_told_with_their_line():
     assert [f.where for f in e.value.findings] == ["s.toml:3", "s.toml:4"]
 
 
+@pytest.mark.parametrize("last", ["simplify", "npu"])
+def test_the_passes_of_a_scheme_end_with_integers(network, last):
+    message = refused(network, f'passes = ["quantize", "{last}"]\n')
+    assert f"expected passes up to integers, the last of them quantize-lower, not {last}." in message
+
+
 def test_patterns_and_keys_that_fit_nothing_are_told_together(network, golden):
     text = '[layers]\n"a.con" = { weights = "int4" }\n"x" = { weights = "int4" }\n"c" = { activations = "int8" }\n'
     golden.check("nothing.txt", refused(network, LOWER.format("") + text))
