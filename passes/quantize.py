@@ -240,7 +240,11 @@ class _Typing:
         if None in ranges:
             report.error(place, f"expected a calibrated range, not none. {SAMPLES}", "E0701")
         elif not np.isfinite([r for r in ranges if r]).all():
-            report.error(place, f"expected finite operands and results on the samples, not {ranges}.", "E0702")
+            report.error(
+                place,
+                f"expected finite operands and results on the samples, not {ranges}. Look for nan and inf in the samples.",
+                "E0702",
+            )
 
     def _check_choices(self, op: DnnOp, place: str, report: Collector) -> None:
         """Integers have integer weights, and values that share one type have one stated of them."""

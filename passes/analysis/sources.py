@@ -70,6 +70,9 @@ def of_rows(rows: Sequence[Sample], made: str = "") -> Samples:
 
 def samples_of(module: ModuleOp, store: WeightStore, source: str, preprocess: str = "") -> Samples:
     """The samples of a path, or those that `data-free` makes up; `preprocess` says how pictures become inputs."""
+    if preprocess and not Path(source).is_dir():
+        message = f"expected a folder of pictures to prepare, not {source}. Leave --preprocess out."
+        raise DnncError(Finding("--preprocess", message, "E0128"))
     if is_data_free(source):
         made = synthesize(module, store, stated(source))
         return of_rows(made.samples, made.how)
@@ -96,6 +99,9 @@ def of_folder(folder: Path, function: FuncOp, preprocessing: Preprocessing | Non
     if kinds == {True}:
         prepared = _stated(preprocessing, folder, types)
         read = lambda i: [_picture(files[i], prepared, types[0])]  # noqa: E731
+    elif preprocessing is not None:
+        message = "expected pictures to prepare with --preprocess, not arrays, which are inputs already. Leave it out."
+        raise DnncError(Finding(str(folder), message, "E0128"))
     else:
         read = lambda i: _arrays(files[i], function)  # noqa: E731
     return Samples(len(files), read, lambda: [part for f in files for part in (f.name.encode(), f.read_bytes())])

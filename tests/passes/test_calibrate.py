@@ -8,9 +8,9 @@ import pytest
 
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.interpret import main_function
-from dnnc.ir.weights import store_of
+from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.images import prepared, read_preprocessing
-from dnnc.passes.analysis.sources import chosen, cut_samples, load_samples, of_rows, samples_at
+from dnnc.passes.analysis.sources import chosen, cut_samples, load_samples, of_rows, samples_at, samples_of
 from dnnc.passes.calibrate import CalibratePass, calibrate, range_of
 
 
@@ -183,6 +183,13 @@ def test_a_folder_of_pictures_is_read_through_pillow(relu, tmp_path: Path):
     ]
     with pytest.raises(DnncError, match=r"0\.pgm: expected a picture that becomes 1x2x3 f32, not 1x4x6"):
         samples_at(tmp_path, main_function(module), read_preprocessing("channels='L'"))[0]
+
+
+def test_preprocessing_is_of_pictures_alone(relu, folder: Path):
+    module, store = relu[0], WeightStore()
+    for source in (str(folder), str(next(folder.iterdir())), "data-free"):
+        with pytest.raises(DnncError, match="E0128"):
+            samples_of(module, store, source, "channels='L'")
 
 
 def test_a_preprocessing_tells_all_its_mistakes(tmp_path: Path):

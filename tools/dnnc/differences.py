@@ -151,7 +151,7 @@ def diff(
     """
     network = model if isinstance(model, api.Network) else api.load(model)
     if unknown := [e for e in on if e not in ON]:
-        raise DnncError(Finding("on", f"expected some of {', '.join(ON)}, not '{unknown[0]}'.", "E0109"))
+        raise DnncError(Finding("--on", f"expected some of {', '.join(ON)}, not '{unknown[0]}'.", "E0109"))
     real, fused, tiled = _compiled(network, target, calibrate, on)
     layers = matched(real.module, fused.module)
     if not layers:
