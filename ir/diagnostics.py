@@ -41,7 +41,8 @@ class DnncError(Exception):
         if isinstance(findings, str):
             assert code is not None
             findings = Finding("", findings, code)
-        self.findings: tuple[Finding, ...] = (findings,) if isinstance(findings, Finding) else tuple(findings)
+        several = (findings,) if isinstance(findings, Finding) else findings
+        self.findings: tuple[Finding, ...] = tuple(dict.fromkeys(several))
         super().__init__("\n".join(str(f) for f in self.findings))
 
 
