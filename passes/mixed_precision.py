@@ -2,14 +2,15 @@
 
 %1 = dnn.conv %x, %w    ->    %1 = dnn.conv %x, %w attributes {dnn.scheme = {weights = "int3"}}
 
-For each layer alone and each width b, KL_l(b) is the divergence of the network's scores from those in float. A dynamic programme
-finds the widths with the least sum of bits for every sum of KL. What the whole network loses is then measured on samples that
-neither the tables nor the integers have seen. A pass that makes integers of weights, as `gptq`, takes the widths up.
+For each layer alone and each width b, KL_l(b) is the divergence of the network's scores from those in float. Channels of a layer
+whose errors weigh more get more bits, `weights = [4, 3, 5, ...]`, unless `by=layer`. A dynamic programme finds the widths with the
+least sum of bits for every sum of KL. What the whole network loses is then measured on samples that neither the tables nor the
+integers have seen. A pass that makes integers of weights, as `gptq`, takes the widths up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,13 +21,14 @@ from xdsl.passes import ModulePass
 
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.weights import WeightStore, store_of
-from dnnc.passes.analysis.choices import Choice, choice_of, set_choice
+from dnnc.passes.analysis.choices import WIDTHS, Choice, choice_of, set_choice
 from dnnc.passes.analysis.divergence import mean_divergence
+from dnnc.passes.analysis.fisher import channel_weights
 from dnnc.passes.analysis.frontier import Frontier, frontier
-from dnnc.passes.analysis.integer_weights import WIDTHS, Rows, Widths, best_scale, is_layer, largest_scale, taken_by
+from dnnc.passes.analysis.integer_weights import Rows, Widths, best_scale, is_layer, largest_scale, taken_by
 from dnnc.passes.analysis.layers import layers_of
 from dnnc.passes.analysis.samples import given_samples, providing
-from dnnc.passes.analysis.sensitivity import Samples, measured, scores
+from dnnc.passes.analysis.sensitivity import Rounder, Samples, measured, scores
 from dnnc.passes.correct_bias import CorrectBiasPass
 from dnnc.passes.gptq import GptqPass, hessian, least_error
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
@@ -36,11 +38,11 @@ TRIES = 8  # whole networks measured in search of the cheapest one within a budg
 
 @dataclass(frozen=True)
 class LayerChoice:
-    """A layer in the answer: its weights, the width they got, the bits that takes, and what it alone loses in nats."""
+    """A layer in the answer: its weights, the width of all or of each channel, the bits it takes, and what it alone loses."""
 
     name: str
     weights: int
-    width: int
+    width: int | tuple[int, ...]
     bits: int
     kl: float
     widths: tuple[int, ...]  # what was tried, and what each loses
@@ -67,7 +69,8 @@ class MixedPrecisionPass(ModulePass):
     """Widths of weights by a budget: the fewest bits with `budget-kl` nats lost, or the least loss at `budget-bits` a weight.
 
     The loss of each layer alone is that of the `quantizer` with corrected biases, on every other of the samples; the network's
-    own is measured on the rest. Layers whose weights a scheme states keep them.
+    own is measured on the rest. Layers whose weights a scheme states keep them. With `by=layer` all channels of a layer have one
+    width; otherwise the bits count which of its layer's widths each channel has.
     """
 
     name = "mixed-precision"
@@ -76,6 +79,7 @@ class MixedPrecisionPass(ModulePass):
     quantizer: Literal["gptq", "quantize-weights"] = "gptq"
     damping: float = 0.01
     widths: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+    by: Literal["channel", "layer"] = "channel"
     found: list[Allocation] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,8 +114,10 @@ class Search:
         self.module, self.ctx, self.options, self.fit, self.held = module, ctx, options, fit, held
         self.store: WeightStore = store_of(ctx)
         self.reference = scores(module, self.store, held)
-        self.rows = measured(module, self.store, fit, self._open, self._rounder, hessian, options.widths)
-        self.front: Frontier = frontier([np.array(r.bits) for r in self.rows], [np.array(r.losses) for r in self.rows])
+        weight = channel_weights(module, self.store, fit) if options.by == "channel" else None
+        self.rows = measured(module, self.store, fit, self._open, self._rounder, hessian, options.widths, weight)
+        bits = [np.array([o.bits for o in r.options]) for r in self.rows]
+        self.front: Frontier = frontier(bits, [np.array([o.loss for o in r.options]) for r in self.rows])
         self.known: dict[int, float] = {}
 
     def _open(self, op: object) -> bool:
@@ -119,7 +125,7 @@ class Search:
         taken = is_layer(op) and any(taken_by(name, op) for name in ROUNDERS)
         return taken and choice_of(op).weights is None  # pyright: ignore[reportArgumentType]
 
-    def _rounder(self, layer: Rows) -> Callable[[np.ndarray, np.ndarray, Widths, bool], np.ndarray]:
+    def _rounder(self, layer: Rows) -> Rounder:
         return ROUNDERS[choice_of(layer).algorithm or self.options.quantizer](self.options.damping)
 
     def within_bits(self, average: float) -> int:
@@ -155,11 +161,11 @@ class Search:
             self.known[point] = self.measured(self.widths(point))
         return self.known[point]
 
-    def widths(self, point: int) -> list[int]:
-        """The width of each layer at a point."""
-        return [r.widths[k] for r, k in zip(self.rows, self.front.picks[point])]
+    def widths(self, point: int) -> list[int | tuple[int, ...]]:
+        """The widths of each layer at a point."""
+        return [r.options[k].widths for r, k in zip(self.rows, self.front.picks[point])]
 
-    def measured(self, widths: Sequence[int]) -> float:
+    def measured(self, widths: Sequence[int | tuple[int, ...]]) -> float:
         """The divergence of the whole network with these widths, on the samples held out."""
         copy = self.module.clone()
         at = {a: b for a, b in zip(self.module.walk(), copy.walk(), strict=True)}
@@ -182,29 +188,31 @@ class Search:
         names = {layer.op: layer.name for layer in layers_of(self.module)}
         found = []
         for row, k in zip(self.rows, self.front.picks[point]):
-            _set_width(row.layer, row.widths[k])
-            found.append(
-                LayerChoice(
-                    names[row.layer], row.weights, row.widths[k], row.bits[k], row.losses[k], row.widths, row.losses
-                )
-            )
+            o, name = row.options[k], names[row.layer]
+            _set_width(row.layer, o.widths)
+            found.append(LayerChoice(name, row.weights, o.widths, o.bits, o.loss, row.widths, row.losses))
         return Allocation(tuple(found), self.loss(point), len(self.fit), len(self.held))
 
 
-def _set_width(layer: Rows, bits: int) -> None:
-    set_choice(layer, choice_of(layer) | Choice(weights=f"int{bits}"))
+def _set_width(layer: Rows, widths: int | tuple[int, ...]) -> None:
+    weights = f"int{widths}" if isinstance(widths, int) else widths
+    set_choice(layer, choice_of(layer) | Choice(weights=weights))
 
 
-def _by_gptq(damping: float) -> Callable[[np.ndarray, np.ndarray, Widths, bool], np.ndarray]:
-    def rounded(rows: np.ndarray, h: np.ndarray, bits: Widths, shared: bool) -> np.ndarray:
+def _by_gptq(damping: float) -> Rounder:
+    def rounded(rows: np.ndarray, h: np.ndarray, bits: Widths, shared: bool) -> tuple[np.ndarray, np.ndarray]:
         best = least_error(rows, h, largest_scale(rows, bits, shared), damping)
-        return best.q * best.quantizer.scale[..., None]
+        return best.q * best.quantizer.scale[..., None], best.error
 
     return rounded
 
 
-def _by_nearest(damping: float) -> Callable[[np.ndarray, np.ndarray, Widths, bool], np.ndarray]:
-    return lambda rows, h, bits, shared: best_scale(rows, bits, shared).values(rows)
+def _by_nearest(damping: float) -> Rounder:
+    def rounded(rows: np.ndarray, h: np.ndarray, bits: Widths, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+        values = best_scale(rows, bits, shared).values(rows)
+        return values, (((values - rows) @ h) * (values - rows)).sum(-1)
+
+    return rounded
 
 
 ROUNDERS = {GptqPass.name: _by_gptq, QuantizeWeightsPass.name: _by_nearest}

@@ -34,8 +34,8 @@ class Choice:
     """What is stated of a layer; None where nothing is.
 
     Of its weights: their type, or the bits of those of each output channel, `by` channel or tensor their scales, the pass that
-    makes integers of them, and the type of `outliers`, channels whose largest weight is `outlier_ratio` times the median. Of the value it makes: its type, a zero
-    point of 0 when `symmetric`, how its range is observed, or its range.
+    makes integers of them, and the type of `outliers`, channels whose largest weight is `outlier_ratio` times the median. Of the
+    value it makes: its type, a zero point of 0 when `symmetric`, how its range is observed, or its range.
     """
 
     weights: str | tuple[int, ...] | None = None

@@ -18,13 +18,32 @@ def distributions(scores: np.ndarray) -> np.ndarray:
 
     The classes lie along the first axis behind the batch that has more than one element.
     """
-    x = scores.astype(np.float64)
-    axis = next((i for i in range(1, x.ndim) if x.shape[i] > 1), x.ndim - 1)
-    x = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
-    if (x >= 0).all() and (np.abs(x.sum(-1) - 1) < 1e-3).all():
+    axis = _classes(scores)
+    x = np.moveaxis(scores.astype(np.float64), axis, -1).reshape(-1, scores.shape[axis])
+    if _probable(x):
         return x / x.sum(-1, keepdims=True)
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
+
+
+def slopes(scores: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """G such that E[g g^T] over `signs` of +-1 is the second derivative of the divergence at these very scores.
+
+    sqrt(p) v - p sum(sqrt(p) v), or v / sqrt(p) where the scores are probabilities.
+    """
+    axis = _classes(scores)
+    p, moved = distributions(scores), np.moveaxis(scores, axis, -1)
+    v, root = np.moveaxis(signs, axis, -1).reshape(p.shape), np.sqrt(np.maximum(p, 1e-12))
+    g = v / root if _probable(moved.reshape(p.shape)) else root * v - p * (root * v).sum(-1, keepdims=True)
+    return np.moveaxis(g.reshape(moved.shape), -1, axis).astype(scores.dtype)
+
+
+def _classes(scores: np.ndarray) -> int:
+    return next((i for i in range(1, scores.ndim) if scores.shape[i] > 1), scores.ndim - 1)
+
+
+def _probable(x: np.ndarray) -> bool:
+    return bool((x >= 0).all() and (np.abs(x.sum(-1, dtype=np.float64) - 1) < 1e-3).all())
 
 
 def _divergences(p: np.ndarray, q: np.ndarray) -> np.ndarray:

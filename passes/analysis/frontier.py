@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WIDEST = 1 << 16  # points kept between two tables; with more, costs are told apart to 2^-16 of the largest
+WIDEST = 1 << 14  # points kept between two tables; with more, costs are told apart to 2^-14 of the largest
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.base import DnnOp
-from dnnc.ir.dnn.composite import BatchNormOp
+from dnnc.ir.dnn.composite import BatchNormOp, LogSoftmaxOp, SoftmaxOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, padded, patches
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.movement import Movement
@@ -94,6 +94,14 @@ def _batch_norm(op: BatchNormOp, index: int, operands: Arrays, result: np.ndarra
     return g * factor.reshape(-1, *(1,) * (g.ndim - 2)) if index == 0 else None
 
 
+def _softmax(op: SoftmaxOp, index: int, operands: Arrays, result: np.ndarray, g: np.ndarray) -> np.ndarray:
+    return result * (g - (g * result).sum(op.axis.data, keepdims=True))
+
+
+def _log_softmax(op: LogSoftmaxOp, index: int, operands: Arrays, result: np.ndarray, g: np.ndarray) -> np.ndarray:
+    return g - np.exp(result) * g.sum(op.axis.data, keepdims=True)
+
+
 def _matmul(op: MatmulOp, index: int, operands: Arrays, result: np.ndarray, g: np.ndarray) -> np.ndarray | None:
     a, b = operands[:2]
     if index > 1 or a.ndim < 2 or b.ndim < 2:
@@ -137,6 +145,8 @@ _RULES: tuple[tuple[type[DnnOp], Callable[..., np.ndarray | None]], ...] = (
     (ConvOp, _conv),
     (MatmulOp, _matmul),
     (BatchNormOp, _batch_norm),
+    (SoftmaxOp, _softmax),
+    (LogSoftmaxOp, _log_softmax),
     (MaxPoolOp, _max_pool),
     (AvgPoolOp, _avg_pool),
     (ReduceMeanOp, _reduce),

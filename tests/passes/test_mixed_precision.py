@@ -8,7 +8,7 @@ from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes import pipeline
 from dnnc.passes.analysis.choices import Choice, choice_of, set_choice
 from dnnc.passes.analysis.divergence import mean_divergence
-from dnnc.passes.analysis.integer_weights import layers
+from dnnc.passes.analysis.integer_weights import bits_of, layers
 from dnnc.passes.analysis.samples import providing
 from dnnc.passes.analysis.sensitivity import scores
 from dnnc.passes.mixed_precision import MixedPrecisionPass
@@ -49,8 +49,9 @@ def found(network, **options):
 
 
 def average(module):
-    counts = [(choice_of(x).bits, x.shape(1)[0] * x.shape(1)[1]) for x in layers(module)]
-    return sum(b * n for b, n in counts) / sum(n for _, n in counts)
+    each = [choice_of(x).channels for x in layers(module)]
+    bits = [bits_of(c if c is not None else choice_of(x).bits, x.shape(1)) for x, c in zip(layers(module), each)]
+    return sum(bits) / sum(x.shape(1)[0] * x.shape(1)[1] for x in layers(module))
 
 
 @pytest.mark.parametrize("quantizer", ["gptq", "quantize-weights"])
@@ -93,6 +94,16 @@ def test_widths_that_are_stated_are_kept(network):
     set_choice(first, Choice(weights="int7"))
     assert len(found(network, budget_bits=3.0).layers) == 2
     assert choice_of(first).bits == 7
+
+
+def test_channels_have_widths_of_their_own_unless_layers_are_asked_for(network):
+    module, _ = network
+    allocation = found(network, budget_bits=3.3)
+    several = [x for x in allocation.layers if isinstance(x.width, tuple)]
+    assert several and all(len(x.width) == SHAPES[key][0] for x, key in zip(allocation.layers, SHAPES) if x in several)
+    for layer in layers(module):
+        set_choice(layer, Choice())
+    assert all(isinstance(x.width, int) for x in found(network, budget_bits=3.3, by="layer").layers)
 
 
 def test_outliers_count_with_their_bits(network):

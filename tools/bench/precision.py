@@ -1,8 +1,9 @@
 """`python -m tools.bench.precision NET.onnx --calibrate X.npz`: mixed widths of weights against one width for all, at equal KL.
 
 For each width, of all layers, the divergence of the whole network from its floats on samples held out; then the widths found with
-that divergence as the budget, and with each further budget given. Bits are those of weights alone. What the best uniform width
-takes is told twice: of the smallest whole width that holds the budget, and between two widths where log KL would lie on a line.
+that divergence as the budget, and with each further budget given. Bits are those of weights alone, and of which of its layer's
+widths each channel has. What the best uniform width takes is told twice: of the smallest whole width that holds the budget, and
+between two widths where log KL would lie on a line.
 With `--run` mixed networks also run on the interpreter, as C and on the simulator, and their bits are compared.
 """
 
@@ -50,7 +51,7 @@ class Mixed:
     budget: float
     kl: float
     bits: float  # a weight
-    widths: tuple[int, ...]
+    widths: tuple[int | tuple[int, ...], ...]
     whole: int | None  # the smallest uniform width within the budget
     between: float | None  # the uniform width that would lose what this loses
     fewer: float | None
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dims = given.parse_dims(args.dim)
     network = api.load(args.model, dims)
     samples = list(api.as_samples(network, args.calibrate))[: args.samples or None]
-    found = compare(network, samples, args.quantizer, args.budgets)
+    found = compare(network, samples, args.quantizer, args.budgets, args.by)
     if args.run:
         found["runs"] = [run(lambda: api.load(args.model, dims), samples, m, args) for m in found["mixed"]]
     found["cpu_seconds"] = time.process_time() - started
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--samples", type=int, default=0, help="how many of them (all)")
     p.add_argument("--budgets", type=float, nargs="*", default=[], help="further budgets of KL, in nats")
     p.add_argument("--quantizer", choices=("gptq", "quantize-weights"), default="gptq")
+    p.add_argument("--by", choices=("channel", "layer"), default="channel", help="what has a width of its own")
     p.add_argument("--run", type=int, default=0, metavar="N", help="also run N samples on every executor")
     p.add_argument("--target", default=api.DEFAULT_TARGET)
     p.add_argument("--json", action="store_true")
@@ -90,11 +92,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def compare(
-    network: api.Network, samples: Sequence[Any], quantizer: Any = "gptq", more: Sequence[float] = ()
+    network: api.Network,
+    samples: Sequence[Any],
+    quantizer: Any = "gptq",
+    more: Sequence[float] = (),
+    by: Any = "channel",
 ) -> dict[str, Any]:
     """Uniform widths with what they lose, and mixed ones for the same losses and for further budgets."""
     api.run_passes(network, api.Pipeline(FRONT))
-    options = MixedPrecisionPass(budget_kl=1.0, quantizer=quantizer)
+    options = MixedPrecisionPass(budget_kl=1.0, quantizer=quantizer, by=by)
     with providing(lambda: samples):
         search = Search(network.module, network.ctx, options, samples[::2], samples[1::2])
         uniform = [Uniform(b, search.measured([b] * len(search.rows))) for b in options.widths]
@@ -153,11 +159,13 @@ def run(load: Callable[[], api.Network], samples: Sequence[Any], mixed: dict[str
     return {"budget": mixed["budget"], "same_bits": same, "kl_int8": divergences["ir"], "samples": len(shown)}
 
 
-def scheme_of(network: api.Network, widths: Sequence[int], quantizer: str) -> Scheme:
+def scheme_of(network: api.Network, widths: Sequence[int | tuple[int, ...]], quantizer: str) -> Scheme:
     """The scheme that states these widths, as a file would; the network is simplified."""
     api.run_passes(network, api.Pipeline(FRONT))
     named = [x for x in layers_of(network.module) if is_layer(x.op)]
-    rules = tuple(exact(x, Choice(weights=f"int{b}")) for x, b in zip(named, widths, strict=True))
+    rules = tuple(
+        exact(x, Choice(weights=f"int{b}" if isinstance(b, int) else b)) for x, b in zip(named, widths, strict=True)
+    )
     rounds = "gptq" if quantizer == "gptq" else "quantize-weights{bits=8}"
     return Scheme.parse(Scheme(rules, (*FRONT, rounds, "correct-bias", "quantize", "quantize-lower")).text())
 
@@ -187,7 +195,7 @@ def show(model: str, found: dict[str, Any]) -> None:
     for m in found["mixed"]:
         table.add_row(
             *map(_cell, (m["budget"], m["kl"], m["bits"], m["whole"], m["fewer"], m["between"], m["fewer_between"])),
-            " ".join(map(str, m["widths"])),
+            " ".join(f"{np.mean(b):.3g}" for b in m["widths"]),
         )
     console.print(table)
     for r in found.get("runs", ()):

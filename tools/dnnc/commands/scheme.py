@@ -92,4 +92,6 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, list) and all(isinstance(x, int) for x in value):
+        return f"int{min(value)} to int{max(value)}"
     return f"{value:.2g}" if isinstance(value, float) else value
