@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from dnnc.ir.dnn.base import DnnOp
@@ -20,7 +21,7 @@ Values = dict[SSAValue, np.ndarray]
 
 
 def channel_weights(
-    module, store: WeightStore, samples: Sequence[Sequence[np.ndarray]], seed: int = 0
+    module: ModuleOp, store: WeightStore, samples: Sequence[Sequence[np.ndarray]], seed: int = 0
 ) -> dict[DnnOp, np.ndarray]:
     """For each layer w[m], the mean over samples of sum g^2 over the values of channel m, g the slopes of the scores.
 
@@ -35,7 +36,7 @@ def channel_weights(
     for sample in samples:
         values = _run(ops, dict(zip(block.args, sample)), store)
         for _ in range(DRAWS):
-            signs = rng.choice(np.float32([-1, 1]), values[out].shape)
+            signs = rng.choice(np.array([-1, 1], np.float32), values[out].shape)
             for op, g in _back(ops, values, moving, {out: slopes(values[out], signs)}).items():
                 found[op] = found.get(op, 0.0) + _squares(op, g) / (len(samples) * DRAWS)
     return found

@@ -217,7 +217,7 @@ class _Reader:
                 self._error((LAYERS, pattern, key), f"expected {KEYS[key][1]}, not {shown(value)}.")
             else:
                 kind = int if key == "weights" else float
-                stated[key.replace("-", "_")] = tuple(map(kind, value)) if isinstance(value, list) else value
+                stated[key.replace("-", "_")] = tuple(kind(v) for v in value) if isinstance(value, list) else value
         return Choice(**stated)
 
     def _unknown(self, keys: tuple[str, ...], known: Iterable[str]) -> None:
