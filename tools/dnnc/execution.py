@@ -18,12 +18,13 @@ from dnnc.passes.analysis.sources import cut_samples, inputs_of, read_arrays
 from dnnc.progress import each
 
 TOP = 3  # classes shown
+LABELS = "labels"  # the array that holds them, where nothing is said
 
 
 def run(args: Namespace) -> dict[str, Any]:
     """Run the samples; what happened, with a summary of each output."""
     arrays = read_arrays(Path(args.input))
-    labels = arrays.pop(args.labels, None)
+    labels = _labels(arrays, args)
     executor = _executor(args, arrays)
     samples = executor.samples(arrays, args.input)
     if not samples:
@@ -42,6 +43,14 @@ def run(args: Namespace) -> dict[str, Any]:
         executor.trace(args.trace)
         result["trace"] = args.trace
     return result
+
+
+def _labels(arrays: dict[str, np.ndarray], args: Namespace) -> np.ndarray | None:
+    """The labels among the arrays, taken out; those asked for by a name of their own have to be there."""
+    if args.labels not in arrays and args.labels != LABELS:
+        message = f"expected labels in an array '{args.labels}', not only {', '.join(arrays)}. Name one with --labels."
+        raise DnncError(Finding(args.input, message, "E0116"))
+    return arrays.pop(args.labels, None)
 
 
 def _without_stack(a: np.ndarray) -> np.ndarray:
