@@ -35,6 +35,10 @@ def rows(args: Namespace) -> Rows:
             return by_layer(trace, critical_path(trace))
         case "what-if":
             factors = {part: value for part in PARTS if (value := getattr(args, part)) is not None}
+            if not factors:
+                options = ", ".join(f"--{part}" for part in PARTS)
+                message = f"expected what is faster, one of {options}, found none of them. Say it: --dma 2."
+                raise DnncError(Finding("what-if", message, "E0829"))
             return exports.compare(trace, what_if(trace, factors))
         case "query":
             return exports.query(trace, more)

@@ -82,6 +82,7 @@ def test_program_runs_like_the_interpreter_and_leaves_a_trace(few, tmp_path, cap
     )
     assert part and {(r["layer"], r["engine"]) for r in part} == {("ip2", "mm")}
     assert run(capsys, "trace", str(tmp_path / "t"), "export", "-o", str(tmp_path / "p.json"))[0] == 0
+    assert "expected what is faster, one of --dma" in run(capsys, "trace", str(tmp_path / "t"), "what-if")[2]
     events = json.loads((tmp_path / "p.json").read_text())["traceEvents"]
     assert sum(e["ph"] == "X" for e in events) == total["instructions"]
 
@@ -156,6 +157,12 @@ def test_open_dimensions_take_the_size_of_the_inputs(samples, dims, shape, tmp_p
     assert code == 0
     assert (json.loads(said)["samples"], json.loads(said)["outputs"][0]["shape"]) == (samples, shape)
     assert np.array_equal(np.load(out)["y"].reshape(5, 4), np.maximum(x, 0))
+
+
+def test_labels_of_a_name_have_to_be_there(few, capsys):
+    code, _, err = run(capsys, "run", LENET, "-i", few, "--labels", "digits")
+    assert code == 1
+    assert "expected labels in an array 'digits', not only x, labels. Name one with --labels. [E0116]" in err
 
 
 def test_a_batch_has_as_many_labels(tmp_path, capsys):
