@@ -45,6 +45,9 @@ class DnncError(Exception):
         self.findings: tuple[Finding, ...] = tuple(dict.fromkeys(several))
         super().__init__("\n".join(str(f) for f in self.findings))
 
+    def __reduce__(self):
+        return type(self), (self.findings,)
+
 
 class UnsupportedError(DnncError, NotImplementedError):
     """The input is valid but something in it is not supported (here, or on the chosen target)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -169,8 +169,7 @@ class Executable:
         watch: Callable[[Simulator, Event], None] | None = None,
     ) -> tuple[list[NDArray[Any]], Run]:
         """(the network's outputs, the run) on the simulator; `watch` sees it after each instruction."""
-        run = self.start(inputs, seed, timing_only).finish(watch)
-        return self._call("epilogue", list(run.outputs.values())) if not timing_only else [], run
+        return self.finish(self.start(inputs, seed, timing_only), watch)
 
     def start(
         self, inputs: Sequence[NDArray[Any]] = (), seed: int | None = None, timing_only: bool = False
@@ -180,3 +179,10 @@ class Executable:
         names = [s.name for s in self.program.symbols if s.direction == "input"]
         simulator.start({} if timing_only else dict(zip(names, self._call("prologue", inputs))))
         return simulator
+
+    def finish(
+        self, simulator: Simulator, watch: Callable[[Simulator, Event], None] | None = None
+    ) -> tuple[list[NDArray[Any]], Run]:
+        """(the network's outputs, the run) once what is left of the program is executed."""
+        run = simulator.finish(watch)
+        return self._call("epilogue", list(run.outputs.values())) if not simulator.timing_only else [], run

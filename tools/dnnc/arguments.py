@@ -82,6 +82,22 @@ def count(text: str) -> int:
     return int(text)
 
 
+def place(text: str) -> tuple[str, str]:
+    """A type of arguments: a place in a run."""
+    by, _, value = text.partition("=")
+    if by not in ("layer", "instruction", "cycle") or not value or (by != "layer" and not value.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected layer=NAME, instruction=N or cycle=N, not '{text}'.")
+    return by, value
+
+
+def named_file(text: str) -> tuple[str, str]:
+    """A type of arguments: what to write, and the file to write it to."""
+    name, _, path = text.partition("=")
+    if not name or not path:
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, not '{text}'.")
+    return name, path
+
+
 def common(p: argparse.ArgumentParser) -> None:
     """What every command takes, before its name or after it."""
     group = p.add_argument_group("common options")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dnnc.backends.npu.agreement import Agreement
+from dnnc.backends.npu.iss import Run
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.interpret import check_inputs, main_function
 from dnnc.ir.weights import store_of
@@ -18,14 +20,32 @@ if TYPE_CHECKING:
     from dnnc.api import Program
 
 
-def agreement(program: Program, inputs: Sequence[np.ndarray]) -> Agreement:
-    """What watches a run of a program on these inputs: the network is tiled again, noting what each buffer holds."""
-    passes = program.lowering or Pipeline(())
-    if program.graph is None or not len(passes) or not isinstance(passes[0], TilePass):
-        message = "expected a network that is tiled here, not a schedule: there is nothing to compare with. Give a network."
-        raise DnncError(Finding(program.network.name, message, "E0108"))
-    tiled = program.graph.clone()
-    check_inputs(main_function(tiled.module).body.block, inputs)
-    holdings = passes[0].schedule(tiled.ctx, tiled.module)
-    Pipeline(passes[1:]).run(tiled, in_place=True)
-    return Agreement(tiled.module, holdings, inputs, store_of(tiled.ctx))
+@dataclass(frozen=True)
+class Checked:
+    """A run whose stores are all the interpreter's, and how many there were."""
+
+    outputs: list[np.ndarray]
+    run: Run
+    stores: int
+
+
+class Comparison:
+    """A program beside its network, which is tiled again to know what each buffer holds."""
+
+    def __init__(self, program: Program) -> None:
+        passes = program.lowering or Pipeline(())
+        tile = next(iter(passes), None)
+        if program.graph is None or not isinstance(tile, TilePass):
+            message = "expected a network that is tiled here, not a schedule: there is nothing to compare with. Give a network."
+            raise DnncError(Finding(program.network.name, message, "E0108"))
+        self.file, self.graph, self.tiled = program.executable(), program.graph, program.graph.clone()
+        self.holdings = tile.schedule(self.tiled.ctx, self.tiled.module)
+        Pipeline(passes[1:]).run(self.tiled, in_place=True)
+
+    def run(self, inputs: Sequence[np.ndarray], seed: int | None = None) -> Checked:
+        """Run on the simulator; WrongTile at the first store that is not the interpreter's."""
+        check_inputs(main_function(self.graph.module).body.block, inputs)
+        watch = Agreement(self.tiled.module, self.holdings, inputs, store_of(self.tiled.ctx))
+        outputs, done = self.file.run(inputs, seed, watch=watch)
+        watch.host(self.file.outputs(), outputs)
+        return Checked(outputs, done, watch.stores)

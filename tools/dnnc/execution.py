@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,19 +17,30 @@ from dnnc.ir.weights import atomic_file
 from dnnc.passes.analysis.sources import cut_samples, inputs_of, read_arrays
 from dnnc.progress import each
 
+if TYPE_CHECKING:
+    from dnnc.backends.npu.target import Executable
+    from dnnc.backends.npu.trace import Trace
+
 TOP = 3  # classes shown
 LABELS = "labels"  # the array that holds them, where nothing is said
 
 
 def run(args: Namespace) -> dict[str, Any]:
     """Run the samples; what happened, with a summary of each output."""
+    _refuse(args)
+    if args.timing_only:
+        from dnnc.simulation import timing
+
+        return timing(_executor(args, None).executable(), args)
     arrays = read_arrays(Path(args.input))
     labels = _labels(arrays, args)
     executor = _executor(args, arrays)
     samples = executor.samples(arrays, args.input)
     if not samples:
         raise DnncError(Finding(args.input, "expected at least one sample, not none. Put inputs in it.", "E0111"))
-    outputs = [executor.call(s) for s in each(samples, f"samples on {executor.on}")]
+    if args.until or args.dump:
+        return _inspected(executor, samples[0], args)
+    outputs = list(executor.calls(samples, args))
     stacked = {n: np.stack([o[i] for o in outputs]) for i, n in enumerate(executor.outputs)}
     result: dict[str, Any] = {"on": executor.on, "samples": len(samples)}
     if labels is not None:
@@ -39,10 +50,53 @@ def run(args: Namespace) -> dict[str, Any]:
         with atomic_file(args.output) as f:
             np.savez(f, **{n: _without_stack(a) for n, a in stacked.items()})  # pyright: ignore
         result["output"] = args.output
-    if args.trace:
-        executor.trace(args.trace)
-        result["trace"] = args.trace
-    return result
+    return result | executor.facts(args)
+
+
+NEEDS = {
+    "--trace": "trace",
+    "--traces": "traces",
+    "--check": "check",
+    "--seed": "seed",
+    "--timing-only": "timing_only",
+    "--jobs": "jobs",
+    "--until": "until",
+    "--dump": "dump",
+}
+"""Options of the simulator alone."""
+
+ALONE = {"--timing-only": ("--check", "--until", "--dump"), "--check": ("--until", "--dump", "--jobs")}
+"""What does not go with them."""
+
+
+def _refuse(args: Namespace) -> None:
+    """Raise DnncError for options that need one another, all of them."""
+    problems = Collector()
+    on = args.on or ("npu" if args.model.endswith(".npu") else "reference")
+    for option, name in NEEDS.items():
+        if _given(args, name) and on != "npu":
+            problems.error(option, f"expected the simulator, not --on {on}. Add --on npu.", "E0108")
+    if args.input is None and not args.timing_only:
+        problems.error("-i", "expected inputs, not none. Add -i X.npz, or --timing-only.", "E0108")
+    for option, others in ALONE.items():
+        for other in others if _given(args, NEEDS[option]) else ():
+            if _given(args, NEEDS[other]):
+                problems.error(other, f"expected it without {option}. Leave one of them out.", "E0108")
+    problems.raise_if_any()
+
+
+def _given(args: Namespace, name: str) -> bool:
+    value = getattr(args, name)
+    return value is not None and value is not False and value != []
+
+
+def _inspected(executor: _Executor, sample: list[np.ndarray], args: Namespace) -> dict[str, Any]:
+    """The first sample run until a place, or to the end, and memories written."""
+    from dnnc.simulation import stopped
+
+    facts, outputs = stopped(executor.executable(), sample, args)
+    facts["outputs"] = [summary(name, o[None]) for name, o in zip(executor.outputs, outputs)]
+    return facts
 
 
 def _labels(arrays: dict[str, np.ndarray], args: Namespace) -> np.ndarray | None:
@@ -80,8 +134,14 @@ def _number(value: Any) -> float | int | None:
 
 def described(result: Mapping[str, Any]) -> str:
     """The result for people."""
-    facts = {k: v for k, v in result.items() if k != "outputs"}
+    if "layers" in result:
+        return f"on {result['on']}  {result['cycles']:,} cycles, without arithmetic"
+    facts = {k: v for k, v in result.items() if k not in ("outputs", "stopped", "dumps")}
     lines = ["  ".join(_phrase(k, v) for k, v in facts.items())]
+    if "dumps" in result:
+        from dnnc.simulation import story
+
+        lines += story(dict(result))
     if "accuracy" not in result:
         lines += map(_line, result["outputs"])
     return "\n".join(lines)
@@ -95,6 +155,8 @@ def _phrase(key: str, value: Any) -> str:
             return f"{value} sample{'s' if value != 1 else ''}"
         case "correct":
             return f"{value} correct"
+        case "checked":
+            return f"{value:,} stores are the interpreter's, byte by byte"
         case "accuracy":
             return f"accuracy {100 * value:.2f} %"
     return f"{key} {value}"
@@ -143,58 +205,87 @@ class _Executor:
                 raise DnncError(Finding(source, message, "E0114"))
         return cut_samples(chosen, self.types, source)
 
-    def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
-        """Outputs for one sample."""
-        return self.program.run(*sample)
+    def calls(self, samples: Sequence[list[np.ndarray]], args: Namespace) -> Iterator[list[np.ndarray]]:
+        """Outputs for each sample, in order."""
+        for sample in each(samples, f"samples on {self.on}"):
+            yield self.program.run(*sample)
 
-    def trace(self, path: str) -> None:
-        """Write the trace of the last sample."""
-        self.program.trace().save(path)
+    def executable(self) -> Executable:
+        """The program with the host's share."""
+        return self.program.executable()
+
+    def facts(self, args: Namespace) -> dict[str, Any]:
+        """What else there is to tell; on the simulator the traces are written."""
+        return {}
 
 
-class _Binary(_Executor):
+class _Simulated(_Executor):
+    """A network compiled for the accelerator, and run on the simulator."""
+
+    checked = 0
+
+    def calls(self, samples: Sequence[list[np.ndarray]], args: Namespace) -> Iterator[list[np.ndarray]]:
+        if args.check:
+            yield from self._checked(samples, args)
+            return
+        from dnnc.simulation import outcomes
+
+        self.traces: list[Trace] = []
+        for outputs, run in outcomes(self.executable(), samples, args.seed, args.jobs or 1):
+            self._keep(run.trace, args)
+            yield outputs
+
+    def _checked(self, samples: Sequence[list[np.ndarray]], args: Namespace) -> Iterator[list[np.ndarray]]:
+        """Outputs, each store compared."""
+        from dnnc.checked import Comparison
+
+        self.traces, comparison = [], Comparison(self.program)
+        for i, sample in enumerate(each(samples, "samples checked")):
+            try:
+                found = comparison.run(sample, args.seed)
+            except DnncError as e:
+                raise DnncError(Finding(f"sample {i}, {f.where}", f.message, f.code) for f in e.findings) from e
+            self.checked += found.stores
+            self._keep(found.run.trace, args)
+            yield found.outputs
+
+    def _keep(self, trace: Trace, args: Namespace) -> None:
+        """All traces when they are to be written, else the last."""
+        self.traces = [*self.traces, trace] if args.traces else [trace]
+
+    def facts(self, args: Namespace) -> dict[str, Any]:
+        from dnnc.simulation import traced
+
+        checked = {"checked": self.checked} if args.check else {}
+        return checked | traced(self.traces, args)
+
+
+class _Binary(_Simulated):
     """A compiled .npu file, with what the host does before and after."""
 
     def __init__(self, args: Namespace):
         from dnnc.backends.npu import program as container
         from dnnc.backends.npu.target import Executable
 
-        _as_compiled(args)
+        if args.check:
+            message = "expected a network to compare with, not a program alone. Give the network, with --on npu."
+            raise DnncError(Finding("--check", message, "E0108"))
         self.on = "npu"
         self.file = Executable(container.load(args.model), api.load_target(args.target))
         self.types = self.file.input_types()
         self.inputs, self.outputs = self.file.inputs(), self.file.outputs()
 
-    def call(self, sample: list[np.ndarray]) -> list[np.ndarray]:
-        outputs, self.last = self.file.run(sample)
-        return outputs
-
-    def trace(self, path: str) -> None:
-        self.last.trace.save(path)
+    def executable(self) -> Executable:
+        return self.file
 
 
-def _as_compiled(args: Namespace) -> None:
-    """A program is run as it was compiled; what would make it another one is told."""
-    problems, todo = Collector(), "Give it to `dnnc compile`, or run the network."
-    for option, value in (("--scheme", args.scheme), ("--scheme-out", args.scheme_out)):
-        if value is not None:
-            message = f"expected a network to quantize, not the program {args.model}, which is as compiled. {todo}"
-            problems.error(option, message, "E0713")
-    if args.on not in (None, "npu"):
-        message = f"expected npu for the program {args.model}, not {args.on}. Leave it out, or run the network."
-        problems.error("--on", message, "E0108")
-    problems.raise_if_any()
-
-
-def _executor(args: Namespace, arrays: Mapping[str, np.ndarray]) -> _Executor:
+def _executor(args: Namespace, arrays: Mapping[str, np.ndarray] | None) -> _Executor:
     if args.model.endswith(".npu"):
         return _Binary(args)
     on = args.on or "reference"
-    if args.trace and on != "npu":
-        raise DnncError(Finding("--trace", f"expected the simulator, not --on {on}. Add --on npu.", "E0108"))
     model = given.network(args, arrays)
     if on == "reference" and model.asked is None:
         return _Executor(on, model, api.Program(model, "ir", args.target))
-    if on == "reference":
-        return _Executor(on, model, api.compile(model, args.target, "ir", calibrate=given.calibration(args)))
-    return _Executor(on, model, api.compile(model, args.target, on, calibrate=given.calibration(args)))
+    emit = "ir" if on == "reference" else on
+    kind = _Simulated if on == "npu" else _Executor
+    return kind(on, model, api.compile(model, args.target, emit, calibrate=given.calibration(args)))

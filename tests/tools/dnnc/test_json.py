@@ -33,6 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LINES = {
     "run of a vector": "run {lenet} -i {folder}/x.npz",
     "run with labels": "run {lenet} -i {folder}/labels.npz -o {folder}/y.npz",
+    "run checked": "run {lenet} -i {folder}/x.npz --on npu --calibrate {samples} --check --traces {folder}/traces",
+    "run of timing": "run {lenet} --on npu --calibrate {samples} --timing-only --trace {folder}/timed.trace",
+    "run until a layer": "run {lenet} -i {folder}/x.npz --on npu --calibrate {samples} --until layer=ip1 --dump arena={folder}/a",
+    "run and a memory": "run {lenet} -i {folder}/x.npz --on npu --calibrate {samples} --dump weight={folder}/w.npy",
     "report": "report {lenet}",
     "report of int8": "report {lenet} -p simplify -t tiny",
     "report of the compiled": "report {lenet} --calibrate {samples}",
