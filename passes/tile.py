@@ -70,7 +70,8 @@ class TilePass(ModulePass):
         for group in groups:
             if group.parent is not None:
                 split_transposed(group, store)
-        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
+        stacked = {inner for ops, _ in stacks for inner in ops}
+        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp) and g not in stacked]:
             cut(group)
         parts = split(op)
         block = Block()
