@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xdsl.ir import SSAValue
@@ -17,18 +17,16 @@ EFFORT = 10_000_000
 """States that the search may take in each part of a network, times the units."""
 
 
-def reordered(graph: Graph, kernels: Mapping[int, Kernel]) -> Graph | None:
-    """The graph in an order of lower peak; None when none was found. The functions of a loop stand as they are."""
+def least(graph: Graph, kernels: Mapping[int, Kernel]) -> Ordering | None:
+    """The order of the units with the fewest bytes of the arena alive at once; None with loops, whose units stay together."""
     if any(isinstance(unit, Enter) for unit in graph.units):
         return None
-    given = tuple(range(len(graph.units)))
-    found = least(graph, kernels)
-    return None if found.order == given else replace(graph, units=[graph.units[n] for n in found.order])
-
-
-def least(graph: Graph, kernels: Mapping[int, Kernel]) -> Ordering:
-    """The order of the units with the fewest bytes of the arena alive at once."""
     return least_peak(program(graph, kernels), EFFORT // max(1, len(graph.units)))
+
+
+def reordered(graph: Graph, order: Sequence[int]) -> Graph:
+    """The graph with its units in an order."""
+    return replace(graph, units=[graph.units[n] for n in order])
 
 
 def program(graph: Graph, kernels: Mapping[int, Kernel]) -> Program:

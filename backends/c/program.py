@@ -11,6 +11,7 @@ from dnnc.backends.c.api import Interface, Port
 from dnnc.backends.c.data import Blob
 from dnnc.ir.weights import atomic_file
 from dnnc.passes.analysis.allocation import MemPlan
+from dnnc.passes.analysis.savings import Orders
 from dnnc.passes.analysis.spaces import Space
 
 
@@ -18,7 +19,8 @@ from dnnc.passes.analysis.spaces import Space
 class CProgram:
     """Generated text and what a caller must provide; `weights` is the content of the .bin file, if there is one.
 
-    `arena` is what lies where in its one memory; `probes` are the values a debug build hands out, by number.
+    `arena` is what lies where in its one memory, `orders` what other orders would need; `probes` are the values a debug
+    build hands out, by number.
     """
 
     interface: Interface
@@ -27,6 +29,7 @@ class CProgram:
     weights: Blob
     plan: MemPlan
     arena: Space
+    orders: Orders | None = None
     probes: tuple[SSAValue, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from dnnc.backends.c.arena import arena_of
 from dnnc.backends.c.data import Blob, weights_source
 from dnnc.backends.c.kernel import Kernel, Scratch
 from dnnc.backends.c.load import Compiled, compile_and_load
-from dnnc.backends.c.order import reordered
+from dnnc.backends.c.order import least, reordered
 from dnnc.backends.c.program import CProgram, write
 from dnnc.backends.c.runtime import runtime_for
 from dnnc.backends.c.select import check_supported, kernels_of
@@ -32,6 +32,7 @@ from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import QuantType, is_float, tensor_text
 from dnnc.ir.weights import WeightStore, store_of
+from dnnc.passes.analysis.savings import Orders
 
 __all__ = ["CProgram", "Compiled", "Options", "compile_and_load", "emit", "write"]
 
@@ -70,10 +71,15 @@ class _Writer:
         self.blob = Blob()
         self.stored: dict[SSAValue, int] = {}
         self.sharing, self.kernels, self.memory = self._laid_out(graph)
-        other = reordered(graph, self.kernels)
-        found = self._laid_out(other) if other else None
-        if other and found and found[2].plan.peak < self.memory.plan.peak:
-            self.graph = other
+        self.best = least(graph, self.kernels)
+        if self.best is not None and self.best.order != tuple(range(len(graph.units))):
+            self._reorder(reordered(graph, self.best.order))
+
+    def _reorder(self, graph: Graph) -> None:
+        """Take another order when its arena is smaller."""
+        found = self._laid_out(graph)
+        if found[2].plan.peak < self.memory.plan.peak:
+            self.graph = graph
             self.sharing, self.kernels, self.memory = found
 
     def _laid_out(self, graph: Graph) -> tuple[Sharing, dict[int, Kernel], Memory]:
@@ -114,8 +120,9 @@ class _Writer:
         memory = self.memory.plan.peak, self.options.align
         interface = api.Interface(self.name, *ports, *memory, size, in_file, macs, exact)
         source = self._source(interface, functions, calls)
-        arena = arena_of(self.graph, self.memory)
-        return CProgram(interface, api.header(interface), source, self.blob, self.memory.plan, arena, tuple(probes))
+        arena, plan = arena_of(self.graph, self.memory), self.memory.plan
+        orders = Orders(plan.lower_bound, self.best) if self.best else None
+        return CProgram(interface, api.header(interface), source, self.blob, plan, arena, orders, tuple(probes))
 
     def _source(self, interface: api.Interface, functions: list[str], calls: list[str]) -> str:
         data = (

@@ -283,12 +283,12 @@ class Program:
             raise DnncError(
                 Finding("memory", f"expected a program or C, not '{self.emit}'. Compile with emit npu or c.", "E0108")
             )
-        spaces = [self.c.arena] if self.c is not None else spaces_of(self.network.module)
+        if self.c is not None:
+            return memory_map(f"{self.network.name}: memory of C", [self.c.arena], self.c.orders)
         block = main_function((self.graph or self.network).module).body.block
         layers = program(block, movable(block))
         order = Orders(peak(layers, range(len(layers.tasks))), least_peak(layers, ORDER_STATES))
-        what = "C" if self.c is not None else self.target
-        return memory_map(f"{self.network.name}: memory of {what}", spaces, order)
+        return memory_map(f"{self.network.name}: memory of {self.target}", spaces_of(self.network.module), order)
 
     def trace(self) -> Trace:
         """The trace of the last simulator run."""
