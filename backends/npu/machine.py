@@ -315,11 +315,11 @@ class Machine:
         kind, rounding = OFFSET_RECORD if c["scale.offset"][j] else RECORD, ROUNDINGS[c["scale.rounding"][j]]
         records = np.frombuffer(self.memory("parameter"), kind, count, c["parameters"][j])
         bias, q, last = (records[name].astype(np.int64)[:, None, None] for name in kind.names or ())
-        v = (v + bias).astype(np.int32)  # the adder in front of the multiplier is 32 bits wide
+        sums = (v + bias).astype(np.int32).astype(np.int64)  # the adder in front of the multiplier is 32 bits wide
         if c["scale.offset"][j]:
-            v = ROUNDERS[rounding](v.astype(np.int64) * q + last, c["scale.shift"][j])
+            v = ROUNDERS[rounding](sums * q + last, c["scale.shift"][j])
         else:
-            v = fixed.rescale(v, q, np.minimum(last, fixed.MAX_SHIFT), rounding)
+            v = fixed.rescale(sums, q, np.minimum(last, fixed.MAX_SHIFT), rounding)
         return _clip(v + c["scale.zero"][j], c["scale.low"][j], c["scale.high"][j], c["scale.zero"][j])
 
     def _second(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
