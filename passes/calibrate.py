@@ -24,7 +24,7 @@ from dnnc.ir.stages import CALIBRATED
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.choices import choice_of
 from dnnc.passes.analysis.histogram import METHODS, Histogram
-from dnnc.passes.analysis.integer_forms import bounds
+from dnnc.passes.analysis.integer_forms import bounds, comes_quantized
 from dnnc.passes.analysis.samples import Sample, given_samples, watched
 from dnnc.passes.analysis.sources import Samples, samples_of
 
@@ -57,7 +57,7 @@ class CalibratePass(ModulePass):
         calibrate(op, store_of(ctx), watched(samples, "calibration samples"))
         if self.method != "min-max" or any(_observer(x) for x in main_function(op).body.block.ops):
             self._narrow(op, store_of(ctx), watched(samples, "calibration samples, again"))
-        if isinstance(samples, Samples):
+        if isinstance(samples, Samples) and not comes_quantized(op):
             op.attributes[CALIBRATED] = StringAttr(f"{self.method}, {samples.told()}")
 
     def _samples(self, module: ModuleOp, store: WeightStore) -> Sequence[Sample]:

@@ -185,6 +185,13 @@ def test_a_folder_of_pictures_is_read_through_pillow(relu, tmp_path: Path):
         samples_at(tmp_path, main_function(module), read_preprocessing("channels='L'"))[0]
 
 
+def test_a_network_that_comes_quantized_is_not_said_to_be_calibrated(main_program, folder: Path):
+    to = "!dnn.q<i8, 0.1, 3>"
+    module, ctx = main_program(f"dnn.quantize %a to = {to}", "tensor<1x2x3xf32>", result=f"tensor<1x2x3x{to}>")
+    CalibratePass(data=str(folder)).apply(ctx, module)
+    assert "dnn.calibrated" not in module.attributes
+
+
 def test_preprocessing_is_of_pictures_alone(relu, folder: Path):
     module, store = relu[0], WeightStore()
     for source in (str(folder), str(next(folder.iterdir())), "data-free"):
