@@ -15,6 +15,7 @@ from dnnc.passes.cse import CsePass
 from dnnc.passes.dce import DcePass
 from dnnc.passes.decompose import DecomposePass
 from dnnc.passes.decompose_lrn import DecomposeLrnPass
+from dnnc.passes.encode_weights import EncodeWeightsPass
 from dnnc.passes.equalize import EqualizePass
 from dnnc.passes.expand_weights import ExpandWeightsPass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
@@ -69,7 +70,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
     "dynamic": DYNAMIC,
-    "npu": (*INT8, FuseLayersPass, TilePass, PlanMemoryPass),
+    "npu": (*INT8, FuseLayersPass, TilePass, EncodeWeightsPass, PlanMemoryPass),
 }
 
 # Passes no pipeline runs by default.
