@@ -11,7 +11,7 @@ What stays in floating point on the host moves into the functions @prologue (bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -39,7 +39,7 @@ from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
 from dnnc.passes.analysis.strides import reshaped
 from dnnc.passes.analysis.tiling import SLACK_PERCENT, search
-from dnnc.passes.schedule.host import Parts, source_name, split
+from dnnc.passes.schedule.host import Holdings, Parts, source_name, split
 from dnnc.passes.schedule.moves import Mover, composed, fill_tile
 from dnnc.passes.schedule.nest import Nest
 from dnnc.passes.schedule.stripes import Stored, Stripes
@@ -84,17 +84,6 @@ class TilePass(ModulePass):
         op.body.block.insert_op_before(new, main)
         main.detach()
         return Holdings(main, builder.holds)
-
-
-@dataclass(frozen=True)
-class Holdings:
-    """The function that was tiled, its groups cut into passes through the machine, and which of its values each buffer holds.
-
-    A buffer has the value's elements in row-major order once they are stored.
-    """
-
-    main: FuncOp
-    values: Mapping[BufferOp, SSAValue]
 
 
 class _Builder:

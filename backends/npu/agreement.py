@@ -23,7 +23,7 @@ from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.interpret import run_block
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of
 from dnnc.ir.weights import WeightStore
-from dnnc.passes.tile import Holdings
+from dnnc.passes.schedule.host import Holdings
 
 ST = KINDS.index("st")
 
@@ -135,9 +135,7 @@ def _tensors(
     return found, outputs
 
 
-def _of_layer(
-    module: ModuleOp, images: Mapping[BufferOp, _Image], store: WeightStore
-) -> dict[str, tuple[_Image, ...]]:
+def _of_layer(module: ModuleOp, images: Mapping[BufferOp, _Image], store: WeightStore) -> dict[str, tuple[_Image, ...]]:
     """What stores may write, by the layer their tags name: that of the compute whose tile it is, else the tile's own."""
     layers: dict[BufferOp, str] = {}
     fills: dict[BufferOp, int] = {}
@@ -163,5 +161,7 @@ def _of_layer(
 def _outside(place: str, images: Sequence[_Image], region: int, low: int, high: int) -> Finding:
     """A store to where none of its layer's tensors lies."""
     lies = [f"[{i.symbol.offset}, {i.symbol.offset + i.bytes.size}) of region {i.symbol.region}" for i in images]
-    expected = f"a store within bytes {' or '.join(lies)} was expected" if lies else "no store of this layer was expected"
+    expected = (
+        f"a store within bytes {' or '.join(lies)} was expected" if lies else "no store of this layer was expected"
+    )
     return Finding(place, f"{expected}, not to [{low}, {high}) of region {region}. Compile it again.", "E0833")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
@@ -13,6 +13,7 @@ from dnnc.ir.diagnostics import Collector, Finding, UnsupportedError, where
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
+from dnnc.ir.sched import BufferOp
 from dnnc.ir.stages import ISLAND
 from dnnc.ir.types import QuantType
 
@@ -53,6 +54,17 @@ class Parts:
         after = _function("epilogue", self.outputs(), [*self.views(), *self.after], None)
         before.arg_attrs, after.res_attrs = self.main.arg_attrs, self.main.res_attrs
         return [before, after]
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """The function that was tiled, its groups cut into passes through the machine, and which of its values each buffer holds.
+
+    A buffer has the value's elements in row-major order once they are stored.
+    """
+
+    main: FuncOp
+    values: Mapping[BufferOp, SSAValue]
 
 
 def _constant(value: SSAValue) -> bool:
