@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dnnc.backends.npu.held import Held
 from dnnc.backends.npu.isa import Engine, Instruction
@@ -12,7 +13,18 @@ from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import where
 from dnnc.ir.sched import BufferOp
-from dnnc.passes.analysis.footprint import buffer_bytes, pitch, tile_bytes
+from dnnc.passes.analysis.footprint import pitch, tile_bytes
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Where a buffer lies: number of its memory, first byte, copies, bytes from one to the next and of each."""
+
+    memory: int
+    offset: int
+    copies: int
+    pitch: int
+    bytes: int
 
 
 class Emitter:
@@ -25,6 +37,7 @@ class Emitter:
         self.state: dict[tuple[Engine, str], dict[str, int]] = {}
         self.turn: dict[BufferOp, int] = {}
         self.memory = {m.name: i for i, m in enumerate(arch.memory)}
+        self.stretches: dict[BufferOp, Stretch] = {}
         self.tag = 0
 
     def add(
@@ -55,17 +68,28 @@ class Emitter:
             tag = Tag(tag.layer, tag.node)
         self.tag = self.tags.setdefault(tag, min(len(self.tags), (1 << 16) - 1))
 
+    def _stretch(self, buffer: BufferOp) -> Stretch:
+        """Where a buffer lies, looked up in the IR once."""
+        if buffer not in self.stretches:
+            assert buffer.offset is not None
+            space = buffer.space.data
+            number = REGIONS.index(space) + len(self.memory) if space in REGIONS else None
+            memory = self.memory[self.arch.holding(space).name] if number is None else number
+            sizes = (buffer.copies.data, pitch(buffer), tile_bytes(buffer))
+            self.stretches[buffer] = Stretch(memory, buffer.offset.data, *sizes)
+        return self.stretches[buffer]
+
     def _address(self, buffer: BufferOp) -> int:
         """On-chip address of the copy of a buffer now in use."""
-        assert buffer.offset is not None
-        return buffer.offset.data + self.turn.get(buffer, 0) % buffer.copies.data * pitch(buffer)
+        s = self._stretch(buffer)
+        return s.offset + self.turn.get(buffer, 0) % s.copies * s.pitch
 
     def _next(self, buffer: BufferOp) -> None:
         self.turn[buffer] = self.turn.get(buffer, -1) + 1
 
     def _chip(self, buffer: BufferOp) -> Interval:
-        low = self._address(buffer)
-        return self.memory[self.arch.holding(buffer.space.data).name], low, low + tile_bytes(buffer)
+        low, s = self._address(buffer), self._stretch(buffer)
+        return s.memory, low, low + s.bytes
 
     def _pieces(self, held: Held, first: int, count: int) -> tuple[Interval, ...]:
         """Where rows of a tensor lie on chip."""
@@ -73,6 +97,5 @@ class Emitter:
         return tuple((memory, at + low, at + high) for low, high in held.intervals(first, count))
 
     def _dram(self, buffer: BufferOp) -> Interval:
-        assert buffer.offset is not None
-        number = REGIONS.index(buffer.space.data)
-        return len(self.memory) + number, buffer.offset.data, buffer.offset.data + buffer_bytes(buffer)
+        s = self._stretch(buffer)
+        return s.memory, s.offset, s.offset + s.copies * s.pitch

@@ -15,12 +15,13 @@ class Held:
 
     buffer: BufferOp
     first: tuple[int, int]
+    shape: tuple[int, int, int]
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Rows of the buffer, channels, columns."""
-        period, channels, width = layout_of(self.buffer.result).shape
-        return period, channels, width
+    @staticmethod
+    def of(buffer: BufferOp, first: tuple[int, int]) -> Held:
+        """What a buffer of [rows, channels, columns] holds from a first row and column on."""
+        period, channels, width = layout_of(buffer.result).shape
+        return Held(buffer, first, (period, channels, width))
 
     @property
     def pitches(self) -> tuple[int, int]:
@@ -37,16 +38,16 @@ class Held:
         across, down = self.pitches
         return self.slot(row) * down + channel * across + column - self.first[1]
 
-    def breaks(self, first: int, count: int) -> list[int]:
+    def breaks(self, first: int, count: int) -> range:
         """The rows of a range at which the buffer starts over."""
-        return [y for y in range(first + 1, first + count) if self.slot(y) == 0]
+        period = self.shape[0]
+        return range(first + period - self.slot(first), first + count, period)
 
     def intervals(self, first: int, count: int) -> list[tuple[int, int]]:
         """(begin, end) in bytes of the buffer where a range of rows lies."""
         down = self.pitches[1]
-        return [
-            (self.slot(y) * down, (self.slot(y) + n) * down) for y, n in cut(first, count, self.breaks(first, count))
-        ]
+        pieces = cut(first, count, self.breaks(first, count))
+        return [(self.slot(y) * down, (self.slot(y) + n) * down) for y, n in pieces]
 
 
 def cut(first: int, count: int, at: Iterable[int]) -> list[tuple[int, int]]:

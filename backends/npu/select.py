@@ -138,7 +138,7 @@ class _Selector(Emitter):
         if op.loads:
             self._next(inside)
         layout = layout_of(op.source if op.loads else op.target)
-        held = Held(inside, (y[0], x[0]))
+        held = Held.of(inside, (y[0], x[0]))
         for first, start, box in held_boxes(held, at, layout):
             self._piece(op, outside, inside, box, start, self._pieces(held, first, box.rows))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import BlockArgument
@@ -11,7 +12,7 @@ from xdsl.ir import BlockArgument
 from dnnc.backends.npu.held import Held, cut
 from dnnc.ir.dnn.movement import Strided, row_strides
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, layout_of
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, buffer_of, layout_of
 from dnnc.ir.types import QuantType, integer_range
 from dnnc.passes.analysis.footprint import tile_bytes
 from dnnc.passes.analysis.group import Group, check_weights, group_of
@@ -46,19 +47,22 @@ class LayerTiles:
         self.shape: Layer = self.group.layer
         self.pads, self.pool_pads = self.shape.columns()
         self.computed = False
+        self._rows: dict[tuple[int, int], Rows] = {}
+        self._columns: dict[tuple[int, int], Rows] = {}
+        self.buffers = {role.data: buffer_of(tile) for role, tile in zip(op.roles, op.tiles)}
+        whole = {role: Held.of(b, (0, 0)) for role, b in self.buffers.items() if op.held(role)}
+        self.parts = {role: (held, op.held(role)) for role, held in whole.items()}
 
     def buffer(self, role: str) -> BufferOp:
         """The buffer on chip that plays a role."""
-        found = self.op.tile(role)
-        assert found is not None
-        return found
+        return self.buffers[role]
 
     @property
     def sums(self) -> BufferOp:
         """The buffer the matrix unit sums in."""
         return self.buffer("output" if self.shape.wide else "accumulator")
 
-    @property
+    @cached_property
     def weight_type(self) -> QuantType:
         """Type of the weights."""
         assert self.group.weights is not None
@@ -70,11 +74,10 @@ class LayerTiles:
         (n, _), (g, _), z, s, k = at
         end = self.op.slices.data[4].extent
         x, held = (0, self.shape.out[1]), {}
-        for name in self.op.roles if self.op.holding else ():
-            if part := self.op.held(name.data):
-                (y, _), columns = spans(self.op, part, env)
-                held[name.data] = Held(self.buffer(name.data), (y, columns[0]))
-                x = columns if name.data == "output" else x
+        for role, (whole, part) in self.parts.items():
+            (y, _), columns = spans(self.op, part, env)
+            held[role] = replace(whole, first=(y, columns[0]))
+            x = columns if role == "output" else x
         if self.shape.kind != "dense":
             per = self.shape.M // self.shape.C
             return Place(n, g, z, s, (z[0] // per, -(-z[1] // per)), True, True, x, held)
@@ -82,12 +85,16 @@ class LayerTiles:
 
     def rows(self, p: Place) -> Rows:
         """The rows of the tile at a place."""
-        return self.shape.rows(*p.s)
+        if p.s not in self._rows:
+            self._rows[p.s] = self.shape.rows(*p.s)
+        return self._rows[p.s]
 
     def columns(self, p: Place) -> Rows:
         """The columns of the tile at a place."""
         if p.held:
-            return self.shape.span(1, *p.x)
+            if p.x not in self._columns:
+                self._columns[p.x] = self.shape.span(1, *p.x)
+            return self._columns[p.x]
         return Rows(p.x, (0, self.shape.sums[1]), (0, self.shape.W), self.pads, self.pool_pads)
 
 
