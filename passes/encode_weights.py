@@ -22,7 +22,8 @@ from dnnc.ir.sched import Blocks, BufferOp, CodedAttr, ComputeOp, CopyOp, buffer
 from dnnc.ir.types import bits
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.blocks import tiles
-from dnnc.passes.analysis.group import UI8, group_of
+from dnnc.passes.analysis.group import group_of
+from dnnc.passes.analysis.group_operands import UI8
 
 
 @dataclass(frozen=True)

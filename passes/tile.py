@@ -34,7 +34,9 @@ from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import QuantType, integer_range, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis import depth_first
-from dnnc.passes.analysis.group import UI8, Group, Levels, group_of
+from dnnc.passes.analysis.group import Group, group_of
+from dnnc.passes.analysis.group_operands import UI8
+from dnnc.passes.analysis.group_stages import Levels
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
 from dnnc.passes.analysis.strides import reshaped

@@ -15,7 +15,8 @@ from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, buffer_of, layout_of
 from dnnc.ir.types import QuantType, integer_range
 from dnnc.passes.analysis.footprint import tile_bytes
-from dnnc.passes.analysis.group import Group, check_weights, group_of
+from dnnc.passes.analysis.group import Group, group_of
+from dnnc.passes.analysis.group_operands import check_weights
 from dnnc.passes.analysis.layer import Layer, Rows
 
 Env = dict[BlockArgument, int]
@@ -50,8 +51,9 @@ class LayerTiles:
         self._rows: dict[tuple[int, int], Rows] = {}
         self._columns: dict[tuple[int, int], Rows] = {}
         self.buffers = {role.data: buffer_of(tile) for role, tile in zip(op.roles, op.tiles)}
-        whole = {role: Held.of(b, (0, 0)) for role, b in self.buffers.items() if op.held(role)}
-        self.parts = {role: (held, op.held(role)) for role, held in whole.items()}
+        self.parts = {
+            role: (Held.of(buffer, (0, 0)), part) for role, buffer in self.buffers.items() if (part := op.held(role))
+        }
 
     def buffer(self, role: str) -> BufferOp:
         """The buffer on chip that plays a role."""

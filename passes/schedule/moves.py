@@ -17,7 +17,7 @@ from xdsl.ir import Block, SSAValue
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.dnn.movement import Movement, SliceOp, Strided, TransposeOp
 from dnnc.ir.sched import BufferOp, CopyOp, LoopOp, Slice, SlicesAttr, ViewOp
-from dnnc.passes.analysis.group import UI8
+from dnnc.passes.analysis.group_operands import UI8
 from dnnc.passes.analysis.strides import blocks, reshaped
 from dnnc.passes.analysis.tiling import ALIGN
 

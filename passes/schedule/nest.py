@@ -8,7 +8,8 @@ from xdsl.ir import Attribute, Block, SSAValue
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
-from dnnc.passes.analysis.group import UI8, Group
+from dnnc.passes.analysis.group import Group
+from dnnc.passes.analysis.group_operands import UI8
 from dnnc.passes.analysis.tiling import ORDERS, Tile
 
 

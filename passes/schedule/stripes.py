@@ -20,7 +20,8 @@ from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
 from dnnc.passes.analysis.depth_first import Plan, Share
-from dnnc.passes.analysis.group import UI8, Group
+from dnnc.passes.analysis.group import Group
+from dnnc.passes.analysis.group_operands import UI8
 
 
 @dataclass(frozen=True)
