@@ -36,7 +36,7 @@ def zigzag(values: Bytes) -> Bytes:
 
 def unzigzag(values: Bytes) -> Bytes:
     """The inverse of `zigzag`: (u >> 1) ^ -(u & 1)."""
-    return (values >> 1) ^ (0 - (values & 1)).astype(np.uint8)
+    return ((values >> 1) ^ (0 - (values & 1))).astype(np.uint8)
 
 
 def rice_bits(values: Bytes) -> NDArray[np.int64]:

@@ -22,9 +22,10 @@ from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
-from dnnc.passes.analysis import depth_first, tiling
+from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.depth_first import Cut, Plan
 from dnnc.passes.analysis.stacks import STEPS, Unit, stack_of, unit_of
+from dnnc.passes.analysis.tile_search import feature_bytes, search
 from dnnc.passes.schedule.units import cut, is_stack
 
 Cost = tuple[int, int]
@@ -109,10 +110,10 @@ def runs(groups: Sequence[GroupOp]) -> Iterator[list[Unit]]:
 
 def _alone(unit: Unit, arch: Accelerator, features: int) -> Cost:
     try:
-        tile = tiling.search(unit.group.layer, arch)
+        tile = search(unit.group.layer, arch)
     except UnsupportedError:
         return 1 << 60, 1 << 60
-    return tile.dram_bytes + tiling.feature_bytes(unit.group.layer, arch, tile) * features // 100, tile.cycles
+    return tile.dram_bytes + feature_bytes(unit.group.layer, arch, tile) * features // 100, tile.cycles
 
 
 def _backwards(last: Sequence[Range]) -> list[Range]:

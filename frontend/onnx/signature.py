@@ -62,10 +62,14 @@ class Signature:
             inputs.append((i.name, tensor(element_type(kind), tuple(known))))
         for name in sorted(set(dims) - names):
             have = f"has {', '.join(sorted(names))}" if names else "has none without a value"
-            findings.error(place("model"), f"expected the name of a dimension, not '{name}'. The model {have}.", "E0215")
+            findings.error(
+                place("model"), f"expected the name of a dimension, not '{name}'. The model {have}.", "E0215"
+            )
         for name, value in dims.items():
             if value < 0:
-                findings.error(place("model"), f"expected a value of at least 0 for dimension '{name}', not {value}.", "E0215")
+                findings.error(
+                    place("model"), f"expected a value of at least 0 for dimension '{name}', not {value}.", "E0215"
+                )
         for key, where in unbound.items():
             message = f"expected a value for dimension '{key}', not none. Give it with --dim {key}=VALUE."
             findings.error(place(f"input '{where}'"), message, "E0214")

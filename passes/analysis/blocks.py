@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument
 
 from dnnc.ir.sched import CopyOp, LoopOp, loops_around
 
@@ -35,12 +35,12 @@ def runs_of_a_tile(copy: CopyOp) -> int:
     return prod(len(loop.values) for loop in loops_around(copy) if loop.index not in moving)
 
 
-def block(copy: CopyOp, env: Mapping[SSAValue, int]) -> tuple[int, int]:
+def block(copy: CopyOp, env: Mapping[BlockArgument, int]) -> tuple[int, int]:
     """(first byte, bytes) of the block that a copy moves where the loops stand."""
     assert copy.coded is not None
     number = 0
     for place in moving_loops(copy):
         loop = _loop_of(copy, place)
-        number = number * len(loop.values) + loop.values.index(env[copy.indices[place]])
+        number = number * len(loop.values) + loop.values.index(env[loop.index])
     starts = np.cumsum((0, *copy.coded.data.sizes))
     return int(starts[number]), copy.coded.data.sizes[number]

@@ -10,17 +10,15 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.diagnostics import Finding, UnsupportedError
 from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
 from dnnc.passes.analysis import timing
-from dnnc.passes.analysis.candidates import Candidates, buffered, candidates, forms, smallest, splits
+from dnnc.passes.analysis.candidates import Candidates, candidates, splits
 from dnnc.passes.analysis.layer import Layer
 
 Int = NDArray[np.int64]
@@ -333,151 +331,3 @@ class Model:
         for memory in self.arch.memory:
             ok &= sum((need[role] for role in memory.holds), np.zeros_like(self.c.rows)) <= memory.bytes
         return ok
-
-
-def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
-    """The fastest tile within `slack` percent of the least traffic; UnsupportedError names the memory that is too small."""
-    try:
-        return _search(replace(layer, name=""), arch, slack)
-    except UnsupportedError:
-        raise _too_small(Model(layer, arch, smallest(layer))) from None
-
-
-@lru_cache(maxsize=1024)
-def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
-    """`search` without names, so that layers that are alike are searched once."""
-    model = _closest(layer, arch, slack)
-    traffic, cycles, c = model.traffic(), model.cycles(), model.c
-    steps = model.trips[0] * model.trips[1] * model.trips[2]
-    slow = 100 * cycles > (100 + EQUALLY_FAST_PERCENT) * cycles.min()
-    copies = c.inputs + c.weights + c.outputs + c.sums
-    best = np.lexsort((c.order, c.whole, -c.resident, -copies, cycles, traffic, steps, slow))[0]
-    return Tile(
-        rows=int(c.rows[best]),
-        channels=int(c.channels[best]),
-        reduction=int(c.reduction[best]),
-        order=ORDERS[c.order[best]],
-        input_resident=bool(c.whole[best]),
-        weights_resident=bool(c.resident[best]),
-        parameters_resident=model.records_resident,
-        inputs=int(c.inputs[best]),
-        weights=int(c.weights[best]),
-        outputs=int(c.outputs[best]),
-        sums=int(c.sums[best]),
-        dram_bytes=int(traffic[best]),
-        cycles=int(cycles[best]),
-    )
-
-
-def _closest(layer: Layer, arch: Accelerator, slack: int) -> Model:
-    """The model of every tile that fits and moves at most `slack` percent more than the least.
-
-    What does not fit in its smallest form is not looked at in the others, and copies of buffers, which move no data, are
-    tried last.
-    """
-    model = Model(layer, arch, smallest(layer))
-    fits = model.fits()
-    if not fits.any():
-        raise _too_small(model)
-    c = model.only(np.flatnonzero(fits)).c
-    model = Model(layer, arch, forms(layer, (c.rows, c.channels, c.reduction)))
-    model = model.only(np.flatnonzero(model.fits()))
-    traffic = model.traffic()
-    model = _promising(model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min())))
-    model = Model(layer, arch, buffered(layer, model.c))
-    return model.only(np.flatnonzero(model.fits()))
-
-
-def _promising(model: Model) -> Model:
-    """Without the tiles that are too slow even if every buffer had two copies, given what is reached with one or two."""
-    doubled = model.twice()
-    fast, fits = doubled.cycles(), np.flatnonzero(doubled.fits())
-    reached = min(model.cycles().min(), fast[fits].min(initial=np.iinfo(np.int64).max))
-    return model.only(np.flatnonzero(100 * fast <= (100 + EQUALLY_FAST_PERCENT) * reached))
-
-
-def feature_bytes(layer: Layer, arch: Accelerator, tile: Tile) -> int:
-    """DRAM bytes of a tile's inputs and outputs."""
-    sizes = (
-        tile.rows,
-        tile.channels,
-        tile.reduction,
-        ORDERS.index(tile.order),
-        tile.input_resident,
-        tile.weights_resident,
-    )
-    counts = (tile.inputs, tile.weights, tile.outputs, tile.sums)
-    one = Candidates(*(np.array([int(v)]) for v in (*sizes, *counts)))
-    copies = Model(layer, arch, one).copies()
-    return sum(int(copies[role][0][0]) for role in ("input", "output", "second"))
-
-
-def _too_small(model: Model) -> UnsupportedError:
-    """Which memory is too small for the smallest tile, and how large it would have to be."""
-    layer, arch, need = model.layer, model.arch, model.footprint()
-    allowed = model.fits_instructions()
-    if not allowed.any():
-        text = "a layer whose smallest tile one instruction can express was expected"
-        return UnsupportedError(
-            Finding(layer.name, f"{text}, not {layer.H}x{layer.W}x{layer.C}. Split the layer.", "E0804")
-        )
-    held = {m.name: sum((need[r] for r in m.holds), np.zeros_like(model.c.rows)) for m in arch.memory}
-    lines = []
-    for memory in arch.memory:
-        others = allowed.copy()
-        for other in arch.memory:
-            if other is not memory:
-                others &= held[other.name] <= other.bytes
-        least = int(held[memory.name][allowed].min())
-        enough = int(held[memory.name][others].min()) if others.any() else None
-        if least > memory.bytes or (enough is not None and enough > memory.bytes):
-            size = f"{enough if enough is not None else least} bytes"
-            lines.append(
-                f"expected a memory '{memory.name}' of at least {size} for its smallest tile, not {memory.bytes}. Choose a "
-                f"target whose {memory.name} has {size} or more."
-            )
-    return UnsupportedError([Finding(layer.name, line, "E0804") for line in lines])
-
-
-def brute_force_traffic(layer: Layer, tile: Tile) -> int:
-    """DRAM bytes of a tile by walking its loops and noting when each buffer changes; for tests."""
-    spans = {"s": (layer.out[0], tile.rows), "z": (layer.M, tile.channels), "k": (layer.C, tile.reduction)}
-    if layer.kind != "dense":
-        spans["k"] = (1, 1)
-    order = ("s", "z", "k") if tile.order == ORDERS[0] else ("z", "s", "k")
-    ranges = [range(layer.N), range(layer.groups), *(range(0, *spans[d]) for d in order)]
-    held: dict[str, object] = {}
-    total = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps * tile.weights_resident
-    total += TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax") + AFFINE.itemsize * layer.affine
-    total += layer.record * layer.records * tile.parameters_resident
-    for n, g, *at in product(*ranges):
-        i = dict(zip(order, at))
-        count = {d: min(spans[d][1], spans[d][0] - i[d]) for d in order}
-        tied = layer.kind != "dense"
-        k = count["z"] * layer.C // layer.M if tied else count["k"]
-        depth, at_depth = (layer.C, 0) if tile.input_resident else (k, i["z"] if tied else i["k"])
-        wanted = {
-            "x": ((n, g, i["s"], at_depth), depth * layer.W * layer.rows(i["s"], count["s"]).input[1]),
-            "w": ((g, i["z"], i["k"]), count["z"] * (1 if tied else k) * layer.taps),
-            "p": ((g, i["z"]), layer.record * count["z"]),
-        }
-        if layer.second is not None:
-            wanted["b"] = _second_tile(layer, {"n": n, "g": g, "y": i["s"], "c": i["z"]}, count)
-        if layer.kind == "none" or tile.weights_resident:
-            del wanted["w"]
-        if layer.kind == "none" or layer.wide or tile.parameters_resident:
-            del wanted["p"]
-        for name, (key, size) in wanted.items():
-            total += size * (held.get(name) != key)
-            held[name] = key
-        if i["k"] + count["k"] >= spans["k"][0]:
-            total += layer.result_bytes * count["z"] // layer.packs * count["s"] * layer.out[1]
-    return total
-
-
-def _second_tile(layer: Layer, at: dict[str, int], count: dict[str, int]) -> tuple[object, int]:
-    """(which tile of the second operand, its bytes)."""
-    letters, sizes = layer.second or "", layer.sizes("second")
-    rows = count["s"] if layer.summed_first else layer.rows(at["y"], count["s"]).sums[1]
-    size = min(rows, sizes["y"]) * min(count["z"], sizes["c"]) * sizes["x"]
-    return tuple(at[letter] for letter in "ngyc" if letter in letters), size

@@ -127,7 +127,10 @@ def test_ranges_that_are_not_finite_are_refused(program):
   func.return %y : tensor<1x1xf32>
 }"""
     module, ctx = program(text)
-    message = "test.mlir:3:3: expected finite operands and results on the samples, not [(-inf, 1.0), (0.0, 1.0)]. Look for nan and inf in the samples. [E0702]"
+    message = (
+        "test.mlir:3:3: expected finite operands and results on the samples, not [(-inf, 1.0), (0.0, 1.0)]. "
+        "Look for nan and inf in the samples. [E0702]"
+    )
     with pytest.raises(DnncError) as e:
         pipeline.run(pipeline.parse("quantize"), module, ctx)
     assert str(e.value) == message

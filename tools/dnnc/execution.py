@@ -82,7 +82,20 @@ def _refuse(args: Namespace) -> None:
         for other in others if _given(args, NEEDS[option]) else ():
             if _given(args, NEEDS[other]):
                 problems.error(other, f"expected it without {option}. Leave one of them out.", "E0108")
+    if args.model.endswith(".npu"):
+        _as_compiled(args, problems)
     problems.raise_if_any()
+
+
+def _as_compiled(args: Namespace, problems: Collector) -> None:
+    """A program is run as it was compiled; note what would make it another one."""
+    for option, value in (("--scheme", args.scheme), ("--scheme-out", args.scheme_out)):
+        if value is not None:
+            message = f"expected a network to quantize, not the program {args.model}, which is as compiled."
+            problems.error(option, f"{message} Give it to `dnnc compile`, or run the network.", "E0713")
+    if args.on not in (None, "npu"):
+        message = f"expected npu for the program {args.model}, not {args.on}. Leave it out, or run the network."
+        problems.error("--on", message, "E0108")
 
 
 def _given(args: Namespace, name: str) -> bool:

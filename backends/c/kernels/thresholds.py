@@ -18,7 +18,7 @@ def counts_sums(op: ThresholdOp) -> bool:
 
 
 def emit_thresholds(kernel: Kernel, op: ThresholdOp) -> None:
-    """q = first + step * (number of thresholds of its channel not above x)."""
+    """Level q = first + step * (number of thresholds of its channel not above x)."""
     t, shape = kernel.value(op.thresholds), op.shape()
     assert t is not None
     axis = normal_axis(op.axis.data, len(shape))

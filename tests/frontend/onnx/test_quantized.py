@@ -1,6 +1,5 @@
 """Networks that come quantized, against onnxruntime: QuantizeLinear and DequantizeLinear, integer operators, its own domain."""
 
-
 import ml_dtypes
 import numpy as np
 import onnx
@@ -191,8 +190,14 @@ def test_rounding_of_the_runtime_is_kept(models):
 def test_constants_in_blocks_and_float8_keep_their_codes():
     rng = np.random.default_rng(0)
     w = rng.integers(-8, 8, (64, 10)).astype(ml_dtypes.int4)
-    scale, zero = rng.uniform(0.01, 0.1, (2, 10)).astype(np.float32), rng.integers(-2, 2, (2, 10)).astype(ml_dtypes.int4)
-    small, of_small = rng.normal(size=(10, 6)).astype(ml_dtypes.float8_e4m3fn), rng.uniform(0.5, 1, 6).astype(np.float32)
+    scale, zero = (
+        rng.uniform(0.01, 0.1, (2, 10)).astype(np.float32),
+        rng.integers(-2, 2, (2, 10)).astype(ml_dtypes.int4),
+    )
+    small, of_small = (
+        rng.normal(size=(10, 6)).astype(ml_dtypes.float8_e4m3fn),
+        rng.uniform(0.5, 1, 6).astype(np.float32),
+    )
     constants = {"w": w, "s": scale, "z": zero, "f": small, "t": of_small}
     nodes = [
         helper.make_node("DequantizeLinear", ["w", "s", "z"], ["a"], axis=0, block_size=32),

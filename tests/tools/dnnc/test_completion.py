@@ -27,7 +27,7 @@ CASES = {
     "targets": ("dnnc compile net.dnn -t ed", {"edge"}),
     "target files": ("dnnc compile net.dnn --target m", {"my.toml"}),
     "passes": ("dnnc report net.dnn -p simpl", {"simplify"}),
-    "pass after a comma": ("dnnc report net.dnn -p simplify,fuse-", {"simplify,fuse-groups"}),
+    "pass after a comma": ("dnnc report net.dnn -p simplify,fuse-", {"simplify,fuse-groups", "simplify,fuse-layers"}),
     "pipeline files": ("dnnc compile net.dnn --pipeline-file ", {"p.dnnp", "sub"}),
     "views": ("dnnc trace l.trace la", {"layers"}),
     "codes": ("dnnc explain E010", {f"E010{i}" for i in range(1, 10)}),

@@ -96,7 +96,7 @@ def test_what_the_passes_do_not_run_to_is_an_error(capsys):
         "--stage: expected one that the passes run to (none), not 'tiled'. Give other passes with -p. [E0907]"
     )
     code, _, err = run(capsys, LENET, "-p", "fuse", "--after", "tile")
-    assert code == 1 and "dce, fuse-groups), not 'tile'" in err
+    assert code == 1 and "dce, expand-weights, fuse-groups), not 'tile'" in err
 
 
 def test_networks_show_themselves(tmp_path):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dnnc.ir.arch import Accelerator
     from dnnc.ir.plugins import Origin
 
-EXAMPLES = ("dnnc targets", "dnnc targets --json", "dnnc targets edge > mine.toml")
+EXAMPLES = ("dnnc targets", "dnnc targets --json", "dnnc targets edge")
 HEAD = ("target", "array", "MHz", "on-chip bytes", "from", "description")
 
 
