@@ -40,7 +40,8 @@ from dnnc.passes.analysis.group_stages import Levels
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
 from dnnc.passes.analysis.strides import reshaped
-from dnnc.passes.analysis.tiling import SLACK_PERCENT, search
+from dnnc.passes.analysis.tile_search import search
+from dnnc.passes.analysis.tiling import SLACK_PERCENT
 from dnnc.passes.schedule.host import Holdings, Parts, source_name, split
 from dnnc.passes.schedule.moves import Mover, composed, fill_tile
 from dnnc.passes.schedule.nest import Nest
