@@ -18,7 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import onnx
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import shape_of
 
@@ -71,7 +71,7 @@ class Task:
     def quantized(self, passes: str, samples: str | None = None) -> api.Network:
         """The network after some passes, calibrated with the samples seen, or without any."""
         network = self.network.clone()
-        api.run_passes(network, api.Pipeline(f"simplify,{passes}"), self.seen if samples is None else samples)
+        pipelines.run_passes(network, api.Pipeline(f"simplify,{passes}"), self.seen if samples is None else samples)
         return network
 
 

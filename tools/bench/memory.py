@@ -22,7 +22,7 @@ import onnx
 from rich.console import Console
 from rich.table import Table
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.ir.interpret import main_function
 from dnnc.passes.analysis.allocate import pack, plan
 from dnnc.passes.analysis.allocation import Buffer
@@ -77,7 +77,7 @@ def light_models() -> Table:
     for path in sorted(LIGHT.glob("light_*.onnx")):
         for pipeline in ("", "fuse"):
             network = api.load(path)
-            api.run_passes(network, api.Pipeline(pipeline))
+            pipelines.run_passes(network, api.Pipeline(pipeline))
             block = main_function(network.module).body.block
             p = program(block, movable(block))
             order, seconds = timed(lambda p=p: least_peak(p))

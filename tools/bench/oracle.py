@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, numpy_helper
 
-from dnnc import api, given
+from dnnc import api, given, pipelines
 from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import QuantType, is_float
@@ -111,7 +111,7 @@ class Against:
 
 def against(stored: Stored) -> Against:
     """A network as C runs it against the reference, and layer by layer where that shows them."""
-    passes = api.default_pipeline("c", stored.network.module, False)
+    passes = pipelines.default_pipeline("c", stored.network.module, False)
     program = api.compile(stored.network, emit="ir", pipeline=passes).network
     step = output_step(program)
     if any(n.op_type == "RequantShift" for n in stored.model.graph.node):

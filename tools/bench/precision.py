@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dnnc import api, given
+from dnnc import api, given, pipelines
 from dnnc.ir.diagnostics import DnncError
 from dnnc.passes.analysis.choices import Choice
 from dnnc.passes.analysis.divergence import mean_divergence
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.process_time()
     dims = given.parse_dims(args.dim)
     network = api.load(args.model, dims)
-    samples = list(api.as_samples(network, args.calibrate))[: args.samples or None]
+    samples = list(pipelines.as_samples(network, args.calibrate))[: args.samples or None]
     found = compare(network, samples, args.quantizer, args.budgets, args.by)
     if args.run:
         found["runs"] = [run(lambda: api.load(args.model, dims), samples, m, args) for m in found["mixed"]]
@@ -99,7 +99,7 @@ def compare(
     by: Any = "channel",
 ) -> dict[str, Any]:
     """Uniform widths with what they lose, and mixed ones for the same losses and for further budgets."""
-    api.run_passes(network, api.Pipeline(FRONT))
+    pipelines.run_passes(network, api.Pipeline(FRONT))
     options = MixedPrecisionPass(budget_kl=1.0, quantizer=quantizer, by=by)
     with providing(lambda: samples):
         search = Search(network.module, network.ctx, options, samples[::2], samples[1::2])
@@ -161,7 +161,7 @@ def run(load: Callable[[], api.Network], samples: Sequence[Any], mixed: dict[str
 
 def scheme_of(network: api.Network, widths: Sequence[int | tuple[int, ...]], quantizer: str) -> Scheme:
     """The scheme that states these widths, as a file would; the network is simplified."""
-    api.run_passes(network, api.Pipeline(FRONT))
+    pipelines.run_passes(network, api.Pipeline(FRONT))
     named = [x for x in layers_of(network.module) if is_layer(x.op)]
     rules = tuple(
         exact(x, Choice(weights=f"int{b}" if isinstance(b, int) else b)) for x, b in zip(named, widths, strict=True)

@@ -18,7 +18,7 @@ import onnxruntime
 from onnx import ModelProto, NodeProto, helper
 from xdsl.ir import SSAValue
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QReduction, QSoftmaxOp, Sum
@@ -188,7 +188,7 @@ class Walk:
     def _network(self, name: str, known: Arrays) -> tuple[api.Network, list[str]]:
         model, read = layer_of(self.model, name, known)
         network = api.load(model)
-        api.run_passes(network, Pipeline(self.passes))
+        pipelines.run_passes(network, Pipeline(self.passes))
         return network, read
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr
 from xdsl.ir import SSAValue
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.diff_page import body, page, shortened
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.diagnostics import DnncError, Finding, node_names
@@ -157,7 +157,7 @@ def diff(
     if not layers:
         todo = "Give a network whose layers have names."
         raise DnncError(Finding(network.name, f"expected a layer to compare, found none. {todo}", "E0720"))
-    samples = api.as_samples(real, inputs)
+    samples = pipelines.as_samples(real, inputs)
     executors = {e: _executor(e, fused, tiled, target) for e in on}
     first = _compare(layers, real, fused, executors, samples)
     return Diff(network.name, target, len(samples), tuple(on), tuple(layers), first)
@@ -170,18 +170,18 @@ def _compiled(
     real = network.clone()
     real.module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(api.load_target(target))
     npu = "npu" in on
-    passes = Pipeline("npu" if npu else api.default_of(network, "c", calibrate))
+    passes = Pipeline("npu" if npu else pipelines.default_of(network, "c", calibrate))
     cut = next(i for i, p in enumerate(passes) if isinstance(p, QuantizePass | QuantizeDynamicPass | FuseGroupsPass))
     end = next((i for i, p in enumerate(passes) if isinstance(p, TilePass)), len(passes))
-    calibrate = api.settled(network, passes, calibrate)
-    api.run_passes(real, passes[:cut])
+    calibrate = pipelines.settled(network, passes, calibrate)
+    pipelines.run_passes(real, passes[:cut])
     fused = real.clone()
-    api.run_passes(fused, passes[cut:end], calibrate)
+    pipelines.run_passes(fused, passes[cut:end], calibrate)
     if not npu:
         return real, fused, None
     tiled = fused.clone()
     number_groups(tiled.module)
-    api.run_passes(tiled, passes[end:])
+    pipelines.run_passes(tiled, passes[end:])
     return real, fused, tiled
 
 

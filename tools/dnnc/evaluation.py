@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.metrics import average_precision, divergence, finite, hits, in_top, probabilities, psnr, snr
 from dnnc.passes.analysis.sources import read_arrays
@@ -189,7 +189,7 @@ def evaluate(
     """
     if unknown := [e for e in on if e not in ON]:
         raise DnncError(Finding("--on", f"expected some of {', '.join(ON)}, not '{unknown[0]}'.", "E0109"))
-    samples = api.as_samples(network, data)
+    samples = pipelines.as_samples(network, data)
     runs = {e: _executor(e, network, target, calibrate) for e in on}
     metrics = {e: METRICS[task](labels, len(samples), "labels") for e in on}
     agreements = {e: Agreement() for e in on}
@@ -214,4 +214,5 @@ def _executor(
         return api.compile(network, target, on, calibrate=calibrate).run
     if calibrate is None:
         return network.run
-    return api.compile(network, target, "ir", api.DYNAMIC if api.is_dynamic(calibrate) else "int8", calibrate).run
+    passes = pipelines.DYNAMIC if pipelines.is_dynamic(calibrate) else "int8"
+    return api.compile(network, target, "ir", passes, calibrate).run

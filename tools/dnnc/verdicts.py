@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.backends.npu.program import Program as NpuFile
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.ir.dnn.attributes import Reals
@@ -46,7 +46,7 @@ def check(network: api.Network, target: str, samples: api.Samples | None = None)
     """The network's ports and work, and for each backend whether it takes the network, and at what size or why not."""
     api.load_target(target)
     simplified = network.clone()
-    api.run_passes(simplified, api.Pipeline("simplify"))
+    pipelines.run_passes(simplified, api.Pipeline("simplify"))
     totals = simplified.report(target).totals
     function = main_function(network.module)
     types = function.function_type
@@ -135,7 +135,7 @@ def _wants_ranges(module: ModuleOp) -> bool:
 
 
 def _compiled_as_if_calibrated(simplified: api.Network, target: str) -> api.Program:
-    passes = Pipeline(api.DEFAULT_PIPELINE["npu"])
+    passes = Pipeline(pipelines.DEFAULT_PIPELINE["npu"])
     cut = next(i for i, p in enumerate(passes) if isinstance(p, QuantizePass))
     supposed = simplified.clone()
     suppose_ranges(supposed.module)

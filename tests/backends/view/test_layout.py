@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.backends.view.boxes import PAD, SIZE
 from dnnc.backends.view.coordinate import places
 from dnnc.backends.view.crossing import crossings, order
@@ -23,7 +23,7 @@ from dnnc.zoo import ZOO
 
 def network(name: str, pipeline: str) -> Graph:
     net = api.load(ZOO[name](shapes_only=True))
-    api.run_passes(net, api.Pipeline(pipeline))
+    pipelines.run_passes(net, api.Pipeline(pipeline))
     return graph_of(main_function(net.module), name)
 
 

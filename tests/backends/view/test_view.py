@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.backends.view import View, view
 from dnnc.backends.view.graph import Graph, graph_of
 from dnnc.backends.view.schedule import Schedule
@@ -81,7 +81,7 @@ def test_edges_are_the_uses_of_values(residual):
 
 def test_groups_keep_their_edges(residual):
     before = {(e.source, e.target, e.operand) for e in graph(residual).edges}
-    api.run_passes(residual, api.Pipeline("fuse-groups"))
+    pipelines.run_passes(residual, api.Pipeline("fuse-groups"))
     after = graph(residual)
     assert {(e.source, e.target, e.operand) for e in after.edges} == before
     assert [g.name for g in after.groups] == ["first", "a + a_<&>", "b + sum + pool"]
@@ -106,7 +106,7 @@ def test_a_function_may_return_a_constant(program):
 
 @pytest.mark.parametrize("stage", ["", "fuse-groups"])
 def test_picture(residual, stage, golden):
-    api.run_passes(residual, api.Pipeline(stage))
+    pipelines.run_passes(residual, api.Pipeline(stage))
     picture = view(residual.module, "residual", stage and "grouped").svg()
     ET.fromstring(picture)
     assert picture == view(residual.module, "residual", stage and "grouped").svg()
@@ -184,7 +184,7 @@ def test_notebooks_show_the_start_of_a_large_graph(program):
 
 
 def test_a_group_is_not_cut(residual):
-    api.run_passes(residual, api.Pipeline("fuse-groups"))
+    pipelines.run_passes(residual, api.Pipeline("fuse-groups"))
     g = graph(residual)
     assert [n.name for n in g.head(2).layers] == ["first"]
     assert [n.name for n in g.head(3).layers] == ["first", "a", "a_<&>"]

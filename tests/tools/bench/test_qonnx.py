@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from dnnc import api
+from dnnc import api, pipelines
 from dnnc.ir.dnn.contraction import ConvOp
 from tools.bench import qonnx, ties
 
@@ -67,7 +67,7 @@ def test_a_bias_between_products_is_rounded_finely():
     last = list(walk.layers.values())[-1]
     assert last.operator == "dnn.requantize" and last.unexplained == 0
     network = api.load(proto)
-    api.run_passes(network, "simplify,quantize-lower")
+    pipelines.run_passes(network, "simplify,quantize-lower")
     (conv,) = (op for op in network.module.walk() if isinstance(op, ConvOp))
     product = 0.3 * numpy_helper.to_array(next(i for i in proto.graph.initializer if i.name == "wq_s"))
     np.testing.assert_allclose(conv.result.type.element_type.scale, product.reshape(-1) / 16, rtol=1e-6)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnxruntime import quantization as oq
 
-from dnnc import api
+from dnnc import api, pipelines
 from tools.bench import ties
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -67,7 +67,7 @@ def test_from_end_to_end(model, digits, rounding):
     session = ties.session(model, True)
     theirs = np.concatenate([session.run(None, {"data": x[None]})[0] for x in digits])
     network = api.load(model)
-    api.run_passes(network, f"simplify,quantize-lower{{rounding={rounding}}}")
+    pipelines.run_passes(network, f"simplify,quantize-lower{{rounding={rounding}}}")
     ours = np.concatenate([network.run(x[None])[0] for x in digits])
     steps = np.abs(ours - theirs) / np.diff(np.unique(theirs)).min()
     assert steps.max() <= (1.01 if rounding == "q31_half_even" else 0)

@@ -142,7 +142,7 @@ def test_check_evaluates_nothing(monkeypatch, capsys):
     def refuse(*arguments, **named):
         raise AssertionError("the reference was evaluated")
 
-    for module in ("dnnc.api", "dnnc.passes.calibrate"):
+    for module in ("dnnc.network", "dnnc.passes.calibrate"):
         monkeypatch.setattr(f"{module}.evaluate", refuse)
     assert run(capsys, "check", LENET)[0] == 0
 

@@ -124,9 +124,9 @@ def _next(args: Namespace, path: Path) -> str:
 
 
 def _emit_report(args: Namespace, network: Network) -> None:
-    from dnnc import api, given
+    from dnnc import given, pipelines
 
-    api.run_passes(network, _passes(args, network), given.calibration(args), _dumper(args.dump_after))
+    pipelines.run_passes(network, _passes(args, network), given.calibration(args), _dumper(args.dump_after))
     report = network.report(args.target)
     ending = Path(args.output).suffix if args.output else ""
     text = {".json": report.json, ".csv": report.csv}.get(ending, report.text)()
@@ -139,9 +139,9 @@ def _emit_report(args: Namespace, network: Network) -> None:
 
 def _passes(args: Namespace, network: Network) -> Pipeline:
     """The passes that run, the one to dump after among them."""
-    from dnnc import api, given
+    from dnnc import api, given, pipelines
 
-    default = api.default_of(network, args.emit, args.calibrate)
+    default = pipelines.default_of(network, args.emit, args.calibrate)
     passes = api.Pipeline(given.pipeline(args) or default)
     if args.dump_after:
         from dnnc.observers import known_passes

@@ -57,12 +57,12 @@ def run(args: Namespace) -> None:
 
 def _analytical(args: Namespace) -> Report:
     """What the network costs by its graph alone."""
-    from dnnc import api, given
+    from dnnc import api, given, pipelines
 
     network = given.network(args, weights=False)
     asked = given.pipeline(args)
     default = "simplify" if args.model.endswith(".onnx") else ""  # text is reported as it stands
-    api.run_passes(network, api.Pipeline(default if asked is None else asked))
+    pipelines.run_passes(network, api.Pipeline(default if asked is None else asked))
     return network.report(args.target)
 
 

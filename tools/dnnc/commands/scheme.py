@@ -34,12 +34,12 @@ def declare(p: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """The layers in a table, and the file."""
-    from dnnc import api, given, schemes
+    from dnnc import api, given, pipelines, schemes
 
     network = given.network(args)
     budget = network.asked.budget if network.asked is not None else None
     passes = api.Pipeline(given.pipeline(args) or "int8")
-    api.run_passes(network, passes[: schemes.integers(passes)], given.calibration(args))
+    pipelines.run_passes(network, passes[: schemes.integers(passes)], given.calibration(args))
     found = described(network, budget.found[-1] if budget is not None and budget.found else None)
     if args.output and network.scheme is not None:
         schemes.save(network.scheme, args.output)
