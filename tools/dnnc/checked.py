@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,7 +17,20 @@ from dnnc.passes.pipeline import Pipeline
 from dnnc.passes.tile import TilePass
 
 if TYPE_CHECKING:
-    from dnnc.api import Program
+    from dnnc.backends.npu.target import Executable
+    from dnnc.network import Network
+
+
+class Compiled(Protocol):
+    """What `compile` gives for the accelerator: the network before it was tiled, and the passes from there on."""
+
+    network: Network
+    graph: Network | None
+    lowering: Pipeline | None
+
+    def executable(self) -> Executable:
+        """The program with what the host does."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Checked:
 class Comparison:
     """A program beside its network, which is tiled again to know what each buffer holds."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Compiled) -> None:
         passes = program.lowering or Pipeline(())
         tile = next(iter(passes), None)
         if program.graph is None or not isinstance(tile, TilePass):

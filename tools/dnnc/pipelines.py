@@ -26,7 +26,7 @@ from dnnc.passes.analysis.staircases import arrives_quantized
 from dnnc.passes.analysis.synthetic import WORD, is_data_free
 from dnnc.passes.calibrate import RANGE, CalibratePass, Method, range_of
 from dnnc.passes.pack_bits import PackBitsPass
-from dnnc.passes.pipeline import Hook, Pipeline, parse
+from dnnc.passes.pipeline import Hook, Pipeline
 from dnnc.passes.quantize import QuantizePass
 from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.progress import each, phase
@@ -101,11 +101,6 @@ def default_pipeline(emit: str, module: ModuleOp, calibrated: bool) -> str:
             stated[QuantizeLowerPass.name] = f"{QuantizeLowerPass.name}{{islands=true}}"
         return ",".join(stated.get(p.name, p.name) for p in PIPELINES["int8"])
     return DEFAULT_PIPELINE[emit]
-
-
-def pipeline_passes(spec: str) -> list[ModulePass]:
-    """The passes of a pipeline's text."""
-    return parse(spec)
 
 
 def run_passes(

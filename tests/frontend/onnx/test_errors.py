@@ -78,9 +78,7 @@ def test_what_is_not_supported(models, text):
 
 
 def test_everything_is_reported_at_once(models):
-    signature = (
-        "float[3,2,2] x, string[2] t => float[a,b,c,d] y, float[3] z, int64[2] q"
-    )
+    signature = "float[3,2,2] x, string[2] t => float[a,b,c,d] y, float[3] z, int64[2] q"
     body = """
       h = Det(x)
       a = Relu(h)
