@@ -330,12 +330,18 @@ class _Choice:
         return max(busy + first + alone, outside)
 
 
+def runs_stacks(arch: Accelerator) -> bool:
+    """Whether a target's memories are those the plans count: one for inputs, weights and outputs, another for sums."""
+    values, sums = arch.holding("input"), arch.holding("accumulator")
+    return values is arch.holding("output") and values is arch.holding("weight") and values is not sums
+
+
 @lru_cache(maxsize=4096)
 def search(
     stack: Stack, arch: Accelerator, most: int = 1 << 62, most_cycles: int = 1 << 62, features: int = 0
 ) -> Plan | None:
     """The plan of least `Plan.cost`, then cycles, within both bounds; None when there is none."""
-    if arch.holding("input") is not arch.holding("output"):
+    if not runs_stacks(arch):
         return None
     best: Plan | None = None
     ties = 0
@@ -353,7 +359,7 @@ def search(
 
 def planned(stack: Stack, arch: Accelerator, steps: tuple[int, ...] | None) -> Plan | None:
     """The plan for given rows, columns and 1 where rows roll, or the best one; None when it does not fit."""
-    if steps is None or arch.holding("input") is not arch.holding("output"):
+    if steps is None or not runs_stacks(arch):
         return search(stack, arch)
     rows, columns, rolls = steps
     cut = cut_of(stack, rows, columns, bool(rolls))

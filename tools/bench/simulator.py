@@ -69,7 +69,7 @@ def measured(name: str, target: str) -> dict[str, float]:
     network = dnnc.load(ZOO[name](0))
     shape = shape_of(main_function(network.module).body.block.args[0].type)
     x = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
-    graph = dnnc.compile(network, calibrate=[x]).graph
+    graph = dnnc.compile(network, emit="ir", pipeline="int8", calibrate=[x]).network
     compiled, wall, cpu = timed(lambda: _assembled(graph, target))
     _, run_wall, run_cpu = timed(lambda: compiled.run(x))
     trace = compiled.trace()

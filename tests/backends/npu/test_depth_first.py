@@ -17,7 +17,7 @@ from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.sched import CopyOp, buffer_of
 from dnnc.ir.types import shape_of
-from dnnc.passes.analysis.depth_first import chosen, cut_of
+from dnnc.passes.analysis.depth_first import chosen, cut_of, runs_stacks
 from dnnc.passes.analysis.stacks import stack_of, unit_of
 from dnnc.passes.analysis.traffic import copy_bytes, traffic
 from dnnc.passes.fuse_layers import FuseLayersPass, fuse
@@ -180,3 +180,10 @@ def test_fused_by_default_is_neither_slower_nor_moves_more(vgg):
     alone, fused = (counted(scheduled(vgg, arch, **o)[1], arch) for o in ({"layers": 1}, {"layers": 16}))
     assert fused[0] < 0.8 * alone[0]
     assert fused[1] < alone[1]
+
+
+@pytest.mark.parametrize("target", ["eyeriss", "tpu-v1", "diannao"])
+def test_targets_whose_memories_are_not_those_of_the_plans_run_layer_by_layer(target):
+    """Their weights or sums have a memory of their own, or share one, which the plans do not count."""
+    assert not runs_stacks(load_target(target))
+    assert runs_stacks(load_target("edge")) and runs_stacks(load_target("u55-128"))

@@ -23,7 +23,7 @@ def quantized(name):
     network = dnnc.load(ZOO[name](0))
     shape = shape_of(main_function(network.module).body.block.args[0].type)
     samples = np.random.default_rng(0).normal(0, 1, (2 * shape[0], *shape[1:])).astype(np.float32)
-    graph = dnnc.compile(network, calibrate=[samples]).graph
+    graph = dnnc.compile(network, emit="ir", pipeline="int8", calibrate=[samples]).network
     return graph, samples[: shape[0]]
 
 
@@ -33,7 +33,7 @@ def check(name, targets):
     (want,) = graph.run(x)
     assert len(np.unique(want)) > 1
     for target in targets:
-        program = dnnc.compile(graph, target=target, pipeline="tile,plan-memory").npu
+        program = dnnc.compile(graph, target=target, pipeline="fuse-layers,tile,encode-weights,plan-memory").npu
         orders = set()
         for seed in SEEDS:
             (got,), run = Executable(program, load_target(target)).run([x], seed)
