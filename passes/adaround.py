@@ -17,21 +17,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dnnc.ir.weights import store_of
-from dnnc.passes.analysis.compensation import hessian
 from dnnc.passes.analysis.integer_weights import (
     Quantizer,
-    Rows,
-    largest_scale,
-    rows_of,
     set_weights,
-    shared_scale,
-    taken_by,
-    widths_of,
 )
-from dnnc.passes.analysis.samples import given_samples
 from dnnc.passes.analysis.synthetic import adam
-from dnnc.passes.analysis.walk import Walk
-from dnnc.passes.gptq import least_error
+from dnnc.passes.gptq import least_error, weighed
 
 STRETCH = 0.1  # of the sigmoid beyond 0 and 1, so that it reaches them
 WARM = 0.2  # part of the iterations without the term that draws to 0 or 1
@@ -50,14 +41,7 @@ class AdaroundPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
-        walk = Walk(op, store, given_samples(self.name), self.name)
-        for layer in walk:
-            if not taken_by(self.name, layer):
-                continue
-            assert isinstance(layer, Rows)
-            rows = rows_of(layer, layer.operands[1].owner.array(store))  # pyright: ignore
-            h = hessian(layer, walk.column(layer.operands[0]))
-            full = largest_scale(rows, widths_of(layer, rows, self.bits), shared_scale(layer))
+        for layer, rows, h, full in weighed(self.name, self.bits, op, store):
             start = least_error(rows, h, full, self.damping)
             h = h + self.damping * np.einsum("gii->gi", h).mean(1)[:, None, None] * np.eye(h.shape[1])
             with threadpool_limits(1, "blas"):  # the same sums on any machine

@@ -7,6 +7,7 @@ falling H_ii. The IR is that of `quantize-weights`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from dnnc.ir.weights import store_of
+from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.compensation import Compensation, hessian
 from dnnc.passes.analysis.integer_weights import (
     Quantizer,
@@ -42,16 +43,23 @@ class GptqPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         store = store_of(ctx)
-        walk = Walk(op, store, given_samples(self.name), self.name)
-        for layer in walk:
-            if not taken_by(self.name, layer):
-                continue
-            assert isinstance(layer, Rows)
-            rows = rows_of(layer, layer.operands[1].owner.array(store))  # pyright: ignore
-            h = hessian(layer, walk.column(layer.operands[0]))
-            full = largest_scale(rows, widths_of(layer, rows, self.bits), shared_scale(layer))
+        for layer, rows, h, full in weighed(self.name, self.bits, op, store):
             best = least_error(rows, h, full, self.damping)
             set_weights(layer, best.q, best.quantizer, store)
+
+
+def weighed(
+    name: str, bits: int, op: ModuleOp, store: WeightStore
+) -> Iterator[tuple[Rows, np.ndarray, np.ndarray, Quantizer]]:
+    """Each layer that a pass takes: rows of weights [G, M, K], second moments [G, K, K] of its inputs, scales of its widths."""
+    walk = Walk(op, store, given_samples(name), name)
+    for layer in walk:
+        if not taken_by(name, layer):
+            continue
+        assert isinstance(layer, Rows)
+        rows = rows_of(layer, layer.operands[1].owner.array(store))  # pyright: ignore
+        h = hessian(layer, walk.column(layer.operands[0]))
+        yield layer, rows, h, largest_scale(rows, widths_of(layer, rows, bits), shared_scale(layer))
 
 
 @dataclass(frozen=True)
