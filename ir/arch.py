@@ -90,7 +90,7 @@ class Dma:
     setup_cycles: int = number("cycles before the first byte of a transfer", 0, 1 << 16)
     burst_bytes: int = number("each contiguous run occupies whole bursts of this size", 1, 1 << 16)
     bytes_per_cycle: int = number("bandwidth", 1, 1 << 16)
-    decoders: tuple[str, ...] = choice("storage encodings a load can expand", *DECODERS)
+    decoders: tuple[str, ...] = choice("storage encodings a load can expand; dnnc writes dense and rice", *DECODERS)
     constant_bytes_per_cycle: int = number(
         "bandwidth of constants that lie in a memory of their own, such as flash; 0 when they come as fast as the rest",
         0,

@@ -1,6 +1,6 @@
 """Weights are stored in a lossless code, a block for each tile that a copy loads, where the target has a decoder for it.
 
-sched.copy %w to %t at(%z) <...>   ->   sched.copy %w.rice to %t at(%z) <...> decoder <rice> <[1, 64, 3, 9] as [120, 118]>
+sched.copy %w to %t at(%z) <...>   ->   sched.copy %w.rice to %t at(%z) <...> decoder <rice> <[64, 3, 3, 3] as [120, 118]>
 """
 
 from __future__ import annotations
@@ -57,25 +57,20 @@ def _weights(compute: ComputeOp) -> CopyOp | None:
     return loads[0] if byte and source.constant is not None and len(list(source.result.uses)) == 1 else None
 
 
-def _tensor(compute: ComputeOp, copy: CopyOp, store: WeightStore) -> np.ndarray:
-    """The weights by group, output channel, input channel and tap, as the slices of their copy cut them."""
-    source, in_major = buffer_of(copy.source), _in_major(compute)
-    assert source.constant is not None
-    g, m, k, taps = (s.extent for s in copy.slices.data)
-    data = store[source.constant.data].view(np.uint8)
-    return data.reshape(g, k, m, taps).swapaxes(1, 2) if in_major else data.reshape(g, m, k, taps)
-
-
-def _in_major(compute: ComputeOp) -> bool:
-    """Whether the chip holds the output channels of an input channel together."""
-    return group_of(compute.body.block, compute.label.data, compute.location).layer.in_major
-
-
 def _tiles(compute: ComputeOp, copy: CopyOp, store: WeightStore) -> list[np.ndarray]:
-    """The bytes of each tile in the order in which the chip holds them."""
-    weights, in_major = _tensor(compute, copy, store), _in_major(compute)
-    cut = [weights[tuple(slice(first, first + count) for first, count in tile)] for tile in tiles(copy)]
-    return [np.ascontiguousarray(t.swapaxes(1, 2) if in_major else t).reshape(-1) for t in cut]
+    """The bytes of each tile in the order in which the chip holds them.
+
+    The slices cut group, output channel, input channel and tap; some products hold the output channels of an input channel
+    together.
+    """
+    source = buffer_of(copy.source)
+    assert source.constant is not None
+    layer = group_of(compute.body.block, compute.label.data, compute.location).layer
+    order = (0, 2, 1, 3) if layer.in_major else (0, 1, 2, 3)
+    extents = [copy.slices.data[axis].extent for axis in order]
+    weights = store[source.constant.data].view(np.uint8).reshape(extents)
+    boxes = ([tile[axis] for axis in order] for tile in tiles(copy))
+    return [weights[tuple(slice(first, first + count) for first, count in box)].reshape(-1) for box in boxes]
 
 
 def _encode(copy: CopyOp, plain: Sequence[np.ndarray], codes: Sequence[str], store: WeightStore) -> None:

@@ -97,8 +97,10 @@ class MixedPrecisionPass(ModulePass):
             message = f"expected at least 2 samples, one to choose by and one to measure with, not {len(samples)}."
             raise DnncError(Finding(f"pass '{self.name}'", f"{message} Give more with --calibrate.", "E0711"))
         search = Search(op, ctx, self, samples[::2], samples[1::2])
-        if search.rows:
-            self.found.append(search.allocation(self._point(search)))
+        if not search.rows:
+            message = "expected a layer whose weights have no width yet, there is none. Leave out the budget or widths."
+            raise DnncError(Finding(f"pass '{self.name}'", message, "E0711"))
+        self.found.append(search.allocation(self._point(search)))
 
     def _point(self, search: Search) -> int:
         if self.budget_bits is not None:

@@ -1,8 +1,10 @@
-"""Constants stored tile by tile in a lossless code: the shape that the slices of a copy cut, and bytes of each tile."""
+"""Constants stored tile by tile in a lossless code: the shape of the tensor, and bytes of each tile."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
@@ -17,10 +19,15 @@ class Blocks:
     shape: tuple[int, ...]
     sizes: tuple[int, ...]
 
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The first byte of each tile, and the end of the last."""
+        return (0, *accumulate(self.sizes))
+
 
 @irdl_attr_definition
 class CodedAttr(Param):
-    """The blocks of a coded constant: `[1, 64, 3, 9] as [120, 118]`."""
+    """The blocks of a coded constant: `[64, 3, 3, 3] as [120, 118]`."""
 
     name = "sched.coded"
     data: Blocks

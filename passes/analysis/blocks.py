@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
 
-import numpy as np
 from xdsl.ir import BlockArgument
 
 from dnnc.ir.sched import CopyOp, LoopOp, loops_around
@@ -42,5 +41,5 @@ def block(copy: CopyOp, env: Mapping[BlockArgument, int]) -> tuple[int, int]:
     for place in moving_loops(copy):
         loop = _loop_of(copy, place)
         number = number * len(loop.values) + loop.values.index(env[loop.index])
-    starts = np.cumsum((0, *copy.coded.data.sizes))
-    return int(starts[number]), copy.coded.data.sizes[number]
+    blocks = copy.coded.data
+    return blocks.starts[number], blocks.sizes[number]

@@ -211,7 +211,7 @@ class _Choice:
         picked = [p for i in range(len(self.layers)) if (p := self._pick(i, resident)) is not None]
         if len(picked) < len(self.layers):
             return None
-        shares = tuple(self._share(i, *chosen, resident, records[i]) for i, chosen in enumerate(picked))
+        shares = tuple(self._share(i, *pick, resident, records[i]) for i, pick in enumerate(picked))
         ahead = self.cut.rolls and self.held_ahead[0] + self._kept(resident) <= self.room
         fastest = [option for option, _ in picked]
         moved = self._moved(fastest, shares)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import dnnc
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes import pipeline
@@ -130,3 +131,15 @@ def test_what_cannot_be_met_is_refused(network, options, code):
 def test_one_sample_is_not_enough(network):
     with providing(lambda: samples(count=1)), pytest.raises(DnncError, match="E0711"):
         pipeline.run(pipeline.parse("mixed-precision{budget-bits=4}"), *network)
+
+
+def test_a_budget_with_no_layer_left_to_choose_for_is_an_error(tmp_path):
+    (tmp_path / "net.dnn").write_text("input x: f32[1, 8]\ny = relu(x)\noutput y\n")
+    network = dnnc.load(tmp_path / "net.dnn")
+    with pytest.raises(DnncError, match="expected a layer whose weights have no width yet"):
+        dnnc.compile(
+            network,
+            emit="ir",
+            pipeline="simplify,mixed-precision{budget-kl=0.1}",
+            calibrate=[np.zeros((4, 8), np.float32)],
+        )
