@@ -87,7 +87,8 @@ class SoftmaxOp(AxisOp):
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         v = np.atleast_1d(wide(x))
-        e = np.exp(v - v.max(self.axis.data, keepdims=True, initial=-np.inf))
+        with np.errstate(invalid="ignore"):  # a line of -inf alone is NaN
+            e = np.exp(v - v.max(self.axis.data, keepdims=True, initial=-np.inf))
         return (e / e.sum(self.axis.data, keepdims=True)).astype(x.dtype).reshape(x.shape)
 
 
@@ -99,7 +100,8 @@ class LogSoftmaxOp(AxisOp):
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         v = np.atleast_1d(wide(x))
-        d = v - v.max(self.axis.data, keepdims=True, initial=-np.inf)
+        with np.errstate(invalid="ignore"):
+            d = v - v.max(self.axis.data, keepdims=True, initial=-np.inf)
         return (d - np.log(np.exp(d).sum(self.axis.data, keepdims=True))).astype(x.dtype).reshape(x.shape)
 
 
