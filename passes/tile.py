@@ -168,7 +168,7 @@ class _Builder:
         plan = depth_first.planned(found[0], self.arch, sizes) if found else None
         if found is None or plan is None:
             text = "groups that fit on chip together were expected in a group of groups"
-            todo = "Take them apart, or choose a target with one larger memory for inputs, weights and outputs."
+            todo = "Take them apart, or choose a target with a larger memory, of inputs and of outputs."
             raise UnsupportedError(Finding(where(ops[0].location, "group"), f"{text}. {todo}", "E0804"))
         stack, values = found
         ends = [t for t in range(len(values)) if stack.tensors[t].loaded or t == stack.members[-1].out]

@@ -1,7 +1,8 @@
 """How a stack of layers runs depth-first on a target: the steps that move the least data among those that fit.
 
 Every cut of the output into rows and columns is looked at, rolling or with halo; those that fit are taken in the order of
-a lower bound of their DRAM bytes until none can be better.
+a lower bound of their DRAM bytes until none can be better. What layers hand on lies in the memory of inputs, which must be
+that of outputs; weights, sums and records may lie with it or in memories of their own, each a bound for itself.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from functools import lru_cache
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis.candidates import splits
 from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
-from dnnc.passes.analysis.step_tiles import Option, aligned, options, post_bytes, weight_bytes
+from dnnc.passes.analysis.step_memory import placed
+from dnnc.passes.analysis.step_tiles import RECORDS, Option, aligned, options, post_bytes, tile_bytes, weight_bytes
 
 LOOKED_AT = 48
 """Cuts whose tiles are chosen, the best by their bound first."""
@@ -38,6 +41,7 @@ class Share:
     reduction: int
     rows: int
     sums_copies: int
+    sums: int
     weights: str
     records: str
     copies: int = 2
@@ -118,13 +122,13 @@ def cuts(stack: Stack, arch: Accelerator) -> Iterator[tuple[int, Cut]]:
     """Cuts whose tensors fit beside the weights they keep, each with a lower bound on its DRAM bytes, the lowest first."""
     height, width = stack.output.size
     rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
-    room, found = arch.holding("input").bytes, []
+    found = []
     for rolls in (False, True) if stack.rolls else (False,):
         down, across = reaches(stack, 0, rows, rolls), reaches(stack, 1, columns, False)
         if down is None or across is None:
             return
-        bound, peak = _bound(stack, (down, across), (rows, columns), rolls, room)
-        for i in np.flatnonzero((peak <= room) & ~(rolls & (rows == height))):
+        bound, fits = _bound(stack, (down, across), (rows, columns), rolls, arch)
+        for i in np.flatnonzero(fits & ~(rolls & (rows == height))):
             found.append((int(bound[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls))
     sides: dict[tuple[int, int, bool], tuple[Reach, ...]] = {}
     for least, _, high, wide, rolls in sorted(found)[:LOOKED_AT]:
@@ -159,9 +163,9 @@ def cut_of(stack: Stack, rows: int, columns: int, rolls: bool) -> Cut | None:
 
 
 def _bound(
-    stack: Stack, reach: tuple[list[Reach], list[Reach]], size: tuple[Int, Int], rolls: bool, room: int
-) -> tuple[Int, Int]:
-    """(a lower bound of the bytes moved, the least bytes of the tensors' memory) of cuts."""
+    stack: Stack, reach: tuple[list[Reach], list[Reach]], size: tuple[Int, Int], rolls: bool, arch: Accelerator
+) -> tuple[Int, NDArray[np.bool_]]:
+    """(a lower bound of the bytes moved, whether the tensors fit beside the weights that must stay) of cuts."""
     ys, xs = reach
     trips = [-(-n // s) for n, s in zip(stack.output.size, size)]
     held: list[Int] = []
@@ -174,12 +178,15 @@ def _bound(
             halo = [np.maximum(n, (k - 1) * r.step + 1) for n, k, r in zip(used, trips, (y, x))]
             moved = moved + tensor.channels * (used[0] if rolls else halo[0]) * halo[1]
     weights = sum(weight_bytes(m.layer) for m in stack.members)
+    room, together = arch.holding("input").bytes, arch.holding("input") is arch.holding("weight")
     if rolls:
-        return moved + weights, np.add.reduce(np.array(held)) + weights
+        peak = np.add.reduce(np.array(held)) + weights * together
+        return moved + weights, (peak <= room) & (weights <= arch.holding("weight").bytes)
     live = [[h for h, (a, b) in zip(held, stack.alive) if a <= i <= b] for i in range(len(stack.members))]
     peak = np.maximum.reduce([np.sum(part, axis=0) for part in live])
-    again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - (room - peak))
-    return moved + weights + again, peak
+    kept = arch.holding("weight").bytes - peak * together
+    again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - kept)
+    return moved + weights + again, peak <= room
 
 
 def chosen(cut: Cut, arch: Accelerator) -> Plan | None:
@@ -193,26 +200,29 @@ class _Choice:
     def __init__(self, cut: Cut, arch: Accelerator) -> None:
         self.cut, self.arch, self.stack = cut, arch, cut.stack
         self.layers = [m.layer for m in cut.stack.members]
-        self.options = [options(m.layer, *cut.made(m.out), arch) for m in cut.stack.members]
-        self.room = arch.holding("input").bytes
         self.once = cut.passes == 1
         self.weights = [aligned(weight_bytes(layer)) for layer in self.layers]
         self.held, self.held_ahead = self._held(False), self._held(True)
         self.moved = [cut.moved(t) for t in range(len(cut.stack.tensors)) if cut.waits(t)]
+        self.records = self._records()
+        self.options = [
+            options(m.layer, *cut.made(m.out), arch, max(0, self._left("accumulator", i)))
+            for i, m in enumerate(cut.stack.members)
+        ]
 
     def plan(self) -> Plan | None:
         """The plan, None when it does not fit."""
-        if not all(self.options):
-            return None
-        resident = self._resident()
-        records = self._records()
-        if resident is None or records is None:
+        resident = self._resident() if self.records is not None and all(self.options) else None
+        if self.records is None or resident is None:
             return None
         picked = [p for i in range(len(self.layers)) if (p := self._pick(i, resident)) is not None]
         if len(picked) < len(self.layers):
             return None
-        shares = tuple(self._share(i, *pick, resident, records[i]) for i, pick in enumerate(picked))
-        ahead = self.cut.rolls and self.held_ahead[0] + self._kept(resident) <= self.room
+        shares = tuple(self._share(i, *pick, resident, self.records[i]) for i, pick in enumerate(picked))
+        kept = self._kept(resident)
+        ahead = self.cut.rolls and all(
+            self._fits(i, kept, option.sums, self.held_ahead[i]) for i, (option, _) in enumerate(picked)
+        )
         fastest = [option for option, _ in picked]
         moved = self._moved(fastest, shares)
         return Plan(self.cut, shares, ahead, moved, sum(self.moved), self._cycles(fastest, shares))
@@ -224,6 +234,22 @@ class _Choice:
             return [sum(sizes)] * len(self.layers)
         return [sum(n for n, (a, b) in zip(sizes, self.stack.alive) if a <= i <= b) for i in range(len(self.layers))]
 
+    def _fits(self, i: int, weights: int, sums: int, held: int | None = None) -> bool:
+        """Whether every memory has room while a layer runs with so many bytes of weights, of sums and of tensors."""
+        need = {"input": self.held[i] if held is None else held, "weight": weights, "accumulator": sums}
+        need["parameter"] = self._recorded(i)
+        return all(sum(need.get(role, 0) for role in m.holds) <= m.bytes for m in self.arch.memory)
+
+    def _left(self, role: str, i: int) -> int:
+        """Bytes of a role's memory that tensors and records leave while a layer runs."""
+        memory = self.arch.holding(role)
+        records = self._recorded(i) if "parameter" in memory.holds else 0
+        return memory.bytes - self.held[i] * ("input" in memory.holds) - records
+
+    def _recorded(self, i: int) -> int:
+        """Bytes of records and tables while a layer runs."""
+        return self._record_bytes(self.records, i) if self.records is not None else 0
+
     def _kept(self, resident: frozenset[int]) -> int:
         """Bytes of the weights that stay."""
         return sum(self.weights[i] for i in resident)
@@ -232,35 +258,44 @@ class _Choice:
         """The layers whose weights stay: all where rows roll, as many bytes as fit where tiles follow one another."""
         weighty = [i for i, layer in enumerate(self.layers) if layer.kind != "none"]
         if self.cut.rolls:
-            return frozenset(weighty) if self.held[0] + self._kept(frozenset(weighty)) <= self.room else None
+            kept = self._kept(frozenset(weighty))
+            sums = [min(o.sums for o in found) for found in self.options]
+            return frozenset(weighty) if all(self._fits(i, kept, n) for i, n in enumerate(sums)) else None
         kept: set[int] = set()
-        need = [h + n for h, n in zip(self.held, self._least())] if not self.once else []
+        room = [self._left("weight", i) for i in range(len(self.layers))]
+        need = self._least() if not self.once else []
         for i in sorted(weighty, key=lambda i: -self.weights[i]) if not self.once else ():
             more = [n + self.weights[i] for n in need]
-            more[i] = self.held[i] + sum(self.weights[j] for j in kept) + self.weights[i]
-            if max(more) <= self.room:
+            more[i] = sum(self.weights[j] for j in kept) + self.weights[i] + self._least_sums(i)
+            if all(n <= r for n, r in zip(more, room)):
                 need = more
                 kept.add(i)
         return frozenset(kept)
 
+    def _least_sums(self, i: int) -> int:
+        """Bytes of the fewest sums of a layer, where they lie with the weights."""
+        together = self.arch.holding("accumulator") is self.arch.holding("weight")
+        return min(o.sums for o in self.options[i]) if together else 0
+
     def _least(self) -> list[int]:
-        """Bytes of the smallest tiles of weights that do not slow a layer of channels down by the array's columns."""
+        """Bytes of the smallest tiles of weights, and sums beside them, that do not slow a layer down by the array's columns."""
         least = []
-        for layer, found in zip(self.layers, self.options):
+        for i, (layer, found) in enumerate(zip(self.layers, self.options)):
             columns = min(self.arch.array.columns, layer.M)
             tiles = [o.weight_tile for o in found if o.channels >= columns] or [o.weight_tile for o in found]
-            least.append(2 * min(tiles) * (layer.kind != "none"))
+            least.append(2 * min(tiles) * (layer.kind != "none") + self._least_sums(i))
         return least
 
     def _pick(self, member: int, resident: frozenset[int]) -> tuple[Option, int] | None:
         """The fastest tile of a layer for which there is room, and the copies of its weights."""
-        free = self.room - self.held[member] - self._kept(resident)
+        kept = self._kept(resident)
         if member in resident or self.layers[member].kind == "none":
-            whole = [o for o in self.options[member] if o.reduction == self.layers[member].C]
-            return (whole[0], 1) if whole and free >= 0 else None
+            whole = (o for o in self.options[member] if o.reduction == self.layers[member].C)
+            fits = (o for o in whole if self._fits(member, kept, o.sums))
+            return next(((o, 1) for o in fits), None)
         best = None
         for copies in (2, 1):
-            fits = [o for o in self.options[member] if copies * o.weight_tile <= free]
+            fits = [o for o in self.options[member] if self._fits(member, kept + copies * o.weight_tile, o.sums)]
             fewest = min((o.loads for o in fits), default=0)
             for o in fits:
                 if o.loads == fewest:
@@ -273,31 +308,36 @@ class _Choice:
 
     def _records(self) -> list[str] | None:
         """Where the records of each layer stay: as many as fit, the largest first."""
-        room, sizes = self.arch.holding("parameter").bytes, [post_bytes(layer) for layer in self.layers]
-        tile = [aligned(layer.record * min(layer.M, 64)) * 2 + TABLE_BYTES * layer.table for layer in self.layers]
+        memory, sizes = self.arch.holding("parameter"), [post_bytes(layer) for layer in self.layers]
+        room = memory.bytes - max(self.held) * ("input" in memory.holds)
+        # what else lies in the memory comes in tiles
+        room = room // 2 if {"weight", "accumulator"} & {*memory.holds} else room
         found = ["tile"] * len(sizes)
-        together = self.cut.rolls
         for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
             if self.once and sizes[i] <= room:
                 found[i] = "whole"
                 continue
-            kept = [j for j, f in enumerate(found) if f == "resident"] + [i]
-            others = [t for j, t in enumerate(tile) if j not in kept]
-            least = sum(others) if together else max(others, default=0)
-            if sum(sizes[j] for j in kept) + least <= room:
-                found[i] = "resident"
-        left = room - sum(s for s, f in zip(sizes, found) if f == "resident")
-        if not together:
+            kept = [*found[:i], "resident", *found[i + 1 :]]
+            if max(self._record_bytes(kept, j) for j in range(len(sizes))) <= room:
+                found = kept
+        if not self.cut.rolls:
+            left = room - sum(s for s, f in zip(sizes, found) if f == "resident")
             found = ["whole" if f == "tile" and s <= left else f for s, f in zip(sizes, found)]
-        tiles = [t for t, f in zip(tile, found) if f == "tile"]
-        short = (sum(tiles) if together else max(tiles, default=0)) > left
+        short = max(self._record_bytes(found, i) for i in range(len(sizes))) > room
         alone = any(f == "tile" and layer.kind == "none" for f, layer in zip(found, self.layers))
         return None if short or alone else found
 
+    def _record_bytes(self, found: list[str], i: int) -> int:
+        """Bytes of records and tables while a layer runs: those that stay, and its own, or those of all where rows roll."""
+        stay = sum(post_bytes(layer) for layer, f in zip(self.layers, found) if f == "resident")
+        mine = range(len(self.layers)) if self.cut.rolls else (i,)
+        sizes = {"resident": lambda layer: 0, "whole": post_bytes, "tile": tile_bytes}
+        return stay + sum(sizes[found[j]](self.layers[j]) for j in mine)
+
     def _share(self, i: int, option: Option, copies: int, resident: frozenset[int], records: str) -> Share:
-        channels = min(option.channels, 64) if records == "tile" else option.channels
+        channels = min(option.channels, RECORDS) if records == "tile" else option.channels
         weights = "resident" if i in resident else "tile"
-        return Share(channels, option.reduction, option.rows, option.sums_copies, weights, records, copies)
+        return Share(channels, option.reduction, option.rows, option.sums_copies, option.sums, weights, records, copies)
 
     def _moved(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
         """DRAM bytes, exactly."""
@@ -331,9 +371,8 @@ class _Choice:
 
 
 def runs_stacks(arch: Accelerator) -> bool:
-    """Whether a target's memories are those the plans count: one for inputs, weights and outputs, another for sums."""
-    values, sums = arch.holding("input"), arch.holding("accumulator")
-    return values is arch.holding("output") and values is arch.holding("weight") and values is not sums
+    """Whether the matrix unit reads what the post-processing unit wrote: inputs and outputs lie in one memory."""
+    return arch.holding("input") is arch.holding("output")
 
 
 @lru_cache(maxsize=4096)
@@ -352,7 +391,8 @@ def search(
         plan = chosen(cut, arch)
         if plan is None or plan.cycles > most_cycles or plan.cost(features) > most:
             continue
-        if best is None or (plan.cost(features), plan.cycles) < (best.cost(features), best.cycles):
+        better = best is None or (plan.cost(features), plan.cycles) < (best.cost(features), best.cycles)
+        if better and placed(plan, arch):
             best = plan
     return best
 
@@ -363,7 +403,8 @@ def planned(stack: Stack, arch: Accelerator, steps: tuple[int, ...] | None) -> P
         return search(stack, arch)
     rows, columns, rolls = steps
     cut = cut_of(stack, rows, columns, bool(rolls))
-    return chosen(cut, arch) if cut else None
+    plan = chosen(cut, arch) if cut else None
+    return plan if plan is not None and placed(plan, arch) else None
 
 
 def compulsory(stack: Stack) -> int:

@@ -18,6 +18,12 @@ from dnnc.passes.analysis.tiling import ALIGN, MAX_CHANNELS, MAX_RUN, MAX_RUNS
 
 Int = NDArray[np.int64]
 
+SUMS_BESIDE_WEIGHTS = (1, 2, 4, 8)
+"""Parts of a memory that sums may take where weights lie in it too."""
+
+RECORDS = 64
+"""Channels of a tile whose records come with it."""
+
 
 def aligned(size: int) -> int:
     """Bytes a buffer of a size takes."""
@@ -36,14 +42,23 @@ def post_bytes(layer: Layer) -> int:
     return aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
 
 
+def tile_bytes(layer: Layer) -> int:
+    """Bytes of two tiles of a layer's records, and of its table."""
+    return aligned(layer.record * min(layer.M, RECORDS)) * 2 + TABLE_BYTES * layer.table
+
+
 @dataclass(frozen=True)
 class Option:
-    """A tile of a layer within a step: what it holds, and its cycles on the matrix unit and after the last tile."""
+    """A tile of a layer within a step: what it holds, and its cycles on the matrix unit and after the last tile.
+
+    `sums` are the bytes of its sums in all copies, `weight_tile` those of its weights in one.
+    """
 
     channels: int
     reduction: int
     rows: int
     sums_copies: int
+    sums: int
     weight_tile: int
     loads: int
     mm: int
@@ -52,19 +67,20 @@ class Option:
 
 
 @lru_cache(maxsize=65536)
-def options(layer: Layer, rows: int, columns: int, arch: Accelerator) -> tuple[Option, ...]:
-    """Tiles for a step that makes `rows` x `columns` of a layer's output, the fastest first."""
+def options(layer: Layer, rows: int, columns: int, arch: Accelerator, room: int) -> tuple[Option, ...]:
+    """Tiles for a step that makes `rows` x `columns` of a layer's output with `room` bytes of sums, the fastest first."""
     z = splits(layer.M) if layer.kind != "depthwise" or layer.M == layer.C else np.array([layer.M])
     z = z[z < MAX_CHANNELS]
     pool, dense = layer.pool, layer.kind == "dense"
     across = min((columns - 1) * pool.stride[1] + pool.extent[1], layer.sums[1])
     copies = np.array([2, 1] if layer.kind != "none" else [1])
     parts = np.unique(-(-layer.C // np.array([1, 2, 4, 8, 16]))) if dense else np.array([layer.C])
-    z, copies, k = (g.reshape(-1) for g in np.meshgrid(z, copies, parts, indexing="ij"))
-    room = arch.holding("accumulator").bytes // copies // ALIGN * ALIGN // (4 * z * across)
-    most = (room - pool.extent[0]) // pool.stride[0] + 1 if layer.kind != "none" else np.full_like(z, rows)
+    rooms = room // np.array(SUMS_BESIDE_WEIGHTS if arch.holding("accumulator") is arch.holding("weight") else (1,))
+    z, copies, k, rooms = (g.reshape(-1) for g in np.meshgrid(z, copies, parts, rooms, indexing="ij"))
+    fits = rooms // copies // ALIGN * ALIGN // (4 * z * across)
+    most = (fits - pool.extent[0]) // pool.stride[0] + 1 if layer.kind != "none" else np.full_like(z, rows)
     # the first window of the tensor may begin in the padding, so that its rows of sums are all there is
-    most = np.where(room >= layer.sums[0], rows, most)
+    most = np.where(fits >= layer.sums[0], rows, most)
     run = k * layer.taps
     keep = (most >= 1) & (run < MAX_RUN) & (z < MAX_RUNS)
     z, copies, k, most = z[keep], copies[keep], k[keep], np.minimum(most[keep], rows)
@@ -85,19 +101,31 @@ def options(layer: Layer, rows: int, columns: int, arch: Accelerator) -> tuple[O
     stall = np.where(copies == 2, after, tiles * after) * (layer.kind != "none")
     size = z * (k if dense else 1) * layer.taps * (layer.kind != "none")
     loads = np.where((folds > 1) & (chunks > 1), chunks, 1)
-    columns_of = (z, k, deep, copies, -(-size // ALIGN) * ALIGN, loads, each * tiles * folds, after * tiles, stall)
+    sums = copies * (-(-4 * z * pixels // ALIGN) * ALIGN) * (layer.kind != "none")
+    held = -(-size // ALIGN) * ALIGN
+    columns_of = (z, k, deep, copies, sums, held, loads, each * tiles * folds, after * tiles, stall)
     table = np.stack(np.broadcast_arrays(*columns_of))
-    table = table[:, np.lexsort((table[4], np.maximum(table[6], table[7]) + table[8]))]
-    return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer))
+    table = table[:, np.lexsort((table[5], np.maximum(table[7], table[8]) + table[9]))]
+    together = arch.holding("accumulator") is arch.holding("weight")
+    return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer, together))
 
 
-def _worthwhile(table: Int, layer: Layer) -> list[int]:
-    """The tiles, the fastest first, that no faster one beats in the bytes of weights it holds and how often it loads them."""
+def _worthwhile(table: Int, layer: Layer, together: bool) -> list[int]:
+    """The tiles, the fastest first, that no faster one beats in the bytes it holds and how often it loads its weights.
+
+    The bytes are those of weights, `together` with the sums where they share a memory.
+    """
     kept: set[int] = set()
     for several in (False, True):
-        mine = np.flatnonzero((table[5] > 1) == several)
-        held = table[4, mine]
-        least = np.minimum.accumulate(held)
-        kept.update(mine[np.append([True], held[1:] < least[:-1])].tolist() if len(mine) else ())
-    kept.update(np.flatnonzero(table[1] == layer.C)[:1].tolist())
+        mine = np.flatnonzero((table[6] > 1) == several)
+        held = table[5, mine] + table[4, mine] * together
+        kept.update(mine[_falling(held)].tolist())
+    whole = np.flatnonzero(table[1] == layer.C)
+    kept.update((whole[_falling(table[4, whole])] if together else whole[:1]).tolist())
     return sorted(kept)
+
+
+def _falling(held: Int) -> NDArray[np.bool_]:
+    """Where a number is less than all before it."""
+    before = np.minimum.accumulate(np.append(np.iinfo(np.int64).max, held))
+    return held < before[:-1]

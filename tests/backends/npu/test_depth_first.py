@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.catalog import bundled, load_target
 from dnnc.backends.npu.executed import executed
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
@@ -17,11 +17,12 @@ from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.sched import CopyOp, buffer_of
 from dnnc.ir.types import shape_of
-from dnnc.passes.analysis.depth_first import chosen, cut_of, runs_stacks
+from dnnc.passes.analysis.depth_first import cut_of, planned, runs_stacks
 from dnnc.passes.analysis.stacks import stack_of, unit_of
 from dnnc.passes.analysis.traffic import copy_bytes, traffic
 from dnnc.passes.fuse_layers import FuseLayersPass, fuse
 from dnnc.passes.plan_memory import PlanMemoryPass
+from dnnc.passes.schedule.units import is_stack
 from dnnc.passes.tile import TilePass
 
 TINY = load_target("tiny")
@@ -36,10 +37,9 @@ def fused(module, sizes, arch):
     """(plan, input values' bytes) of all groups as one stack in steps of the given rows and columns."""
     groups = [op for op in main_function(module).body.block.ops if isinstance(op, GroupOp)]
     stack, _ = stack_of([unit_of(g) for g in groups])
-    cut = cut_of(stack, *sizes)
-    plan = chosen(cut, arch)
+    plan = planned(stack, arch, tuple(map(int, sizes))) if cut_of(stack, *sizes) else None
     if plan is not None:
-        fuse(groups, cut)
+        fuse(groups, plan.cut)
         module.verify()
     return plan
 
@@ -182,8 +182,53 @@ def test_fused_by_default_is_neither_slower_nor_moves_more(vgg):
     assert fused[1] < alone[1]
 
 
-@pytest.mark.parametrize("target", ["eyeriss", "tpu-v1", "diannao"])
-def test_targets_whose_memories_are_not_those_of_the_plans_run_layer_by_layer(target):
-    """Their weights or sums have a memory of their own, or share one, which the plans do not count."""
-    assert not runs_stacks(load_target(target))
-    assert runs_stacks(load_target("edge")) and runs_stacks(load_target("u55-128"))
+SHARED = ("v w s p", "vw s p", "vs w p", "v ws p", "vws p", "vp w s", "v wp s", "v w sp", "vw sp", "vwsp")
+"""Memories that hold values, weights, sums and parameters, apart or together."""
+
+
+def sharing(text, sizes):
+    """`tiny` with memories that hold what the words of a text name."""
+    roles = {"v": ("input", "output"), "w": ("weight",), "s": ("accumulator",), "p": ("parameter",)}
+    kinds = dict(zip("vwsp", sizes))
+    first = TINY.memory[0]
+    memories = [
+        replace(
+            first, name=word, bytes=sum(kinds[c] for c in word), holds=tuple(role for c in word for role in roles[c])
+        )
+        for word in text.split()
+    ]
+    return replace(TINY, memory=tuple(memories))
+
+
+@pytest.mark.parametrize("text", SHARED)
+@pytest.mark.parametrize("seed", range(4))
+def test_memories_apart_and_together(nets, text, seed):
+    """Each memory bounds what lies in it: what a plan says fits is placed, and runs to the same bits."""
+    rng = np.random.default_rng(seed)
+    module, ctx, sizes = (random_stack, residual)[seed % 2](nets, seed + 40)
+    small = sharing(text, rng.integers((1500, 1200, 2048, 700), (6000, 6000, 5000, 1600)).tolist())
+    if not check(nets, module.clone(), ctx, sizes, small):
+        assert check(nets, module, ctx, sizes, sharing(text, (1 << 16, 1 << 16, 1 << 14, 1 << 12)))
+
+
+@pytest.mark.parametrize("name", ["eyeriss", "tpu-v1"])
+@pytest.mark.parametrize("seed", range(6))
+def test_targets_with_memories_of_their_own_for_weights_or_sums(nets, name, seed):
+    module, ctx, sizes = (random_stack, residual)[seed % 2](nets, seed + 60)
+    assert check(nets, module, ctx, sizes, load_target(name), (None, 1, 2))
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_stacks_run_where_outputs_lie_where_inputs_are_read(name):
+    arch = load_target(name)
+    assert runs_stacks(arch) == (name != "diannao")
+
+
+def test_outputs_in_a_memory_of_their_own_are_handed_over_in_dram(nets):
+    module, ctx, _ = residual(nets, 3)
+    apart = sharing("v w s p", (1 << 16,) * 3 + (4096,))
+    output = replace(apart.memory[0], name="out", holds=("output",))
+    apart = replace(apart, memory=(*apart.memory[1:], output, replace(apart.memory[0], name="in", holds=("input",))))
+    module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(apart)
+    FuseLayersPass().apply(ctx, module)
+    assert not any(is_stack(op) for op in module.walk() if isinstance(op, GroupOp))
