@@ -98,12 +98,23 @@ class Dma:
         0,
     )
 
+    spill_bytes_per_cycle: int = number(
+        "bandwidth of values spilled to DRAM where they have a memory of their own; 0 when they come as fast as the rest",
+        0,
+        1 << 16,
+        0,
+    )
     decoded_bytes_per_cycle: int = number("bytes that the decoder of packed constants gives a cycle", 1, 1 << 16, 8)
 
     @property
     def constant_bandwidth(self) -> int:
         """Bytes a cycle at which constants come."""
         return self.constant_bytes_per_cycle or self.bytes_per_cycle
+
+    @property
+    def spill_bandwidth(self) -> int:
+        """Bytes a cycle at which spilled values move."""
+        return self.spill_bytes_per_cycle or self.bytes_per_cycle
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,13 @@ class Dram:
     """The external memory."""
 
     bytes: int = number("size", 1, 1 << 40)
+    arena_bytes: int = number(
+        "size of a memory of its own for values between layers, such as an SRAM; what does not fit is spilled to DRAM; 0 when "
+        "all of them lie in DRAM",
+        0,
+        1 << 40,
+        0,
+    )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ class Finding:
         return f"{place}{sentence} [{self.code}]{line}{excerpt}"
 
 
+class Remark(UserWarning):
+    """What a pass did beyond what was asked of it, for the user to know."""
+
+
 class DnncError(Exception):
     """The user's input is wrong; carries every problem found in one run."""
 

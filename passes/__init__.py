@@ -33,6 +33,7 @@ from dnnc.passes.quantize_lower import QuantizeLowerPass
 from dnnc.passes.quantize_weights import QuantizeWeightsPass
 from dnnc.passes.recognize_quantizers import RecognizeQuantizersPass
 from dnnc.passes.smooth import SmoothPass
+from dnnc.passes.spill import SpillPass
 from dnnc.passes.tile import TilePass
 from dnnc.passes.widen_weights import WidenWeightsPass
 
@@ -70,7 +71,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
     "dynamic": DYNAMIC,
-    "npu": (*INT8, FuseLayersPass, TilePass, EncodeWeightsPass, PlanMemoryPass),
+    "npu": (*INT8, FuseLayersPass, TilePass, EncodeWeightsPass, SpillPass, PlanMemoryPass),
 }
 
 # Passes no pipeline runs by default.

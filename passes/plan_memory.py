@@ -13,12 +13,13 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from dnnc.ir.arch import of_module
+from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, Finding
 from dnnc.ir.dnn.attributes import Int
 from dnnc.ir.sched import BufferOp
 from dnnc.passes.analysis.allocate import Packing, plan, smallest
 from dnnc.passes.analysis.allocation import Buffer, MemPlan
+from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.liveness import step_names, steps
 from dnnc.passes.analysis.solvers import SOLVERS
 from dnnc.passes.analysis.spaces import by_memory, capacity_of, wanted
@@ -49,6 +50,7 @@ class PlanMemoryPass(ModulePass):
                 problems.unsupported.append(_too_small(memory, capacity or 0, asked, buffers, names, packing))
             for i, buffer in enumerate(buffers):
                 buffer.offset = Int(offsets[i])
+        problems.unsupported += _dram_short(op, arch)
         problems.raise_if_any()
 
     def _placed(self, asked: Sequence[Buffer], capacity: int | None) -> tuple[Mapping[Hashable, int], Packing | None]:
@@ -68,21 +70,57 @@ def _too_small(
     names: Sequence[str],
     packing: Packing,
 ) -> Finding:
-    """What does not fit, whether that is proved, the step with the most bytes alive, and the smallest memory that would do."""
+    """What does not fit, whether that is proved, the steps at fault, who is alive there, and the smallest memory that would do."""
     best = smallest(asked)
     proof = "" if packing.status == "infeasible-proved" else ", by a search that met its limit"
     text = f"at most {capacity} bytes in use at once were expected, not {best.peak} ({_least(best)}{proof})"
-    return Finding(memory, f"{text}; {_crowd(asked, buffers, names)}. Choose a target with a larger {memory}.", "E0805")
+    crowd = _crowd(asked, buffers, names, capacity)
+    return Finding(memory, f"{text}; {crowd}. Choose a target with a larger {memory}.", "E0805")
 
 
 def _least(best: MemPlan) -> str:
     return "proved minimal" if best.optimal else f"the smallest found; at least {best.least} are needed"
 
 
-def _crowd(asked: Sequence[Buffer], buffers: Sequence[BufferOp], names: Sequence[str]) -> str:
-    """The step with the most bytes alive, and its largest buffers."""
-    step = max((b.start for b in asked), key=lambda s: sum(b.size for b in asked if b.start <= s < b.end))
+def _crowd(asked: Sequence[Buffer], buffers: Sequence[BufferOp], names: Sequence[str], capacity: int) -> str:
+    """The steps with more bytes alive than there are, and the largest buffers of the fullest."""
+    alive = [sum(b.size for b in asked if b.start <= s < b.end) for s in range(len(names))]
+    step = max(range(len(names)), key=alive.__getitem__)
     live = sorted((b for b in asked if b.start <= step < b.end), key=lambda b: -b.size)
     shown = [f"{buffers[int(str(b.id))].label.data} {b.size}" for b in live]
     more = [f"{len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
-    return f"at step {step} ('{names[step]}') are alive {', '.join(shown[:SHOWN] + more)}"
+    full = [s for s, n in enumerate(alive) if n > capacity]
+    short = (
+        f"too much is alive at {_ranges(full, names)}"
+        if full
+        else "no step has too much alive, but no placement fits all"
+    )
+    return f"{short}; at step {step} ('{names[step]}') {alive[step]} bytes: {', '.join(shown[:SHOWN] + more)}"
+
+
+def _ranges(steps: Sequence[int], names: Sequence[str]) -> str:
+    """Steps in words, those in a row as one."""
+    firsts = [s for s in steps if s - 1 not in steps]
+    lasts = [s for s in steps if s + 1 not in steps]
+    words = [
+        f"step {a} ('{names[a]}')" if a == b else f"steps {a} to {b} ('{names[a]}' to '{names[b]}')"
+        for a, b in zip(firsts, lasts)
+    ]
+    return ", ".join(words[:SHOWN] + ([f"{len(words) - SHOWN} more"] if len(words) > SHOWN else []))
+
+
+def _dram_short(module: ModuleOp, arch: Accelerator) -> list[Finding]:
+    """What does not fit in DRAM as a whole; an arena of its own is not in it."""
+    sizes: dict[str, int] = {}
+    for (on_chip, space), buffers in by_memory(module, arch).items():
+        if not on_chip and not (space == "arena" and arch.dram.arena_bytes):
+            sizes[space] = max((b.offset.data + buffer_bytes(b) for b in buffers if b.offset), default=0)
+    total, most = sum(sizes.values()), arch.dram.bytes
+    if total <= most:
+        return []
+    each = ", ".join(f"{space} {size}" for space, size in sorted(sizes.items(), key=lambda s: -s[1]))
+    return [
+        Finding(
+            "dram", f"at most {most} bytes were expected, not {total}: {each}. Choose a target with more DRAM.", "E0805"
+        )
+    ]

@@ -60,7 +60,8 @@ class Agreement:
         self, module: ModuleOp, holdings: Holdings, inputs: Sequence[NDArray[Any]], store: WeightStore
     ) -> None:
         tensors, self.outputs = _tensors(holdings, inputs, store)
-        self.images = {b: _Image(symbol(b), np.ascontiguousarray(tensors[v])) for b, v in holdings.values.items()}
+        held = _with_copies(module, {b: tensors[v] for b, v in holdings.values.items()})
+        self.images = {b: _Image(symbol(b), np.ascontiguousarray(x)) for b, x in held.items()}
         self.of_layer = _of_layer(module, self.images, store)
         self.stores = 0
 
@@ -133,6 +134,20 @@ def _tensors(
     with threadpool_limits(1, "blas"):
         outputs = run_block(block, inputs, store, note)
     return found, outputs
+
+
+def _with_copies(module: ModuleOp, held: dict[BufferOp, NDArray[Any]]) -> dict[BufferOp, NDArray[Any]]:
+    """What buffers hold, those that are whole copies of others among them."""
+    loaded: dict[BufferOp, BufferOp] = {}
+    found = dict(held)
+    for op in module.walk():
+        if isinstance(op, CopyOp):
+            source, target = buffer_of(op.source), buffer_of(op.target)
+            if op.loads:
+                loaded[target] = source
+            elif target not in found:
+                found[target] = found[loaded[source]]
+    return found
 
 
 def _of_layer(module: ModuleOp, images: Mapping[BufferOp, _Image], store: WeightStore) -> dict[str, tuple[_Image, ...]]:

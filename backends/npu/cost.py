@@ -21,7 +21,7 @@ from dnnc.backends.npu.operands import (
     runs_of,
     values_of,
 )
-from dnnc.backends.npu.program import CONSTANT
+from dnnc.backends.npu.program import CONSTANT, SPILL
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.fixed import EXP_BYTES, TABLE_BYTES
 from dnnc.passes.analysis import timing
@@ -60,7 +60,8 @@ def _transfer(load: bool, t: Operands, arch: Accelerator, cycles: Column, counte
     b = box(t)
     run, runs = dram_runs(t, b)
     constant, decoded = np.isin(t["region"], CONSTANT), np.where(coded(t), box_bytes(t), 0)
-    cycles[t.index] = timing.dma_cycles(run, runs, arch, runs_of(t, b, b.local)[1], constant, decoded)
+    pieces, spilled = runs_of(t, b, b.local)[1], t["region"] == SPILL
+    cycles[t.index] = timing.dma_cycles(run, runs, arch, pieces, constant, decoded, spilled)
     counters["dram_read" if load else "dram_write"][t.index] = run * runs
     outer = b.counts[1] * b.counts[2]
     local = outer * b.box_rows * b.box_bytes if load else box_bytes(t)

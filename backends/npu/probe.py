@@ -53,6 +53,8 @@ class Probe:
 
     def _note(self, op: CopyOp) -> None:
         node, buffer, layout = where(op.location, ""), buffer_of(op.target), layout_of(op.target)
+        if not node:  # a copy that no layer makes
+            return
         found, before = _Place(symbol(buffer), layout), self.places.get(node)
         shared = before is not None and before.symbol == found.symbol and before.part != layout
         self.places[node] = _Place(found.symbol, None) if shared else found

@@ -33,6 +33,8 @@ REGIONS = DRAM
 CONSTANT = (REGIONS.index("weights"), REGIONS.index("parameters"))
 """The numbers of the regions a program only reads."""
 
+ARENA, SPILL = REGIONS.index("arena"), REGIONS.index("spill")
+
 
 @dataclass(frozen=True)
 class Region:
@@ -154,10 +156,13 @@ def from_bytes(data: bytes, source: str = "program") -> Program:
 def inconsistencies(program: Program, accelerator: Accelerator) -> list[Finding]:
     """What in the memory map cannot be: constants or symbols outside their region, more DRAM than there is."""
     found = Collector()
-    sizes = [r.bytes for r in program.regions]
-    if sum(sizes) > accelerator.dram.bytes:
+    sizes, dram = [r.bytes for r in program.regions], accelerator.dram
+    arena = sum(sizes[ARENA : ARENA + 1]) if dram.arena_bytes else 0
+    if arena > dram.arena_bytes:
+        found.error("memory map", f"at most {dram.arena_bytes} bytes of arena were expected, not {arena}.", "E0815")
+    if sum(sizes) - arena > dram.bytes:
         found.error(
-            "memory map", f"at most {accelerator.dram.bytes} bytes of DRAM were expected, not {sum(sizes)}.", "E0815"
+            "memory map", f"at most {dram.bytes} bytes of DRAM were expected, not {sum(sizes) - arena}.", "E0815"
         )
     for number, data in enumerate((program.weights, program.parameters)):
         if len(data) > (sizes[number] if number < len(sizes) else 0):

@@ -48,7 +48,7 @@ def assemble(module: ModuleOp, ctx: Context) -> Program:
         encode_rows(selection.rows),
         _image(buffers, "weights", sizes[0], store),
         _image(buffers, "parameters", sizes[1], store),
-        tuple(Region(name, size) for name, size in zip(REGIONS, sizes)),
+        tuple(Region(name, size) for name, size in zip(REGIONS, sizes) if size or name != "spill"),
         tuple(symbol(b) for b in buffers if b.space.data in ("inputs", "outputs")),
         selection.tags,
         host,

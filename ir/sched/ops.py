@@ -31,8 +31,8 @@ from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.sched.coded import CodedAttr
 from dnnc.ir.sched.slices import SlicesAttr
 
-DRAM = ("weights", "parameters", "inputs", "outputs", "arena")
-"""The spaces off chip; the roles of `arch.ROLES` are those on chip."""
+DRAM = ("weights", "parameters", "inputs", "outputs", "arena", "spill")
+"""The spaces off chip, `spill` for what a bounded arena has no room for; the roles of `arch.ROLES` are those on chip."""
 
 DIMS = ("image", "group", "channel", "row", "reduction")
 """What the slices of a compute stand for, in order."""

@@ -110,8 +110,10 @@ def by_memory(module: ModuleOp, arch: Accelerator) -> dict[tuple[bool, str], lis
 
 
 def capacity_of(arch: Accelerator, on_chip: bool, name: str) -> int | None:
-    """Bytes of a memory of the target; None for what lies in DRAM, whose size bounds all its spaces together."""
-    return next((m.bytes for m in arch.memory if m.name == name), None) if on_chip else None
+    """Bytes of a memory of the target, or of an arena of its own; None for what lies in DRAM, which bounds all spaces there."""
+    if on_chip:
+        return next((m.bytes for m in arch.memory if m.name == name), None)
+    return (arch.dram.arena_bytes or None) if name == "arena" else None
 
 
 def wanted(buffers: Sequence[BufferOp], live: dict[BufferOp, Span], end: int) -> list[Buffer]:

@@ -72,13 +72,16 @@ def dma_cycles(
     pieces: ArrayLike = 0,
     constant: ArrayLike = False,
     decoded: ArrayLike = 0,
+    spilled: ArrayLike = False,
 ) -> Int:
     """Cycles of a transfer: setup + max(ceil(runs * ceil(run / burst) * burst / bytes_per_cycle), pieces, decoder).
 
     `pieces` is the number of contiguous stretches on chip, of which one a cycle is begun; `constant` whether the bytes are
-    constants, which may have a bandwidth of their own; `decoded` the bytes that come out of the decoder.
+    constants, which may have a bandwidth of their own, as what is `spilled` may; `decoded` the bytes that come out of the
+    decoder.
     """
-    width = np.where(constant, arch.dma.constant_bandwidth, arch.dma.bytes_per_cycle)
+    width = np.where(spilled, arch.dma.spill_bandwidth, arch.dma.bytes_per_cycle)
+    width = np.where(constant, arch.dma.constant_bandwidth, width)
     bus = np.maximum(ceil_div(bursts(run, runs, arch), width), ceil_div(decoded, arch.dma.decoded_bytes_per_cycle))
     return arch.dma.setup_cycles + np.maximum(bus, np.asarray(pieces, np.int64))
 

@@ -81,9 +81,16 @@ class Mover:
         self.capacity = max(1, arch.holding("input").bytes // 2 - ALIGN)
 
     def move(
-        self, name: str, where: LocationAttr, source: SSAValue, read: Strided, target: SSAValue, write: Strided
+        self,
+        name: str,
+        where: LocationAttr,
+        source: SSAValue,
+        read: Strided,
+        target: SSAValue,
+        write: Strided,
+        step: str = "move",
     ) -> None:
-        """Copy the elements of one strided part of a buffer to another of the same shape."""
+        """Copy the elements of one strided part of a buffer to another of the same shape, in a step of some name."""
         dims = nest_of(read, write)
         # what repeats is stored again and again from one load
         dims = [d for d in dims if d.read] + [d for d in dims if not d.read]
@@ -96,7 +103,7 @@ class Mover:
         shape = tuple(d.size for d in dims)
         reads = self._part(source, Strided(shape[: len(varying)], tuple(d.read for d in varying), read.offset))
         writes = self._part(target, Strided(shape, tuple(d.write for d in dims), write.offset))
-        chip = BufferOp(f"{name}.move", "input", UI8, tile, 2 if any(outer) else 1)
+        chip = BufferOp(f"{name}.{step}", "input", UI8, tile, 2 if any(outer) else 1)
         self.block.add_op(chip)
         inside = _enter(self.block, outer)
         load = self._copy(reads, chip.result, outer, tile[: len(varying)], shape, where)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dnnc import console
 
-TOLD = ("PluginWarning", "DataFreeWarning")
+TOLD = ("PluginWarning", "DataFreeWarning", "Remark")
 
 
 @contextmanager

@@ -1,0 +1,120 @@
+"""Programs whose arena is too small: the interpreter's bits, copies that are counted and named, programs that verify."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.executed import executed
+from dnnc.backends.npu.listing import listing
+from dnnc.backends.npu.target import Executable, assemble
+from dnnc.backends.npu.verify import verify
+from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
+from dnnc.ir.diagnostics import Remark
+from dnnc.ir.dnn.activation import ReluOp
+from dnnc.ir.dnn.integer import QAddOp
+from dnnc.ir.dnn.movement import ConcatOp
+from dnnc.ir.interpret import evaluate, main_function
+from dnnc.ir.sched import BufferOp
+from dnnc.ir.types import shape_of
+from dnnc.passes.analysis.footprint import buffer_bytes
+from dnnc.passes.analysis.traffic import traffic
+from dnnc.passes.plan_memory import PlanMemoryPass
+from dnnc.passes.spill import SpillPass
+from dnnc.passes.tile import TilePass
+
+TINY = load_target("tiny")
+
+
+def bounded(arena, cycles=1):
+    """`tiny`, with a bounded arena and a slow way beyond it."""
+    dma, dram = replace(TINY.dma, spill_bytes_per_cycle=cycles), replace(TINY.dram, arena_bytes=arena)
+    return replace(TINY, dma=dma, dram=dram)
+
+
+def wired(nets, seed):
+    """Convolutions in a row, each result also added to a later one or concatenated at the end."""
+    rng = np.random.default_rng(seed)
+    net = nets.Net((1, 3, 9, 9), seed)
+    made = [net.conv(8, 3, pad=1, relu=ReluOp).v]
+    for _ in range(5):
+        made.append(net.conv(8, 3, pad=1, relu=ReluOp).v)
+        if rng.random() < 0.6:
+            other = made[int(rng.integers(0, len(made) - 1))]
+            made.append(net.apply(lambda v, other=other: QAddOp(v, other, to=net.quant(1.3, 2))).v)
+    # one concatenation takes values of one type
+    first = made[0]
+    if seed % 2:
+        net.apply(lambda v: QAddOp(v, first, to=first.type.element_type))
+        net.apply(lambda v: ConcatOp([v, first], axis=1))
+    return net.conv(4, 3).done()
+
+
+def scheduled(module, ctx, target):
+    out = module.clone()
+    out.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(target)
+    for one in (TilePass(), SpillPass(), PlanMemoryPass()):
+        one.apply(ctx, out)
+        out.verify()
+    return out
+
+
+def bytes_of(module, space):
+    found = [b for b in module.walk() if isinstance(b, BufferOp) and b.space.data == space]
+    return max((b.offset.data + buffer_bytes(b) for b in found), default=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("percent", (75, 40, 5))
+@pytest.mark.filterwarnings("ignore::dnnc.ir.diagnostics.Remark")
+def test_bits_and_bytes_of_programs_that_spill(nets, seed, percent):
+    module, ctx = wired(nets, seed)
+    whole = bytes_of(scheduled(module, ctx, TINY), "arena")
+    target = bounded(max(16, whole * percent // 100 // 16 * 16))
+    placed = scheduled(module, ctx, target)
+    assert bytes_of(placed, "arena") <= target.dram.arena_bytes
+    assert bytes_of(placed, "spill") > 0
+    program = assemble(placed, ctx)
+    assert verify(program, target) == []
+    x = np.random.default_rng(seed).normal(0, 1.5, shape_of(main_function(module).body.block.args[0].type))
+    x = x.astype(np.float32)
+    wanted = evaluate(module, [x], nets.store_of(ctx))
+    for order in (1, None):
+        outputs, run = Executable(program, target).run([x], seed=order)
+        assert all(np.array_equal(a, b) for a, b in zip(outputs, wanted))
+        moved = traffic(placed)
+        assert (run.total["dram_read"], run.total["dram_write"]) == (moved.read, moved.write)
+    assert sum(e.cycles for e in executed(program, target)) == run.cycles
+
+
+def test_what_fits_is_left_alone(nets):
+    module, ctx = wired(nets, 0)
+    plain = scheduled(module, ctx, TINY)
+    target = bounded(bytes_of(plain, "arena"))
+    again = scheduled(module, ctx, target)
+    assert [r.name for r in assemble(again, ctx).regions] == ["weights", "parameters", "inputs", "outputs", "arena"]
+    assert np.array_equal(assemble(again, ctx).text, assemble(plain, ctx).text)
+
+
+def test_copies_are_named_and_told(nets):
+    module, ctx = wired(nets, 1)
+    whole = bytes_of(scheduled(module, ctx, TINY), "arena")
+    with pytest.warns(
+        Remark, match=r"^arena: layer1 spilled to DRAM, since at most \d+ bytes .* move there \(the fewest\)"
+    ):
+        placed = scheduled(module, ctx, bounded(whole - 16))
+    program = assemble(placed, ctx)
+    assert "layer1.spill" in {tag.layer for tag in program.tags}
+    assert any("spill+0x0" in line for line in listing(program).splitlines())
+
+
+def test_a_slower_way_takes_longer(nets):
+    module, ctx = wired(nets, 2)
+    whole = bytes_of(scheduled(module, ctx, TINY), "arena")
+    cycles = []
+    for width in (1, 4):
+        with pytest.warns(Remark):
+            program = assemble(scheduled(module, ctx, bounded(whole // 2, width)), ctx)
+        cycles.append(sum(e.cycles for e in executed(program, bounded(whole // 2, width))))
+    assert cycles[0] > cycles[1]
