@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnnc.backends.npu.held import Held
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
-from dnnc.backends.npu.tiles import LayerTiles, Place
+from dnnc.backends.npu.tiles import Env, LayerTiles, Place
 from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import where
 from dnnc.ir.sched import BufferOp
 from dnnc.passes.analysis.footprint import pitch, tile_bytes
+from dnnc.passes.analysis.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Emitter:
         self.turn: dict[BufferOp, int] = {}
         self.memory = {m.name: i for i, m in enumerate(arch.memory)}
         self.stretches: dict[BufferOp, Stretch] = {}
+        self.stacks: dict[str, Steps] = {}
+        self.env: Env = {}
         self.tag = 0
 
     def add(
@@ -64,8 +67,10 @@ class Emitter:
         self._tag(Tag(layer.shape.name, where(layer.op.location, ""), tile))
 
     def _tag(self, tag: Tag) -> None:
+        if stack := self.stacks.get(tag.layer):
+            tag = replace(tag, stack=stack.number, step=stack.at(self.env))
         if tag not in self.tags and len(self.tags) >= 1 << 16:
-            tag = Tag(tag.layer, tag.node)
+            tag = replace(tag, tile="", step=None)
         self.tag = self.tags.setdefault(tag, min(len(self.tags), (1 << 16) - 1))
 
     def _stretch(self, buffer: BufferOp) -> Stretch:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dnnc.backends.npu.cost import CHIP_COLUMNS
 from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.iss import Run, Simulator
+from dnnc.backends.npu.path import critical_path
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import Accelerator
 from dnnc.passes.analysis.executed import Executed
@@ -21,8 +22,11 @@ def executed(program: Program, arch: Accelerator) -> tuple[Executed, ...]:
 def by_layer(program: Program, run: Run) -> tuple[Executed, ...]:
     """The counts of a run, layer by layer in the order of the program."""
     names, of_row = run.trace.layer_of_tag()
-    lengths = _lengths(of_row, run.trace["end"], len(names))
+    path = critical_path(run.trace)
+    lengths = np.zeros(len(names), np.int64)
+    np.add.at(lengths, of_row[[step.row for step in path]], [step.end - step.begin for step in path])
     count = np.bincount(of_row, minlength=len(names))
+    stack = {t.layer: t.stack for t in program.tags}
     node = {t.layer: t.node for t in reversed(program.tags)}
     amounts = {k: _summed(program, names, v) for k, v in run.by_tag.items()}
     read, write = (sum(amounts[c] for c in CHIP_COLUMNS if c.endswith(way)) for way in ("read", "write"))
@@ -32,6 +36,7 @@ def by_layer(program: Program, run: Run) -> tuple[Executed, ...]:
             node=node.get(name, ""),
             instructions=int(count[i]),
             cycles=int(lengths[i]),
+            stack=stack.get(name),
             macs=int(amounts["macs"][i]),
             dram_read=int(amounts["dram_read"][i]),
             dram_write=int(amounts["dram_write"][i]),
@@ -42,13 +47,6 @@ def by_layer(program: Program, run: Run) -> tuple[Executed, ...]:
         for i, name in enumerate(names)
         if count[i]
     )
-
-
-def _lengths(of_row: NDArray[np.int64], ends: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """By how many cycles each layer lengthens the run."""
-    last = np.zeros(n, np.int64)
-    np.maximum.at(last, of_row, ends)
-    return np.diff(np.maximum.accumulate(last), prepend=0)
 
 
 def _summed(program: Program, names: list[str], by_tag: NDArray[np.int64]) -> NDArray[np.int64]:

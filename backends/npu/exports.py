@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dnnc.backends.npu.isa import Engine
+from dnnc.backends.npu.levels import Label
 from dnnc.backends.npu.trace import Trace
 from dnnc.ir.diagnostics import DnncError
 
@@ -26,20 +27,21 @@ def as_csv(trace: Trace) -> str:
 
 
 def as_vcd(trace: Trace) -> str:
-    """A value change dump (IEEE 1364): of each engine whether it is busy, the instruction it executes, and the layer."""
+    """A value change dump (IEEE 1364): of each engine whether it is busy, the instruction it executes, layer and stack."""
     lines = ["$timescale 1 ps $end", "$scope module npu $end"]
     for e in Engine:
         lines += [f"$scope module {e.name.lower()} $end", f"$var wire 1 b{int(e)} busy $end"]
-        lines += [f"$var reg 32 i{int(e)} instruction $end", f"$var string 1 l{int(e)} layer $end", "$upscope $end"]
+        lines += [f"$var reg 32 i{int(e)} instruction $end", f"$var string 1 l{int(e)} layer $end"]
+        lines += [f"$var reg 16 k{int(e)} stack $end", "$upscope $end"]
     lines += ["$upscope $end", "$enddefinitions $end", "#0", "$dumpvars"]
     for e in Engine:
-        lines += [f"0b{int(e)}", f"bx i{int(e)}", f"s l{int(e)}"]
+        lines += [f"0b{int(e)}", f"bx i{int(e)}", f"s l{int(e)}", f"bx k{int(e)}"]
     return "\n".join([*lines, "$end", *_changes(trace)]) + "\n"
 
 
 def _changes(trace: Trace) -> Iterator[str]:
-    names, layer = trace.layer_of_tag()
-    shown = ["_".join(name.split()) for name in names]
+    labels, layer = trace.grouped("layer")
+    shown = [("_".join(label["layer"].split()), label["stack"]) for label in labels]
     now = 0
     for time, begins, engine, row in _edges(trace):
         if time != now:
@@ -48,7 +50,9 @@ def _changes(trace: Trace) -> Iterator[str]:
         yield f"{begins}b{engine}"
         if begins:
             yield f"b{int(trace['index'][row]):b} i{engine}"
-            yield f"s{shown[layer[row]]} l{engine}"
+            name, stack = shown[layer[row]]
+            yield f"s{name} l{engine}"
+            yield f"b{'x' if stack is None else format(stack, 'b')} k{engine}"
 
 
 def _edges(trace: Trace) -> Iterator[tuple[int, int, int, int]]:
@@ -83,14 +87,20 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if name in ("index", "end") else name
 
 
-def compare(before: Trace, after: Trace) -> list[dict[str, Any]]:
-    """Layer by layer and in total, cycles from first to last, DRAM bytes, MACs and stalls of two traces, and the change."""
-    rows = []
-    old, new = ({r["layer"]: _figures(r) for r in t.summary()} for t in (before, after))
-    for name in dict.fromkeys([*old, *new]):
-        rows.append(_changed(name, old.get(name, {}), new.get(name, {})))
+def compare(before: Trace, after: Trace, level: str = "layer") -> list[dict[str, Any]]:
+    """Layer by layer, or at another of `levels.LEVELS`, and in total: cycles from first to last, DRAM bytes, MACs and stalls
+    of two traces, and the change.
+    """
+    keys = _keys(before.grouped(level)[0][0])
+    old, new = ({tuple(r[k] for k in keys): _figures(r) for r in t.summary(level)} for t in (before, after))
+    rows = [_changed(dict(zip(keys, key)), old.get(key, {}), new.get(key, {})) for key in dict.fromkeys([*old, *new])]
     totals = [_total(t, layers.values()) for t, layers in ((before, old), (after, new))]
-    return [*rows, _changed("(all)", *totals)]
+    return [*rows, _changed(dict.fromkeys(keys) | {keys[0]: "(all)"}, *totals)]
+
+
+def _keys(label: Label) -> list[str]:
+    """What two programs of a network have in common: a layer may run in other stacks."""
+    return [k for k in ("layers", "layer", "tile", "step") if k in label and not (k == "step" and "layer" in label)]
 
 
 def _figures(row: dict[str, Any]) -> dict[str, int]:
@@ -103,8 +113,8 @@ def _total(trace: Trace, layers: Any) -> dict[str, int]:
     return {"cycles": trace.cycles, **sums}
 
 
-def _changed(name: str, old: dict[str, int], new: dict[str, int]) -> dict[str, Any]:
-    out: dict[str, Any] = {"layer": name}
+def _changed(label: Label, old: dict[str, int], new: dict[str, int]) -> dict[str, Any]:
+    out: dict[str, Any] = {**label}
     for key in ("cycles", "bytes", "macs", "stalls"):
         a, b = old.get(key, 0), new.get(key, 0)
         out |= {f"{key}_before": a, f"{key}_after": b, f"{key}_change": b - a}

@@ -1,7 +1,8 @@
 """A program as text: directives for its tables, then its instructions, each with the layer and buffer it is about.
 
-`.target NAME`, `.region NAME BYTES`, `.symbol NAME input|output REGION OFFSET DTYPE SHAPE TYPE`, `.tag LAYER NODE TILE`,
-words with blanks quoted as in a shell. Constants are not text: `program` takes them from another program.
+`.target NAME`, `.region NAME BYTES`, `.symbol NAME input|output REGION OFFSET DTYPE SHAPE TYPE`, `.tag LAYER NODE TILE`
+with the stack and its step behind it when there are any, words with blanks quoted as in a shell. Constants are not
+text: `program` takes them from another program.
 """
 
 import shlex
@@ -17,7 +18,8 @@ from dnnc.backends.npu.program import Program, Region, Symbol, Tag
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
 
-_DIRECTIVES = {"target": 1, "region": 2, "symbol": 7, "tag": 3}
+_DIRECTIVES = {"target": range(1, 2), "region": range(2, 3), "symbol": range(7, 8), "tag": range(3, 6)}
+"""How many words each takes."""
 
 
 def listing(program: Program, layer: str | None = None) -> str:
@@ -30,16 +32,22 @@ def listing(program: Program, layer: str | None = None) -> str:
 
 
 def _tables(program: Program) -> Iterator[str]:
-    yield f".target {shlex.quote(program.target)}"
+    yield f".target {_quoted(program.target)}"
     for r in program.regions:
-        yield f".region {shlex.quote(r.name)} {r.bytes}"
+        yield f".region {_quoted(r.name)} {r.bytes}"
     for s in program.symbols:
         shape = "x".join(map(str, s.shape)) or "scalar"
         region = program.regions[s.region].name
         words = (s.name, s.direction, region, str(s.offset), s.dtype, shape, s.type)
-        yield f".symbol {shlex.join(words)}"
+        yield f".symbol {' '.join(map(_quoted, words))}"
     for number, t in enumerate(program.tags):
-        yield f".tag {shlex.join((t.layer, t.node, t.tile))} ; {number}"
+        ran = [str(n) for n in (t.stack, t.step) if n is not None]
+        yield f".tag {' '.join(map(_quoted, (t.layer, t.node, t.tile, *ran)))} ; {number}"
+
+
+def _quoted(word: str) -> str:
+    """A word as in a shell, between double quotes when it has single ones."""
+    return f'"{word}"' if "'" in word and not set('"\\') & set(word) else shlex.quote(word)
 
 
 def _code(program: Program, layer: str | None) -> Iterator[str]:
@@ -50,7 +58,7 @@ def _code(program: Program, layer: str | None) -> Iterator[str]:
         if layer is not None and tag.layer != layer:
             continue
         if tag != last:
-            yield f"\n; {tag}" + (f", node {tag.node}" if tag.node else "")
+            yield f"\n; {tag}" + (f", {tag.node}" if tag.node else "")
             last = tag
         yield f"{line} ; {i}{places.get(i, '')}"
 
@@ -90,9 +98,10 @@ class _Tables:
         if name not in _DIRECTIVES:
             expected = ", ".join(f".{d}" for d in _DIRECTIVES)
             raise DnncError(f"one of {expected} was expected, not {line.split()[0]!r}. Correct it.", "E0816")
-        if len(words) != _DIRECTIVES[name]:
+        if len(words) not in (counts := _DIRECTIVES[name]):
+            expected = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
             raise DnncError(
-                f"{_DIRECTIVES[name]} words after .{name} were expected, not {len(words)}. Quote words with blanks.",
+                f"{expected} words after .{name} were expected, not {len(words)}. Quote words with blanks.",
                 "E0817",
             )
         getattr(self, f"_{name}")(*words)
@@ -103,8 +112,8 @@ class _Tables:
     def _region(self, name: str, size: str) -> None:
         self.regions.append(Region(name, _whole(size)))
 
-    def _tag(self, layer: str, node: str, tile: str) -> None:
-        self.tags.append(Tag(layer, node, tile))
+    def _tag(self, layer: str, node: str, tile: str, *stack: str) -> None:
+        self.tags.append(Tag(layer, node, tile, *map(_whole, stack)))
 
     def _symbol(self, name: str, way: str, region: str, offset: str, dtype: str, shape: str, type_: str) -> None:
         names = [r.name for r in self.regions]

@@ -34,20 +34,28 @@ def critical_path(trace: Trace) -> list[Step]:
     return list(_Walk(trace).steps())[::-1]
 
 
-def by_layer(trace: Trace, path: list[Step]) -> list[dict[str, Any]]:
-    """Cycles of the path by layer and by what takes them: an engine, or dispatch."""
-    names, of_row = trace.layer_of_tag()
+def by_level(trace: Trace, path: list[Step], level: str = "layer") -> list[dict[str, Any]]:
+    """Cycles of the path at a level of `levels.LEVELS`, or by instruction, and by what takes them: an engine, or dispatch.
+
+    Tiles and instructions come with the most cycles first.
+    """
+    labels, of_row = trace.grouped("tile" if level == "instruction" else level)
+    if level == "instruction":
+        of_row, each = np.arange(len(trace)), of_row
+        labels = [labels[each[i]] | row for i, row in enumerate(_instructions(trace))]
     parts = [e.name.lower() for e in Engine] + ["dispatch"]
-    cycles = np.zeros((len(names), len(parts)), np.int64)
+    cycles = np.zeros((len(labels), len(parts)), np.int64)
     for step in path:
         cycles[of_row[step.row], parts.index(step.part)] += step.end - step.begin
     total = max(1, trace.cycles)
-    rows = [dict(zip(parts, row.tolist())) for row in cycles]
-    found = [
-        {"layer": name, "cycles": sum(row.values()), "share": sum(row.values()) / total, **row}
-        for name, row in zip(names, rows)
-    ]
-    return [row for row in found if row["cycles"]]
+    rows = zip(labels, cycles.sum(1).tolist(), cycles.tolist())
+    found = [{**label, "cycles": n, "share": n / total, **dict(zip(parts, each))} for label, n, each in rows if n]
+    return sorted(found, key=lambda r: -r["cycles"]) if level in ("tile", "instruction") else found
+
+
+def _instructions(trace: Trace) -> Iterator[dict[str, Any]]:
+    for index, kind in zip(trace["index"].tolist(), trace["kind"].tolist()):
+        yield {"index": index, "kind": KINDS[kind]}
 
 
 class _Walk:

@@ -64,14 +64,24 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Tag:
-    """What an instruction belongs to: layer, the user's node, and tile coordinates."""
+    """What an instruction belongs to: layer, the user's node, tile coordinates; the stack the layer runs in, from 1, and
+    the step of it, from 0.
+    """
 
     layer: str
     node: str = ""
     tile: str = ""
+    stack: int | None = None
+    step: int | None = None
+
+    def entry(self) -> list[str | int]:
+        """What a file holds of it: no more than there is."""
+        return [value for value in asdict(self).values() if value is not None]
 
     def __str__(self) -> str:
-        return f"{self.layer} tile {self.tile}" if self.tile else self.layer
+        tile = f" tile {self.tile}" if self.tile else ""
+        step = f" step {self.step}" if self.step is not None else ""
+        return f"{self.layer}{tile}" + (f" of stack {self.stack}{step}" if self.stack is not None else "")
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ class Program:
 
     def _sections(self) -> list[bytes]:
         tables = (
-            [list(asdict(t).values()) for t in self.tags],
+            [t.entry() for t in self.tags],
             [asdict(s) for s in self.symbols],
             [asdict(r) for r in self.regions],
             {"target": self.target, "digest": self.digest, "user": dict(self.metadata)},

@@ -41,6 +41,7 @@ from dnnc.ir.packed import IN_A_BYTE
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, SlicesAttr, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import bits, integer_range
 from dnnc.passes.analysis.blocks import block
+from dnnc.passes.analysis.steps import steps_in
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Selection:
 def select(module: ModuleOp, arch: Accelerator) -> Selection:
     """The instructions of a planned schedule, in an order in which every hazard points backwards; halt at the end."""
     selector = _Selector(arch)
-    body = main_function(module).body.block.ops
+    main = main_function(module)
+    body = main.body.block.ops
+    selector.stacks = {layer: stack for stack in steps_in(main) for layer in stack.layers}
     selector.note_layers(body)
     selector.block(body, {})
     selector.add(isa.HALT, Engine.CTRL, {})
@@ -78,8 +81,10 @@ class _Selector(Emitter):
                 for value in op.values:
                     self.block(op.body.block.ops, {**env, op.index: value})
             elif isinstance(op, CopyOp):
+                self.env = env
                 self._copy(op, env)
             elif isinstance(op, ComputeOp):
+                self.env = env
                 self._compute(self.computes[op], env)
             elif not isinstance(op, BufferOp | ViewOp | ReturnOp):
                 raise InternalError(

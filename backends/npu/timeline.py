@@ -24,6 +24,7 @@ _STYLE = """<style>
 .dnnc-timeline .grid { stroke: #d3d9e0; }
 .dnnc-timeline .lane { fill: #eef2f7; }
 .dnnc-timeline .layer { fill: #c9dcf2; stroke: #1d5fa8; }
+.dnnc-timeline .stack { fill: #f4ead2; stroke: #8a6d1f; }
 .dnnc-timeline .ld { fill: #5a6472; }
 .dnnc-timeline .mm { fill: #1d5fa8; }
 .dnnc-timeline .ppu { fill: #a63c1e; }
@@ -34,6 +35,7 @@ _STYLE = """<style>
   .dnnc-timeline .grid { stroke: #36404c; }
   .dnnc-timeline .lane { fill: #1f262e; }
   .dnnc-timeline .layer { fill: #1c3a5c; stroke: #6ea8e6; }
+  .dnnc-timeline .stack { fill: #3a321c; stroke: #d8b65a; }
   .dnnc-timeline .ld { fill: #98a4b3; }
   .dnnc-timeline .mm { fill: #6ea8e6; }
   .dnnc-timeline .ppu { fill: #f0906f; }
@@ -64,17 +66,20 @@ class Run(Protocol):
         """A column."""
         ...
 
-    def summary(self) -> list[dict[str, Any]]:
-        """A row a layer."""
+    def summary(self, level: str = "layer") -> list[dict[str, Any]]:
+        """A row a layer, or a stack."""
         ...
 
 
 def picture(trace: Run) -> str:
-    """An SVG document: layers from their first to their last cycle, and below the part of each moment an engine is busy."""
-    rows = _packed(trace.summary())
-    below = _TOP + rows_height(rows) + _GAP
+    """An SVG document: layers from their first to their last cycle, those that run together on a band, and below the part
+    of each moment an engine is busy.
+    """
+    rows, stacks = _packed(trace.summary()), [r for r in trace.summary("stack") if r["stack"] is not None]
+    top = _TOP + (_BAR if stacks else 0)
+    below = top + rows_height(rows) + _GAP
     height = below + len(QUEUES) * (_LANE + _GAP) + 26
-    parts = [*_grid(trace, height - 22), *_layers(trace, rows)]
+    parts = [*_grid(trace, height - 22), *_stacks(trace, stacks, below - 6), *_layers(trace, rows, top)]
     for i, engine in enumerate(QUEUES):
         parts += _lane(trace, engine, below + i * (_LANE + _GAP))
     width = _LEFT + _WIDE + _RIGHT
@@ -129,17 +134,27 @@ def rows_height(rows: list[tuple[int, dict[str, Any]]]) -> int:
     return (max((row for row, _ in rows), default=-1) + 1) * (_BAR + 2)
 
 
-def _layers(trace: Run, rows: list[tuple[int, dict[str, Any]]]) -> Iterator[str]:
+def _stacks(trace: Run, stacks: list[dict[str, Any]], bottom: int) -> Iterator[str]:
+    for stack in stacks:
+        name = f"stack {stack['stack']}"
+        yield from _bar(trace, stack, "stack", name, f"{name}: {stack['layers']}", _TOP, bottom - _TOP)
+
+
+def _layers(trace: Run, rows: list[tuple[int, dict[str, Any]]], top: int) -> Iterator[str]:
     for row, layer in rows:
-        x, y = _at(trace, layer["start"]), _TOP + row * (_BAR + 2)
-        wide = max(1.0, round(_at(trace, layer["end"]) - x, 1))
-        when = f"{layer['layer']}: cycles {layer['start']:,} to {layer['end']:,}"
-        hint = f"{when}, {layer['macs']:,} MACs, {layer['bytes']:,} DRAM bytes"
-        yield f"<g><title>{escape(hint)}</title>"
-        yield f'<rect class="layer" x="{x:g}" y="{y}" width="{wide:g}" height="{_BAR}" rx="3"/>'
-        if len(layer["layer"]) * _LETTER + 8 < wide:
-            yield f'<text x="{x + 5:g}" y="{y + 13}">{escape(layer["layer"])}</text>'
-        yield "</g>"
+        yield from _bar(trace, layer, "layer", layer["layer"], layer["layer"], top + row * (_BAR + 2), _BAR)
+
+
+def _bar(trace: Run, of: dict[str, Any], kind: str, label: str, what: str, y: int, height: int) -> Iterator[str]:
+    """A rectangle from the first to the last cycle, with a hint, and a label when there is room."""
+    x = _at(trace, of["start"])
+    wide = max(1.0, round(_at(trace, of["end"]) - x, 1))
+    hint = f"{what}: cycles {of['start']:,} to {of['end']:,}, {of['macs']:,} MACs, {of['bytes']:,} DRAM bytes"
+    yield f"<g><title>{escape(hint)}</title>"
+    yield f'<rect class="{kind}" x="{x:g}" y="{y}" width="{wide:g}" height="{height}" rx="3"/>'
+    if len(label) * _LETTER + 8 < wide:
+        yield f'<text x="{x + 5:g}" y="{y + 13}">{escape(label)}</text>'
+    yield "</g>"
 
 
 def _lane(trace: Run, engine: Engine, y: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from dnnc.backends.html import Head, table
 from dnnc.backends.npu import timeline
 from dnnc.backends.npu.isa import HALT, INSTRUCTIONS, Engine
+from dnnc.backends.npu.levels import Label, labelled
 from dnnc.backends.npu.program import Tag
 from dnnc.backends.npu.queues import Limits
 from dnnc.ir.diagnostics import DnncError
@@ -74,18 +75,28 @@ class Trace:
 
     def layer_of_tag(self) -> tuple[list[str], NDArray[np.int64]]:
         """Layer names in order of first tag, and the layer number of each row; rows without a tag are in the last."""
-        names = list(dict.fromkeys(t.layer for t in self.tags))
-        number = {name: i for i, name in enumerate(names)}
-        table = np.array([number[t.layer] for t in self.tags] + [len(names)])
-        return [*names, "(no layer)"], table[np.minimum(self["tag"].astype(np.int64), len(self.tags))]
+        labels, of_row = self.grouped("layer")
+        return [label["layer"] for label in labels], of_row
+
+    def grouped(self, level: str) -> tuple[list[Label], NDArray[np.int64]]:
+        """What the rows belong to at a level of `LEVELS`, in order of first tag, and the number of each row's."""
+        labels, of_tag = labelled((*self.tags, Tag("(no layer)")), level)
+        return labels, of_tag[np.minimum(self["tag"].astype(np.int64), len(self.tags))]
+
+    def stacks(self) -> dict[int, str]:
+        """The layers of each stack, by its number."""
+        return {label["stack"]: label["layers"] for label in self.grouped("stack")[0] if label["stack"] is not None}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all instructions of a run are here, up to its halt."""
+        if not len(self) or int(self["place"].max()) + 1 != len(self):
+            return False
+        return KINDS[self["kind"][self["place"].argmax()]] == HALT.name
 
     def require_whole(self) -> None:
-        """Raise DnncError unless every instruction of a run is here, up to its halt."""
-        if (
-            not len(self)
-            or int(self["place"].max()) + 1 != len(self)
-            or KINDS[self["kind"][self["place"].argmax()]] != HALT.name
-        ):
+        """Raise DnncError unless every instruction of a run is here."""
+        if not self.whole:
             raise DnncError(
                 "trace: all instructions of a run were expected, not a slice. Leave the slice out.", "E0829"
             )
@@ -95,12 +106,24 @@ class Trace:
         return replace(self, columns={k: v[rows] for k, v in self.columns.items()})
 
     def slice(
-        self, layer: str | None = None, engine: str | None = None, begin: int = 0, end: int | None = None
+        self,
+        layer: str | None = None,
+        engine: str | None = None,
+        begin: int = 0,
+        end: int | None = None,
+        stack: int | None = None,
     ) -> "Trace":
-        """Rows of a layer, of an engine, and that overlap the cycles [begin, end)."""
+        """Rows of a stack, of a layer, of an engine, and that overlap the cycles [begin, end)."""
         keep = self["end"] > begin
         if end is not None:
             keep &= self["start"] < end
+        if stack is not None:
+            labels, of_row = self.grouped("stack")
+            numbers = [label["stack"] for label in labels]
+            if stack not in numbers:
+                known = ", ".join(f"{n} ({layers})" for n, layers in self.stacks().items()) or "none: there are none"
+                raise DnncError(f"trace: one of the stacks {known} was expected, not {stack}. Choose one.", "E0827")
+            keep &= of_row == numbers.index(stack)
         if layer is not None:
             names, of_row = self.layer_of_tag()
             if layer not in names:
@@ -116,27 +139,34 @@ class Trace:
             keep &= self["engine"] == Engine[engine.upper()]
         return self.where(keep)
 
-    def summary(self) -> list[dict[str, Any]]:
-        """Per layer: first and last cycle, busy cycles by engine, stalls by reason, DRAM bytes, MACs, saturations."""
-        names, of_row = self.layer_of_tag()
-        rows = []
-        for number, name in enumerate(names):
-            part = self.where(of_row == number)
-            if len(part):
-                rows.append({"layer": name, **part._totals()})
-        return rows
+    def summary(self, level: str = "layer") -> list[dict[str, Any]]:
+        """Per layer, or another of `LEVELS`: first and last cycle, busy cycles by engine, stalls by reason, DRAM bytes,
+        MACs, saturations.
+        """
+        labels, of_row = self.grouped(level)
+        columns = self._totals(of_row, len(labels))
+        rows = zip(labels, *(values.tolist() for values in columns.values()))
+        return [{**label, **dict(zip(columns, values))} for label, *values in rows if values[0]]
 
-    def _totals(self) -> dict[str, Any]:
+    def _totals(self, of_row: NDArray[np.int64], n: int) -> dict[str, NDArray[np.int64]]:
+        """The columns of `summary`, for n groups of rows."""
+
+        def summed(values: NDArray[Any], rows: Any = ...) -> NDArray[np.int64]:
+            out = np.zeros(n, np.int64)
+            np.add.at(out, of_row[rows], values[rows])
+            return out
+
+        start, end = np.full(n, self.cycles), np.zeros(n, np.int64)
+        np.minimum.at(start, of_row, self["start"])
+        np.maximum.at(end, of_row, self["end"])
         duration = self["end"] - self["start"]
-        busy = np.bincount(self["engine"], duration, len(Engine)).astype(np.int64)
-        stalled = np.bincount(self["stall"], self["stall_cycles"], len(STALLS)).astype(np.int64)
         return {
-            "instructions": len(self),
-            "start": int(self["start"].min()),
-            "end": self.cycles,
-            **{f"busy_{e.name.lower()}": int(busy[e]) for e in Engine},
-            **{f"stall_{name}": int(stalled[i]) for i, name in enumerate(STALLS) if i},
-            **{name: int(self[name].sum()) for name in ("bytes", "macs", "saturated")},
+            "instructions": np.bincount(of_row, minlength=n),
+            "start": start,
+            "end": end,
+            **{f"busy_{e.name.lower()}": summed(duration, self["engine"] == e) for e in Engine},
+            **{f"stall_{s}": summed(self["stall_cycles"], self["stall"] == i) for i, s in enumerate(STALLS) if i},
+            **{name: summed(self[name]) for name in ("bytes", "macs", "saturated")},
         }
 
     def stalls(self) -> list[dict[str, Any]]:
@@ -155,13 +185,11 @@ class Trace:
         columns = {k: v[:limit].tolist() for k, v in self.columns.items()}
         found = [dict(zip(columns, values)) for values in zip(*columns.values())]
         for row in found:
-            row["layer"], row["tile"] = self._tag(row["tag"])
+            tag = self.tags[row["tag"]] if row["tag"] < len(self.tags) else Tag("")
+            row |= {"stack": tag.stack, "step": tag.step, "layer": tag.layer, "tile": tag.tile}
             row["engine"], row["kind"] = Engine(row["engine"]).name.lower(), KINDS[row["kind"]]
             row["stall"] = STALLS[row["stall"]]
         return found
-
-    def _tag(self, number: int) -> tuple[str, str]:
-        return (self.tags[number].layer, self.tags[number].tile) if number < len(self.tags) else ("", "")
 
     def timeline(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of each engine in time order."""
@@ -176,29 +204,12 @@ class Trace:
         rows = self.summary()
         keys = [k for k in (rows[0] if rows else {}) if k == "layer" or any(r[k] for r in rows)]
         heads = [Head(k.replace("_", " "), _UNITS.get(k.partition("_")[0], ""), number=k != "layer") for k in keys]
-        cells = [[f"{r[k]:,}" if k != "layer" else r[k] for k in keys] for r in rows]
+        cells = [["" if r[k] is None else f"{r[k]:,}" if k != "layer" else r[k] for k in keys] for r in rows]
         return f'<div style="overflow-x:auto">{self.svg()}</div>\n{table(heads, cells)}'
-
-    def perfetto(self) -> dict[str, Any]:
-        """Chrome trace events for Perfetto: a thread per engine, times in microseconds of the target's clock."""
-        names = [{"ph": "M", "pid": 0, "tid": int(e), "name": "thread_name", "args": {"name": e.name}} for e in Engine]
-        events = [
-            {
-                "ph": "X",
-                "pid": 0,
-                "tid": int(Engine[r["engine"].upper()]),
-                "ts": r["start"] / self.clock_mhz,
-                "dur": (r["end"] - r["start"]) / self.clock_mhz,
-                "name": f"{r['kind']} {r['layer']}".strip(),
-                "args": {k: r[k] for k in ("index", "tile", "bytes", "macs", "stall", "stall_cycles")},
-            }
-            for r in self.rows()
-        ]
-        return {"traceEvents": names + events, "displayTimeUnit": "ns", "otherData": {"target": self.target}}
 
     def save(self, path: Path | str) -> None:
         """Write the trace file; the same trace gives the same bytes."""
-        tags = [[t.layer, t.node, t.tile] for t in self.tags]
+        tags = [t.entry() for t in self.tags]
         about = {"tags": tags, "target": self.target, "clock_mhz": self.clock_mhz, "limits": asdict(self.limits)}
         columns = {k: np.ascontiguousarray(self[k], dtype) for k, dtype in COLUMNS.items()}
         write_safetensors(path, columns, {_KEY: json.dumps(about, sort_keys=True)})

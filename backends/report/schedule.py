@@ -14,12 +14,13 @@ from dnnc.backends.report.sheet import Listing, Sheet
 from dnnc.backends.report.traffic import tiling_bound
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import BufferOp, ComputeOp, buffer_of
+from dnnc.ir.sched import ComputeOp
 from dnnc.ir.types import bits
 from dnnc.passes.analysis.executed import Executed
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.group import group_of
 from dnnc.passes.analysis.spaces import Space, spaces_of
+from dnnc.passes.analysis.steps import steps_in
 from dnnc.passes.analysis.traffic import traffic_by_layer
 
 SCHEDULE_SCHEMA = "dnnc.schedule/1"
@@ -161,7 +162,7 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "utilisation",
         "utilisation",
         "",
-        "MACs / (cycles * peak MACs a cycle); above 1 where the layer ran while others were finishing.",
+        "MACs / (cycles * peak MACs a cycle); above 1 where the layer ran beside others that the run waited for.",
         lambda r: _utilisation(r.run.macs, r.run.cycles, r.peak),
         False,
     ),
@@ -169,7 +170,7 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "cycles",
         "cycles",
         "",
-        "By how much the layer lengthens the run: (its last end or an earlier layer's) - (last end of all layers before).",
+        "Cycles of the run's critical path that are the layer's; together they are the run's length.",
         lambda r: r.run.cycles,
     ),
 )
@@ -285,22 +286,10 @@ def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
     computes = [op for op in main_function(module).walk() if isinstance(op, ComputeOp)]
     for op in computes:
         found[op.label.data] = _computed(op, found.get(op.label.data, Planned(0, 0)), arch)
-    for name, number in _stacks(computes).items():
-        # what layers hand on never leaves the chip, so that no bound on a layer alone holds
-        found[name] = replace(found[name], stack=number, least=found[name].compulsory)
-    return found
-
-
-def _stacks(computes: Sequence[ComputeOp]) -> dict[str, int]:
-    """The number of each layer's stack: those that share buffers are one."""
-    stack: dict[BufferOp, int] = {}
-    found: dict[str, int] = {}
-    for op in computes:
-        held = [buffer_of(tile) for tile, part in zip(op.tiles, op.holding or ()) if part.data]
-        if held:
-            number = next((stack[b] for b in held if b in stack), len(set(stack.values())) + 1)
-            stack.update(dict.fromkeys(held, number))
-            found[op.label.data] = number
+    for stack in steps_in(main_function(module)):
+        for name in stack.layers:
+            # what layers hand on never leaves the chip, so that no bound on a layer alone holds
+            found[name] = replace(found[name], stack=stack.number, least=found[name].compulsory)
     return found
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Executed:
-    """One layer: instructions and busy cycles by engine, bytes, MACs, and by how many cycles it lengthens the run.
+    """One layer: instructions and busy cycles by engine, bytes, MACs, cycles, and the stack it runs in, if any.
 
-    `cycles` = (last end of this layer and all before) - (last end of all before): summed over the layers, the run's length.
+    `cycles` are those of the run's critical path that the layer takes: summed over the layers, the run's length.
     """
 
     layer: str
@@ -22,3 +22,4 @@ class Executed:
     chip_read: int
     chip_write: int
     busy: tuple[tuple[str, int], ...] = ()
+    stack: int | None = None

@@ -42,8 +42,12 @@ def timing(file: Executable, args: Namespace) -> dict[str, Any]:
 def table(layers: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[object]]]:
     """Heads and rows of `timing`, a layer each and their sum."""
     keys = ("cycles", "instructions", "macs", "dram_read", "dram_write", "chip_read", "chip_write")
-    rows = [[layer["layer"], *(layer[k] for k in keys)] for layer in layers]
-    return list(HEADS), [*rows, ["total", *(sum(layer[k] for layer in layers) for k in keys)]]
+    rows: list[list[object]] = [[layer["layer"], *(layer[k] for k in keys)] for layer in layers]
+    rows.append(["total", *(sum(layer[k] for layer in layers) for k in keys)])
+    stacks = [*(layer["stack"] for layer in layers), None]
+    if any(stacks):
+        return ["stack", *HEADS], [[stack, *row] for stack, row in zip(stacks, rows)]
+    return list(HEADS), rows
 
 
 def traced(traces: Sequence[Trace], args: Namespace) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def test_a_listing_assembles_back_to_the_same_file(hand):
 
 def test_a_listing_names_layers_nodes_and_symbols(hand):
     lines = listing(hand.build(), "conv").splitlines()
-    assert "; conv tile 0, node node_conv" in lines
+    assert "; conv tile 0, node_conv" in lines
     assert any(line.startswith("ld region=2") and line.endswith(" x+0x0") for line in lines)
     assert not any("fc" in line for line in lines)
     with pytest.raises(DnncError, match="one of setup, conv, fc was expected, not 'pool'"):

@@ -6,6 +6,7 @@ import pytest
 
 from dnnc.backends.npu import trace as traces
 from dnnc.backends.npu.iss import Simulator
+from dnnc.backends.npu.perfetto import as_perfetto
 from dnnc.ir.diagnostics import DnncError
 
 
@@ -72,8 +73,8 @@ def test_timeline_never_overlaps_within_an_engine(run):
 
 
 def test_perfetto_events_are_json_with_a_thread_per_engine(run):
-    events = json.loads(json.dumps(run.trace.perfetto()))["traceEvents"]
-    assert {e["args"]["name"] for e in events if e["ph"] == "M"} == {"LD", "MM", "PPU", "ST", "CTRL"}
+    events = json.loads(json.dumps(as_perfetto(run.trace)))["traceEvents"]
+    assert {e["args"]["name"] for e in events if e["name"] == "thread_name"} == {"LD", "MM", "PPU", "ST", "CTRL"}
     spans = [e for e in events if e["ph"] == "X"]
     assert len(spans) == len(run.trace)
     assert max(e["ts"] + e["dur"] for e in spans) == pytest.approx(run.cycles / 500)

@@ -12,7 +12,7 @@ from dnnc.backends.npu import exports
 from dnnc.backends.npu import trace as traces
 from dnnc.backends.npu.iss import Simulator
 from dnnc.backends.npu.page import page
-from dnnc.backends.npu.path import by_layer, critical_path
+from dnnc.backends.npu.path import by_level, critical_path
 from dnnc.backends.npu.replay import what_if
 from dnnc.ir.diagnostics import DnncError
 
@@ -46,7 +46,7 @@ def test_the_critical_path_is_unbroken_and_as_long_as_the_run(hand, seed):
     path = critical_path(trace)
     assert path[0].begin == 0 and path[-1].end == trace.cycles
     assert all(a.end == b.begin for a, b in pairwise(path))
-    assert sum(row["cycles"] for row in by_layer(trace, path)) == trace.cycles
+    assert sum(row["cycles"] for row in by_level(trace, path)) == trace.cycles
 
 
 def test_slices_have_no_path_and_no_replay(trace):
@@ -87,7 +87,7 @@ def test_wave_viewers_read_the_dump(trace):
                 busy[key] = busy.get(key, 0) + now - since.pop(key)
             if value == "1":
                 since[key] = now
-    assert sorted(set(names.values())) == ["busy", "instruction", "layer"]
+    assert sorted(set(names.values())) == ["busy", "instruction", "layer", "stack"]
     for engine in range(5):
         mine = trace["engine"] == engine
         assert busy.get(f"b{engine}", 0) == (trace["end"] - trace["start"])[mine].sum() * 2000

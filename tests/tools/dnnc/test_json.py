@@ -51,7 +51,26 @@ LINES = {
     "compile report": "compile {lenet} --emit report -o {folder}/l.txt",
     **{
         f"trace {view}": f"trace {{folder}}/t.trace {view}"
-        for view in ("summary", "layers", "stalls", "timeline", "list")
+        for view in (
+            "summary",
+            "stacks",
+            "layers",
+            "steps",
+            "tiles",
+            "stalls",
+            "timeline",
+            "list",
+            "path",
+            "what-if --dma 2",
+        )
+    },
+    **{
+        f"trace path by {level}": f"trace {{folder}}/t.trace path --by {level}"
+        for level in ("stack", "layer", "step", "tile", "instruction")
+    },
+    **{
+        f"trace diff by {level}": f"trace {{folder}}/t.trace diff {{folder}}/t.trace --by {level}"
+        for level in ("stack", "layer", "step", "tile")
     },
     "trace of nothing": "trace {folder}/t.trace list --cycles 900000:900001",
     "diff": "diff {lenet} -i {folder}/x.npz --calibrate {samples}",

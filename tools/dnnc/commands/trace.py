@@ -8,31 +8,51 @@ from dnnc import arguments, console
 from dnnc.arguments import Parser
 
 EXAMPLES = (
+    "dnnc trace lenet5.trace stacks",
     "dnnc trace lenet5.trace layers",
     "dnnc trace lenet5.trace list --layer conv1 --engine mm --limit 5",
     "dnnc trace lenet5.trace export -o lenet5.json",
     "dnnc trace lenet5.trace export -o lenet5.html",
     "dnnc trace lenet5.trace path",
+    "dnnc trace lenet5.trace path --by instruction --limit 5",
     "dnnc trace lenet5.trace what-if --dma 2",
     "dnnc trace lenet5.trace query 'SELECT layer, sum(bytes) AS bytes FROM trace GROUP BY layer'",
     "dnnc trace lenet5.trace diff before.trace",
 )
-VIEWS = ("summary", "layers", "timeline", "stalls", "list", "path", "what-if", "query", "diff", "export")
+VIEWS = (
+    "summary",
+    "stacks",
+    "layers",
+    "steps",
+    "tiles",
+    "timeline",
+    "stalls",
+    "list",
+    "path",
+    "what-if",
+    "query",
+    "diff",
+    "export",
+)
 
 
 def declare(p: Parser) -> None:
     """Its arguments."""
     arguments.file(p, "file", help="trace written by `dnnc run --trace`", endings=(".trace",))
-    what = "what to show (summary); path: what sets the length; export: by the ending of -o, .json for Perfetto and "
-    what += "Chrome, .vcd for wave viewers, .csv, or .html, a page"
+    what = (
+        "what to show (summary); stacks: layers that run together; steps: of them; path: what sets the length; export: "
+    )
+    what += "by the ending of -o, .json for Perfetto and Chrome, .vcd for wave viewers, .csv, or .html, a page"
     p.add_argument("view", nargs="?", default="summary", choices=VIEWS, help=what)
     p.add_argument("more", nargs="?", help="query: SQL on the table trace; diff: the trace to compare with")
+    p.add_argument("--stack", metavar="N", type=int, help="only the stack of this number")
     p.add_argument("--layer", help="only this layer")
     p.add_argument("--engine", help="only this engine: ld, mm, ppu, st, ctrl")
     p.add_argument("--cycles", metavar="FROM:TO", help="only instructions in this range of cycles")
-    p.add_argument(
-        "--limit", metavar="N", type=int, default=40, help="rows of list, and of each engine in timeline (40)"
-    )
+    what = "path, diff and what-if: what is summed (layer); tiles and instructions of a path come by falling cycles"
+    p.add_argument("--by", choices=("stack", "layer", "step", "tile", "instruction"), default="layer", help=what)
+    what = "rows of list, steps and tiles, of a path by them, and of each engine in timeline (40)"
+    p.add_argument("--limit", metavar="N", type=int, default=40, help=what)
     for part, name in (("dma", "transfers"), ("mm", "the matrix unit"), ("ppu", "the post-processing unit")):
         p.add_argument(f"--{part}", metavar="X", type=float, help=f"what-if: {name} X times as fast")
     endings = (".json", ".vcd", ".csv", ".html", ".txt")
@@ -47,11 +67,16 @@ def run(args: Namespace) -> None:
     if args.view == "export":
         console.write(args.output, trace_view.exported(args))
         return
-    rows = trace_view.rows(args)
+    found = trace_view.rows(args)
+    rows = found[: trace_view.limit(args)] if args.view != "timeline" else found
+    if len(rows) < len(found):
+        console.hint(f"The first {len(rows):,} of {len(found):,} rows; --limit N shows more.")
     if args.json:
         console.write(args.output, console.json_text(rows))
         return
-    head, cells = list(rows[0]) if rows else [], [list(row.values()) for row in rows]
+    # a column of a network without stacks says nothing
+    head = [key for key in (rows[0] if rows else ()) if any(row[key] is not None for row in rows)]
+    cells = [[row[key] for key in head] for row in rows]
     if args.output:
         console.write(args.output, console.table_text(head, cells))
     elif rows:
