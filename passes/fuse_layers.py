@@ -23,8 +23,9 @@ from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
 from dnnc.passes.analysis import depth_first
-from dnnc.passes.analysis.depth_first import Cut, Plan
+from dnnc.passes.analysis.cuts import Cut, compulsory
 from dnnc.passes.analysis.stacks import STEPS, Unit, stack_of, unit_of
+from dnnc.passes.analysis.step_plan import Plan
 from dnnc.passes.analysis.tile_search import feature_bytes, search
 from dnnc.passes.schedule.units import cut, is_stack
 
@@ -90,7 +91,7 @@ class FuseLayersPass(ModulePass):
             return None
         moved, cycles = (sum(c[i] for c in alone) for i in (0, 1))
         most = min(most, moved - 1)
-        if depth_first.compulsory(found[0]) > most:
+        if compulsory(found[0]) > most:
             return None
         return depth_first.search(found[0], arch, most, cycles * (100 + self.slower) // 100, self.features)
 

@@ -1,192 +1,21 @@
 """How a stack of layers runs depth-first on a target: the steps that move the least data among those that fit.
 
-Every cut of the output into rows and columns is looked at, rolling or with halo; those that fit are taken in the order of
-a lower bound of their DRAM bytes until none can be better. What layers hand on lies in the memory of inputs, which must be
-that of outputs; weights, sums and records may lie with it or in memories of their own, each a bound for itself.
+Cuts that may fit are taken in the order of a lower bound of their DRAM bytes until none can be better. What layers hand on
+lies in the memory of inputs, which must be that of outputs; weights, sums and records may lie with it or in memories of
+their own, each a bound for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.fixed import TABLE_BYTES
-from dnnc.passes.analysis.candidates import splits
-from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
+from dnnc.passes.analysis.cuts import Cut, cut_of, cuts
+from dnnc.passes.analysis.stack import Stack
 from dnnc.passes.analysis.step_memory import placed
+from dnnc.passes.analysis.step_plan import Plan, Share
 from dnnc.passes.analysis.step_tiles import RECORDS, Option, aligned, options, post_bytes, tile_bytes, weight_bytes
-
-LOOKED_AT = 48
-"""Cuts whose tiles are chosen, the best by their bound first."""
-
-
-TIES = 4
-"""Cuts that move as little as the best one, looked at for their cycles."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """How a layer of a stack runs within a step: tile of channels and summed channels, rows a tile, what stays on chip.
-
-    `weights` and `records` are resident for all steps, or `whole` for one, or come in tiles of `channels`.
-    """
-
-    channels: int
-    reduction: int
-    rows: int
-    sums_copies: int
-    sums: int
-    weights: str
-    records: str
-    copies: int = 2
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A cut of the output, with what every tensor holds along each axis."""
-
-    stack: Stack
-    rows: int
-    columns: int
-    rolls: bool
-    reach: tuple[tuple[Reach, ...], tuple[Reach, ...]]
-
-    @property
-    def early(self) -> int:
-        """Steps before the one that makes the first row."""
-        return int(warm_up(list(self.reach[0]))) if self.rolls else 0
-
-    @property
-    def steps(self) -> tuple[int, int]:
-        """Trips of the loops over rows and over columns."""
-        height, width = self.stack.output.size
-        return -(-height // self.rows) + self.early, -(-width // self.columns)
-
-    @property
-    def passes(self) -> int:
-        """How often everything that is not resident comes."""
-        return prod(self.steps) * self.stack.images
-
-    def held(self, tensor: int, ahead: bool = False) -> tuple[int, int]:
-        """Rows and columns of a tensor's buffer."""
-        used, (y, x) = self.stack.used[tensor], (axis[tensor] for axis in self.reach)
-        spare = int(y.step) * (self.rolls and ahead and self.waits(tensor))
-        return min(int(y.size) + spare, used[0]), min(int(x.size), used[1])
-
-    def waits(self, tensor: int) -> bool:
-        """Whether a tensor comes from or goes to DRAM, so that rows to spare let transfers run beside the rest."""
-        return self.stack.tensors[tensor].loaded or tensor == self.stack.members[-1].out
-
-    def made(self, tensor: int) -> tuple[int, int]:
-        """Rows and columns of a tensor that a step makes."""
-        used, (y, x) = self.stack.used[tensor], (axis[tensor] for axis in self.reach)
-        return int(y.high - y.fresh), min(int(x.size), used[1])
-
-    def bytes(self, tensor: int, ahead: bool = False) -> int:
-        """Bytes of a tensor's buffer."""
-        return aligned(self.stack.tensors[tensor].channels * prod(self.held(tensor, ahead)))
-
-    def moved(self, tensor: int) -> int:
-        """Bytes loaded or stored of a tensor."""
-        used = self.stack.used[tensor]
-        sums = [
-            covered(int(r.fresh - self.early * r.step * (axis == 0)), int(r.high - r.fresh), int(r.step), n, trips)
-            for axis, (r, n, trips) in enumerate(zip((a[tensor] for a in self.reach), used, self.steps))
-        ]
-        return self.stack.images * self.stack.tensors[tensor].channels * prod(sums)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps of a stack, how its layers run within one, and whether there are rows to spare for loading ahead."""
-
-    cut: Cut
-    shares: tuple[Share, ...]
-    ahead: bool
-    dram_bytes: int
-    feature_bytes: int
-    cycles: int
-
-    def cost(self, features: int) -> int:
-        """DRAM bytes, those of feature maps `features` percent dearer."""
-        return self.dram_bytes + self.feature_bytes * features // 100
-
-
-def cuts(stack: Stack, arch: Accelerator) -> Iterator[tuple[int, Cut]]:
-    """Cuts whose tensors fit beside the weights they keep, each with a lower bound on its DRAM bytes, the lowest first."""
-    height, width = stack.output.size
-    rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
-    found = []
-    for rolls in (False, True) if stack.rolls else (False,):
-        down, across = reaches(stack, 0, rows, rolls), reaches(stack, 1, columns, False)
-        if down is None or across is None:
-            return
-        bound, fits = _bound(stack, (down, across), (rows, columns), rolls, arch)
-        for i in np.flatnonzero(fits & ~(rolls & (rows == height))):
-            found.append((int(bound[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls))
-    sides: dict[tuple[int, int, bool], tuple[Reach, ...]] = {}
-    for least, _, high, wide, rolls in sorted(found)[:LOOKED_AT]:
-        keys = _sides(high, wide, rolls)
-        for key in keys:
-            sides[key] = sides[key] if key in sides else _side(stack, *key)
-        yield least, Cut(stack, high, wide, rolls, (sides[keys[0]], sides[keys[1]]))
-
-
-def _sides(rows: int, columns: int, rolls: bool) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
-    """Axis, size and whether it rolls, of both sides of a cut."""
-    return (0, rows, rolls), (1, columns, False)
-
-
-def _side(stack: Stack, axis: int, size: int, rolls: bool) -> tuple[Reach, ...]:
-    """What steps of a size need of each tensor along an axis; of the only step, what there is of the tensor."""
-    found = reaches(stack, axis, size, rolls)
-    assert found is not None
-    if size < stack.output.size[axis]:
-        return tuple(Reach(int(r.low), int(r.high), int(r.step), int(r.fresh)) for r in found)
-    lows = [(max(int(r.low), 0), min(int(r.high), used[axis])) for r, used in zip(found, stack.used)]
-    return tuple(Reach(low, high, int(r.step), low) for r, (low, high) in zip(found, lows))
-
-
-def cut_of(stack: Stack, rows: int, columns: int, rolls: bool) -> Cut | None:
-    """The cut of the output into `rows` x `columns`; None when branches advance at different speeds."""
-    if reaches(stack, 0, rows, rolls) is None or reaches(stack, 1, columns, False) is None:
-        return None
-    rolls = rolls and rows < stack.output.size[0]  # one step has nothing to roll
-    down, across = (_side(stack, *key) for key in _sides(rows, columns, rolls))
-    return Cut(stack, rows, columns, rolls, (down, across))
-
-
-def _bound(
-    stack: Stack, reach: tuple[list[Reach], list[Reach]], size: tuple[Int, Int], rolls: bool, arch: Accelerator
-) -> tuple[Int, NDArray[np.bool_]]:
-    """(a lower bound of the bytes moved, whether the tensors fit beside the weights that must stay) of cuts."""
-    ys, xs = reach
-    trips = [-(-n // s) for n, s in zip(stack.output.size, size)]
-    held: list[Int] = []
-    moved = np.zeros_like(size[0])
-    for t, (tensor, used, y, x) in enumerate(zip(stack.tensors, stack.used, ys, xs)):
-        box = [np.minimum(y.size, used[0]), np.minimum(x.size, used[1])]
-        held.append(tensor.channels * box[0] * box[1])
-        if tensor.loaded or t == stack.members[-1].out:
-            # what is clipped at both borders of a tensor is at most what the first and the last step lack
-            halo = [np.maximum(n, (k - 1) * r.step + 1) for n, k, r in zip(used, trips, (y, x))]
-            moved = moved + tensor.channels * (used[0] if rolls else halo[0]) * halo[1]
-    weights = sum(weight_bytes(m.layer) for m in stack.members)
-    room, together = arch.holding("input").bytes, arch.holding("input") is arch.holding("weight")
-    if rolls:
-        peak = np.add.reduce(np.array(held)) + weights * together
-        return moved + weights, (peak <= room) & (weights <= arch.holding("weight").bytes)
-    live = [[h for h, (a, b) in zip(held, stack.alive) if a <= i <= b] for i in range(len(stack.members))]
-    peak = np.maximum.reduce([np.sum(part, axis=0) for part in live])
-    kept = arch.holding("weight").bytes - peak * together
-    again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - kept)
-    return moved + weights + again, peak <= room
 
 
 def chosen(cut: Cut, arch: Accelerator) -> Plan | None:
@@ -202,7 +31,7 @@ class _Choice:
         self.layers = [m.layer for m in cut.stack.members]
         self.once = cut.passes == 1
         self.weights = [aligned(weight_bytes(layer)) for layer in self.layers]
-        self.held, self.held_ahead = self._held(False), self._held(True)
+        self.held = self._held(False)
         self.moved = [cut.moved(t) for t in range(len(cut.stack.tensors)) if cut.waits(t)]
         self.records = self._records()
         self.options = [
@@ -219,9 +48,9 @@ class _Choice:
         if len(picked) < len(self.layers):
             return None
         shares = tuple(self._share(i, *pick, resident, self.records[i]) for i, pick in enumerate(picked))
-        kept = self._kept(resident)
+        kept, held = self._kept(resident), self._held(True) if self.cut.rolls else []
         ahead = self.cut.rolls and all(
-            self._fits(i, kept, option.sums, self.held_ahead[i]) for i, (option, _) in enumerate(picked)
+            self._fits(i, kept, option.sums, held[i]) for i, (option, _) in enumerate(picked)
         )
         fastest = [option for option, _ in picked]
         moved = self._moved(fastest, shares)
@@ -258,9 +87,9 @@ class _Choice:
         """The layers whose weights stay: all where rows roll, as many bytes as fit where tiles follow one another."""
         weighty = [i for i, layer in enumerate(self.layers) if layer.kind != "none"]
         if self.cut.rolls:
-            kept = self._kept(frozenset(weighty))
+            stay = self._kept(frozenset(weighty))
             sums = [min(o.sums for o in found) for found in self.options]
-            return frozenset(weighty) if all(self._fits(i, kept, n) for i, n in enumerate(sums)) else None
+            return frozenset(weighty) if all(self._fits(i, stay, n) for i, n in enumerate(sums)) else None
         kept: set[int] = set()
         room = [self._left("weight", i) for i in range(len(self.layers))]
         need = self._least() if not self.once else []
@@ -383,12 +212,12 @@ def search(
     if not runs_stacks(arch):
         return None
     best: Plan | None = None
-    ties = 0
-    for bound, cut in cuts(stack, arch):
-        ties += best is not None and bound == best.dram_bytes
-        if bound > (best.cost(features) if best else most) or ties > TIES:
+    for bounded in cuts(stack, arch, most, most_cycles):
+        if best is not None and bounded.dram_bytes > best.cost(features):
             break
-        plan = chosen(cut, arch)
+        if best is not None and bounded.dram_bytes == best.cost(features) and bounded.cycles >= best.cycles:
+            continue
+        plan = chosen(bounded.cut, arch)
         if plan is None or plan.cycles > most_cycles or plan.cost(features) > most:
             continue
         better = best is None or (plan.cost(features), plan.cycles) < (best.cost(features), best.cycles)
@@ -405,10 +234,3 @@ def planned(stack: Stack, arch: Accelerator, steps: tuple[int, ...] | None) -> P
     cut = cut_of(stack, rows, columns, bool(rolls))
     plan = chosen(cut, arch) if cut else None
     return plan if plan is not None and placed(plan, arch) else None
-
-
-def compulsory(stack: Stack) -> int:
-    """Bytes that any plan moves: what is loaded and stored, and the weights, once."""
-    ends = [t for t, info in enumerate(stack.tensors) if info.loaded or t == stack.members[-1].out]
-    values = sum(stack.tensors[t].channels * prod(stack.used[t]) for t in ends) * stack.images
-    return values + sum(weight_bytes(m.layer) for m in stack.members)

@@ -7,7 +7,8 @@ summing pool, a requantize, a table, a second operand, and an optional max-pool:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from math import prod
 
 from dnnc.ir.dnn.attributes import Window
@@ -69,6 +70,14 @@ class Layer:
     values: int = 1
     packs: int = 1
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Of all fields, computed once: searches look layers up by the thousand."""
+        return hash(tuple(getattr(self, f.name) for f in fields(self)))
+
     @property
     def pooled(self) -> bool:
         """Whether there is a pool."""
@@ -81,13 +90,13 @@ class Layer:
             return 0
         return self.constants if self.kind == "none" else self.groups * self.M
 
-    @property
+    @cached_property
     def sums(self) -> tuple[int, int]:
         """E x F, the rows and columns of the sums."""
         e, f = self.window.output((self.H, self.W))
         return e, f
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, int]:
         """Rows and columns of the output."""
         e, f = self.pool.output(self.sums)

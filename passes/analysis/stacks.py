@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from xdsl.ir import BlockArgument, SSAValue
 
@@ -12,6 +13,7 @@ from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.group import Group, group_of
+from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stack import Member, Stack, Tensor
 
 STEPS = "dnn.steps"
@@ -25,12 +27,17 @@ class Unit:
     op: GroupOp
     group: Group
 
-    @property
+    @cached_property
+    def layer(self) -> Layer:
+        """The layer without its name, so that layers that are alike are equal."""
+        return replace(self.group.layer, name="")
+
+    @cached_property
     def x(self) -> SSAValue:
         """What it reads."""
         return self.op.inputs[self.group.x]
 
-    @property
+    @cached_property
     def second(self) -> SSAValue | None:
         """The other value it reads."""
         return self.op.inputs[self.group.second.argument] if self.group.second is not None else None
@@ -84,8 +91,7 @@ def stack_of(units: Sequence[Unit]) -> tuple[Stack, list[SSAValue]] | None:
                 numbers[value] = len(tensors)
                 tensors.append(Tensor(channels, (height, width), value in read))
         second = numbers[u.second] if u.second is not None else None
-        layer = replace(u.group.layer, name="")
-        members.append(Member(layer, numbers[u.x], numbers[u.op.results[0]], second))
+        members.append(Member(u.layer, numbers[u.x], numbers[u.op.results[0]], second))
     for u in units[:-1]:
         uses = list(u.op.results[0].uses)
         if not uses or any(use.operation not in inside for use in uses):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis.allocate import pack
 from dnnc.passes.analysis.allocation import Buffer
 from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.step_plan import Plan, Share
 from dnnc.passes.analysis.step_tiles import aligned, weight_bytes
 from dnnc.passes.analysis.tiling import ALIGN
-
-if TYPE_CHECKING:
-    from dnnc.passes.analysis.depth_first import Plan, Share
 
 NODES = 20_000
 """Places the exact search may try in a memory; the heuristics find one as a rule."""

@@ -110,6 +110,30 @@ def options(layer: Layer, rows: int, columns: int, arch: Accelerator, room: int)
     return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer, together))
 
 
+def least_cycles(layer: Layer, rows: Int, columns: Int, arch: Accelerator) -> Int:
+    """No tile of `options` takes fewer cycles for steps of `rows` x `columns`: one tile of all channels, its fills but once."""
+    pool, array = layer.pool, arch.array
+    down, across = (
+        np.minimum((n - 1) * pool.stride[axis] + pool.extent[axis], layer.sums[axis])
+        for axis, n in enumerate((rows, columns))
+    )
+    pixels, m = down * across, layer.groups * timing.ceil_div(layer.M, arch.ppu.lanes)
+    windows = rows * columns * prod(pool.kernel) if layer.pooled else 0
+    post = m * (pixels + windows) * timing.passes(layer.levels)
+    if layer.kind == "none" or array.dataflow == "row-stationary":
+        return post
+    reduction, beside = (
+        (layer.C * layer.taps, array.columns) if layer.kind == "dense" else (layer.taps, array.depthwise_lanes)
+    )
+    folds = layer.groups * timing.ceil_div(layer.M, beside)
+    if array.dataflow == "output-stationary" and layer.kind == "dense":
+        return np.maximum(
+            post, folds * timing.ceil_div(pixels, array.rows) * (array.rows + array.columns - 3 + reduction)
+        )
+    fill = 0 if array.dataflow == "adder-tree" else 2 * array.rows + array.columns - 3
+    return np.maximum(post, folds * timing.ceil_div(reduction, array.rows) * (fill + pixels))
+
+
 def _worthwhile(table: Int, layer: Layer, together: bool) -> list[int]:
     """The tiles, the fastest first, that no faster one beats in the bytes it holds and how often it loads its weights.
 

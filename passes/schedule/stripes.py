@@ -19,9 +19,9 @@ from xdsl.ir import Block, SSAValue
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
-from dnnc.passes.analysis.depth_first import Plan, Share
 from dnnc.passes.analysis.group import Group
 from dnnc.passes.analysis.group_operands import UI8
+from dnnc.passes.analysis.step_plan import Plan, Share
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.sched import CopyOp, buffer_of
 from dnnc.ir.types import shape_of
-from dnnc.passes.analysis.depth_first import cut_of, planned, runs_stacks
+from dnnc.passes.analysis.cuts import cut_of
+from dnnc.passes.analysis.depth_first import planned, runs_stacks
 from dnnc.passes.analysis.stacks import stack_of, unit_of
 from dnnc.passes.analysis.traffic import copy_bytes, traffic
 from dnnc.passes.fuse_layers import FuseLayersPass, fuse
