@@ -26,6 +26,13 @@ def steps(module: ModuleOp) -> dict[BufferOp, Span]:
     for op in ops:
         for tile in op.tiles if isinstance(op, ComputeOp) else ():
             _widen(live, buffer_of(tile), inside[_beside(op, buffer_of(tile))])
+    begun = 0
+    for op in ops:
+        begun += _begins(op, owned)
+        if isinstance(op, CopyOp) and (chip := buffer_of(op.target if op.loads else op.source)) in owned:
+            # loaded before the next step, or stored after the last
+            at = begun if op.loads else begun - 1
+            _widen(live, chip, inside.get(_beside(op, chip), (at, at + 1)))
     for op in ops:
         if isinstance(op, CopyOp):
             sides = buffer_of(op.source), buffer_of(op.target)

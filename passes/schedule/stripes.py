@@ -55,10 +55,11 @@ class Stripes:
             self.body = loop.body.block
         if not self.cut.rolls:
             self._declare(self.body)
-        for tensor, info in enumerate(self.stack.tensors):
-            if info.loaded:
-                self._stream(tensor, self.outside[tensor], self.tensors[tensor].result)
         for i, buffers in enumerate(kept):
+            # what only later layers read may lie where earlier ones work
+            for tensor, info in enumerate(self.stack.tensors):
+                if info.loaded and self.stack.alive[tensor][0] == i:
+                    self._stream(tensor, self.outside[tensor], self.tensors[tensor].result)
             self._layer(i, buffers)
         last = self.stack.members[-1].out
         self._stream(last, self.tensors[last].result, self.outside[last])

@@ -85,7 +85,8 @@ def test_all_problems_are_listed_with_path_expected_got_and_remedy():
         "my.toml: array.dataflow: one of weight-stationary, output-stationary, adder-tree, row-stationary was expected, "
         "not 'weights'. It is: which operand stays in the array. [E0606]",
         "my.toml: dma.setup_cycle: one of the keys channels, setup_cycles, burst_bytes, bytes_per_cycle, decoders, "
-        "constant_bytes_per_cycle, spill_bytes_per_cycle, decoded_bytes_per_cycle was expected, not 'setup_cycle'. Did you mean 'setup_cycles'? [E0604]",
+        "constant_bytes_per_cycle, spill_bytes_per_cycle, decoded_bytes_per_cycle was expected, not 'setup_cycle'. "
+        "Did you mean 'setup_cycles'? [E0604]",
         "my.toml: dma.setup_cycles: a value (cycles before the first byte of a transfer) was expected, not nothing. "
         "Add `setup_cycles = ...`. [E0605]",
     ]

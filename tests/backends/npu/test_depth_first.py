@@ -106,6 +106,24 @@ def test_stacks_with_a_residual(nets, seed):
     assert check(nets, module, ctx, sizes, target(1 << 16))
 
 
+@pytest.mark.parametrize("columns", (16, 5))
+def test_what_only_a_later_layer_reads_comes_when_it_runs(nets, columns):
+    net = nets.Net((1, 3, 16, 16), 0)
+    beside = net.conv(8, 3, pad=1, relu=ReluOp).v
+    net.conv(16, 3, pad=1, relu=ReluOp).conv(4, 3, pad=1, relu=ReluOp).conv(8, 3, pad=1)
+    net.apply(lambda v: QAddOp(v, beside, to=net.quant(1.3, 2)))
+    module, ctx = net.done()
+    last = [op for op in main_function(module).body.block.ops if isinstance(op, GroupOp)][2:]
+    stack, _ = stack_of([unit_of(g) for g in last])
+    assert stack.tensors[2].loaded and stack.alive[2] == (1, 1)
+    fuse(last, cut_of(stack, 8, columns, False))
+    x = np.random.default_rng(1).normal(0, 1.5, (1, 3, 16, 16)).astype(np.float32)
+    wanted = evaluate(module, [x], nets.store_of(ctx))
+    program = assemble(nets.schedule(module, ctx, TINY), ctx)
+    assert verify(program, TINY) == []
+    assert all(np.array_equal(a, b) for a, b in zip(Executable(program, TINY).run([x])[0], wanted))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_stacks(nets, seed):
     module, ctx, sizes = random_stack(nets, seed)
