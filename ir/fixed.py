@@ -26,9 +26,6 @@ AFFINE = np.dtype([("multiplier", "<i4"), ("offset", "<i8")])
 EXP_BYTES = 1024
 """Size of the table of exponentials of a softmax: int32[256]."""
 
-TABLE_BYTES = 256
-"""Size of a table of a function of one 8-bit value."""
-
 _AT_ONCE = 1 << 22
 """Weights that are widened at a time."""
 
@@ -236,6 +233,11 @@ def interpolated(offset: ArrayLike, knots: ArrayLike) -> Int:
     k, f = offset >> s, offset & ((1 << s) - 1)
     first = knots[k]
     return first + ((knots[k + 1] - first) * f + (1 << (s - 1)) >> s)
+
+
+def table_entries(shift: int) -> int:
+    """Entries of a table: one for each value of 8 bits, or knots 2^shift values of 16 bits apart where a shift is given."""
+    return (1 << 16 - shift) + 1 if shift else 256
 
 
 def knot_shift(count: int) -> int:

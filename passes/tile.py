@@ -31,7 +31,7 @@ from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, Strided, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
-from dnnc.ir.types import QuantType, integer_range, shape_of
+from dnnc.ir.types import QuantType, dtype, element_type, integer_range, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.group import Group, group_of
@@ -196,7 +196,7 @@ class _Builder:
             stored["weight"] = self._constant(op.inputs[group.weights])
         if group.layer.records:
             stored["parameter"] = self._stored(f"{name}.post", self._records(op, group))
-        if group.layer.table:
+        if group.layer.table_bytes:
             stored["table"] = self._stored(f"{name}.table", group.table(lambda i: self._array(op, i)))
         return stored
 
@@ -214,7 +214,7 @@ class _Builder:
             dram["parameter"] = self._stored(f"{name}.post", self._records(op, group))
         elif layer.wide:
             self._bias(op, group)  # for the bound of the sums
-        if layer.table:
+        if layer.table_bytes:
             dram["table"] = self._stored(f"{name}.table", group.table(lambda i: self._array(op, i)))
         if group.vector is not None:
             role = "exp" if layer.vector == "softmax" else "affine"
@@ -290,8 +290,8 @@ class _Builder:
             self.constants[key] = buffer.result
         return self.constants[key]
 
-    def _stored(self, label: str, array: np.ndarray) -> SSAValue:
-        buffer = BufferOp(label, "parameters", UI8, array.shape, constant=self.store.add(label, array))
+    def _stored(self, label: str, array: np.ndarray, element: Attribute = UI8) -> SSAValue:
+        buffer = BufferOp(label, "parameters", element, array.shape, constant=self.store.add(label, array))
         self.block.add_op(buffer)
         return buffer.result
 
@@ -441,6 +441,7 @@ class _Move:
         return Strided(part.write.shape, whole.strides, offset)
 
     def _fill(self, target: SSAValue, value: int) -> None:
-        layout, tile = fill_tile(layout_of(target), self.builder.mover.capacity)
-        constant = self.builder._stored(f"{self.name}.fill", np.full(tile, value & 0xFF, np.uint8))
+        kind = dtype(_element(self.result))
+        layout, tile = fill_tile(layout_of(target), self.builder.mover.capacity, kind.itemsize)
+        constant = self.builder._stored(f"{self.name}.fill", np.full(tile, value, kind), element_type(kind))
         self.builder.mover.fill(self.name, self.op.location, constant, tile, target, layout)

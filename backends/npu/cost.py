@@ -19,11 +19,13 @@ from dnnc.backends.npu.operands import (
     pooled,
     product_shape,
     runs_of,
+    table_bytes,
+    value_bytes,
     values_of,
 )
 from dnnc.backends.npu.program import CONSTANT, SPILL
 from dnnc.ir.arch import ROLES, Accelerator
-from dnnc.ir.fixed import EXP_BYTES, TABLE_BYTES
+from dnnc.ir.fixed import EXP_BYTES
 from dnnc.passes.analysis import timing
 
 DRAM_COLUMNS = ("dram_read", "dram_write")
@@ -98,28 +100,30 @@ def _post(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str,
     elements = np.where(staged, source, np.where(t["pool"] == 2, out, 0))
     elements = elements * np.where(t["scale"] == 1, timing.passes(t["scale.levels"]), 1)
     sums = t["from_accumulator"] == 1
-    second = np.where(t["second"] == 1, channels * np.where(t["pool"] == 2, out, source), 0)
+    second = np.where(t["second"] == 1, channels * np.where(t["pool"] == 2, out, source), 0) * value_bytes(t, "second")
     records = np.where(t["scale"] == 1, record_bytes(t), 0)
     read = {
         "accumulator": np.where(sums, 4 * channels * source, 0),
-        "input": np.where(sums, 0, channels * source) + second,
-        "parameter": records + np.where(t["table"] == 1, TABLE_BYTES, 0),
+        "input": np.where(sums, 0, channels * source * value_bytes(t, "source")) + second,
+        "parameter": records + np.where(t["table"] == 1, table_bytes(t), 0),
     }
-    cycles[t.index] = timing.post(channels, elements, windows, read, made(t) * out, arch)
+    written = made(t) * out * (1 + t["destination.wide"])
+    cycles[t.index] = timing.post(channels, elements, windows, read, written, arch)
     for role, amount in read.items():
         counters[f"{role}_read"][t.index] = amount
-    counters["output_write"][t.index] = made(t) * out
+    counters["output_write"][t.index] = written
 
 
 def _vector(name: str, t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
     channels, plane = t["channels"], t["rows"] * t["source.columns"]
-    read: dict[str, Column] = {"input": timing.VECTOR_PASSES * channels * plane}
+    read: dict[str, Column] = {"input": timing.VECTOR_PASSES * channels * plane * value_bytes(t, "source")}
+    written = channels * plane * (1 + t["destination.wide"])
     if name == "softmax":
         read["parameter"] = EXP_BYTES + np.where(t["scale"] == 1, record_bytes(t), 0)
     else:
         read["weight"] = affine_bytes(t)
     elements = timing.VECTOR_PASSES * plane
-    cycles[t.index] = timing.post(channels, elements, np.zeros_like(plane), read, channels * plane, arch)
+    cycles[t.index] = timing.post(channels, elements, np.zeros_like(plane), read, written, arch)
     for role, amount in read.items():
         counters[f"{role}_read"][t.index] = amount
-    counters["output_write"][t.index] = channels * plane
+    counters["output_write"][t.index] = written

@@ -8,10 +8,20 @@ from numpy.typing import ArrayLike
 
 from dnnc.backends.npu.encoding import Column, Decoded
 from dnnc.backends.npu.isa import Engine
-from dnnc.backends.npu.operands import Operands, box, coded, made, operands, pooled, product_shape
+from dnnc.backends.npu.operands import (
+    Operands,
+    box,
+    coded,
+    made,
+    operands,
+    pooled,
+    product_shape,
+    table_bytes,
+    value_bytes,
+)
 from dnnc.backends.npu.program import Program
 from dnnc.ir.arch import ROLES, Accelerator
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD
 
 RECORD_BYTES = RECORD.itemsize
 
@@ -147,19 +157,18 @@ def _post(g: _Gather, t: Operands, m: Memories) -> None:
     rows, columns = pooled(t)
     role = {name: m.of_role(ROLES.index(name)) for name in ROLES}
     from_sums = t["from_accumulator"] == 1
-    unit = np.where(from_sums, 4, 1)
+    unit = np.where(from_sums, 4, value_bytes(t, "source"))
     counts, sums = (t["channels"], t["rows"]), t["pool"] == 2
     source = unit * _extent(counts, (t["source.channel_pitch"], t["source.row_pitch"]), t["source.columns"])
     g.add("ppu.source", t.index, np.where(from_sums, role["accumulator"], role["input"]), t["source"], source, False)
     pitches = (t["destination.channel_pitch"], t["destination.row_pitch"])
-    written = _extent((made(t), rows), pitches, columns)
+    written = (1 + t["destination.wide"]) * _extent((made(t), rows), pitches, columns)
     g.add("ppu.destination", t.index, role["output"], t["destination"], written, True)
     g.add("ppu.parameters", t.index, role["parameter"], t["parameters"], record_bytes(t), False, t["scale"] == 1)
-    size = np.full(len(t), TABLE_BYTES)
-    g.add("set.table.address", t.index, role["parameter"], t["table.address"], size, False, t["table"] == 1)
+    g.add("set.table.address", t.index, role["parameter"], t["table.address"], table_bytes(t), False, t["table"] == 1)
     counts2 = (t["channels"], np.where(sums, rows, t["rows"]))
     columns2 = np.where(sums, columns, t["source.columns"])
-    second = _extent(counts2, (t["second.channel_pitch"], t["second.row_pitch"]), columns2)
+    second = value_bytes(t, "second") * _extent(counts2, (t["second.channel_pitch"], t["second.row_pitch"]), columns2)
     g.add("set.second.address", t.index, role["input"], t["second.address"], second, False, t["second"] == 1)
 
 
@@ -169,7 +178,8 @@ def _vector(g: _Gather, name: str, t: Operands, m: Memories) -> None:
     for way in ("source", "destination"):
         extent = _extent(counts, (t[f"{way}.channel_pitch"], t[f"{way}.row_pitch"]), t["source.columns"])
         memory = role["input" if way == "source" else "output"]
-        g.add(f"{name}.{way}", t.index, memory, t[way], extent, way == "destination")
+        unit = value_bytes(t, way) if way == "source" else 1 + t["destination.wide"]
+        g.add(f"{name}.{way}", t.index, memory, t[way], unit * extent, way == "destination")
     if name == "softmax":
         memory, size = role["parameter"], np.full(len(t), EXP_BYTES)
         g.add("set.table.address", t.index, memory, t["table.address"], size, False)

@@ -35,8 +35,17 @@ def _address(name: str, bits: int, doc: str) -> Field:
     return Field(name, bits, doc, address=True)
 
 
-def _zero(name: str, doc: str) -> Field:
-    return Field(name, 9, doc, signed=True)
+def _zero(name: str, doc: str, bits: int = 9) -> Field:
+    return Field(name, bits, doc, signed=True)
+
+
+def _bound(name: str, doc: str) -> Field:
+    """A zero point or bound of values of up to 16 bits."""
+    return _zero(name, doc, 17)
+
+
+def _type(doc: str) -> Field:
+    return Field("type", 2, doc, names=TYPES)
 
 
 def _state(name: str, register: int, engines: tuple[Engine, ...], meaning: str, *fields: Field) -> Instruction:
@@ -53,6 +62,8 @@ _TRANSFER = (
     Field("decoder", 4, "storage encoding to expand", names=DECODERS),
 )
 _SIGNED = ("u8", "i8")
+TYPES = (*_SIGNED, "u16", "i16")
+"""Types of the values a post-processing unit reads."""
 
 NOP = Instruction("nop", 0, (Engine.CTRL, *QUEUES), "Nothing, for one cycle; on a queue it still waits and signals.")
 LD = Instruction(
@@ -99,12 +110,14 @@ PPU = Instruction(
     "v = source[c, y, x]; pool sum: v = sum over the window of (v - source zero); scale: v = clip(round((v + bias[c]) "
     "* multiplier[c] * 2**-shift[c]) + zero, low, high), or with offset v = clip(round(((v + bias[c]) * multiplier[c] + "
     "offset[c]) * 2**-shift) + zero, low, high), or with levels v = zero + step * (number of k < levels with v >= "
-    "threshold[c, k]), a byte that was not pooled less the source zero before; "
-    "table: v = table[v & 255]; second, b = b[c, y, x]: v = clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + "
+    "threshold[c, k]), a value that was not pooled less the source zero before; "
+    "table: v = table[v & 255], or with set.table shift s, o = v & 65535 less the lowest of its type, k and f the upper and "
+    "the lower s bits of o: v = table[k] + ((table[k + 1] - table[k])*f + 2**(s-1) >> s); "
+    "second, b = b[c, y, x]: v = clip(half_even((v - zero_a)*Ma + (b - zero_b)*Mb, shift) + "
     "zero, low, high), or with mode multiply clip(round((v - zero_a)*(b - zero_b)*Ma * 2**-shift) + zero, low, high), or "
     "clip(max(v, b), low, high), or clip(min(v, b), low, high); pool max: v = max over the window; destination[c, y, x] = "
-    "low byte of v, or packed: bit i of destination[c / 8, y, x] is v > 0 of channel 8*(c / 8) + i, or bits i and 4 + i of "
-    "destination[c / 4, y, x] are v != 0 and v < 0 of channel 4*(c / 4) + i.",
+    "low byte or 16 bits of v, or packed: bit i of destination[c / 8, y, x] is v > 0 of channel 8*(c / 8) + i, or bits i "
+    "and 4 + i of destination[c / 4, y, x] are v != 0 and v < 0 of channel 4*(c / 4) + i.",
     (
         _address("source", 25, "byte address of source[0, 0, 0]"),
         _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
@@ -115,9 +128,9 @@ PPU = Instruction(
         ),
         Field("channels", 12, "channels c", base=1),
         Field("rows", 10, "rows of the source", base=1),
-        _flag("from_accumulator", "source is int32 accumulators, else bytes of the input memory"),
+        _flag("from_accumulator", "source is int32 accumulators, else values of the input memory"),
         _flag("scale", "requantize with the parameters"),
-        _flag("table", "look each byte up in the 256-byte table"),
+        _flag("table", "look each value up in the table"),
         _flag("second", "add a second source"),
         Field("pool", 2, "pooling", names=POOLS),
         Field("pack", 2, "channels that share a byte of the destination", names=PACKS),
@@ -207,16 +220,17 @@ PPU_SOURCE = _state(
     Field("columns", 12, "columns x", base=1),
     Field("channel_pitch", 24, "elements between channels"),
     Field("row_pitch", 20, "elements between rows"),
-    _flag("type", "type of the bytes", _SIGNED),
-    _zero("zero", "zero point of the source; what a summed window meets outside the tile"),
+    _type("type of the values"),
+    _bound("zero", "zero point of the source; what a summed window meets outside the tile"),
 )
 PPU_DESTINATION = _state(
     "set.destination",
     9,
     (Engine.PPU,),
-    "Layout of the destination: c, y, x is at c*channel_pitch + y*row_pitch + x.",
-    Field("channel_pitch", 24, "bytes between channels"),
-    Field("row_pitch", 20, "bytes between rows"),
+    "Layout of the destination: c, y, x is at element c*channel_pitch + y*row_pitch + x.",
+    Field("channel_pitch", 24, "elements between channels"),
+    Field("row_pitch", 20, "elements between rows"),
+    _flag("wide", "elements of 16 bits, else bytes"),
 )
 PPU_SCALE = _state(
     "set.scale",
@@ -225,9 +239,9 @@ PPU_SCALE = _state(
     "Constants of the scale stage.",
     Field("rounding", 3, "rounding mode", names=ROUNDINGS),
     _flag("per_channel", "a record per channel, else one record for all"),
-    _zero("zero", "output zero point"),
-    _zero("low", "lower clip bound"),
-    _zero("high", "upper clip bound"),
+    _bound("zero", "output zero point"),
+    _bound("low", "lower clip bound"),
+    _bound("high", "upper clip bound"),
     Field("levels", 8, "thresholds of a record; 0: a record is bias, multiplier and shift"),
     Field("step", 9, "what each threshold reached adds", signed=True),
     _flag("offset", "a record is bias, multiplier and offset; rounding q31_half_even, half_up, half_away or trunc"),
@@ -250,20 +264,22 @@ PPU_TABLE = _state(
     "set.table",
     12,
     (Engine.PPU,),
-    "The look-up table: 256 bytes, of a softmax exp.",
+    "The look-up table: 256 entries, of a softmax exp; with a shift s 2**(16-s) + 1 entries, values between by a line.",
     Field("address", 16, "byte address in the parameter memory"),
-    _flag("type", "type of the entries", _SIGNED),
+    _type("type of the entries"),
+    Field("shift", 4, "low bits of a value of 16 bits that lie between two entries; 0: a value of 8 bits"),
+    _flag("of", "type of the values of 16 bits", TYPES[2:]),
 )
 PPU_SECOND = _state(
     "set.second",
     13,
     (Engine.PPU,),
-    "The second source, bytes of the input memory: c, y, x is at address + c*channel_pitch + y*row_pitch + x.",
+    "The second source, values of the input memory: c, y, x is at address, and element c*channel_pitch + y*row_pitch + x.",
     Field("address", 25, "byte address"),
-    Field("channel_pitch", 24, "bytes between channels"),
-    Field("row_pitch", 20, "bytes between rows"),
-    _flag("type", "type of the bytes", _SIGNED),
-    _zero("zero", "zero point zero_b"),
+    Field("channel_pitch", 24, "elements between channels"),
+    Field("row_pitch", 20, "elements between rows"),
+    _type("type of the values"),
+    _bound("zero", "zero point zero_b"),
 )
 PPU_ADD = _state(
     "set.add",
@@ -281,10 +297,10 @@ PPU_SUM = _state(
     15,
     (Engine.PPU,),
     "Zero points and bounds of the second stage.",
-    _zero("zero_a", "zero point of the first operand"),
-    _zero("zero", "zero point of the result"),
-    _zero("low", "lower clip bound"),
-    _zero("high", "upper clip bound"),
+    _bound("zero_a", "zero point of the first operand"),
+    _bound("zero", "zero point of the result"),
+    _bound("low", "lower clip bound"),
+    _bound("high", "upper clip bound"),
 )
 
 PPU_NORM = _state(
@@ -330,8 +346,10 @@ SOFTMAX = Instruction(
     "softmax",
     13,
     (Engine.PPU,),
-    "For each channel c, over all its y, x: k = max of source - source[c, y, x]; E = exp[k], exp int32[256]; S = sum of E; "
-    "destination[c, y, x] = min(255, (512*E + S) // (2*S)) plus the smallest value of the type, or with scale the low byte of "
+    "For each channel c, over all its y, x: k = max of source - source[c, y, x]; E = exp[k & 255], exp int32[256]; S = sum of E; "
+    "destination[c, y, x] = min(255, (512*E + S) // (2*S)) plus the smallest value of the type, "
+    "in a wide destination "
+    "min(65535, (131072*E + S) // (2*S)) plus that of 16 bits, or with scale the low byte or 16 bits of "
     "v = min(65535, (131072*E + S) // (2*S)) requantized as by ppu.",
     (
         _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
@@ -348,7 +366,7 @@ NORMALIZE = Instruction(
     14,
     (Engine.PPU,),
     "For each channel c, over all its n elements q: d = n*q - sum of q with center, else q - source zero; V = max(1, sum of "
-    "d**2 + epsilon); u = half_even(d * (2**62 // isqrt(V << k)), 32 - k/2); destination[c, y, x] = low byte of "
+    "d**2 + epsilon); u = half_even(d * (2**62 // isqrt(V << k)), 32 - k/2); destination[c, y, x] = low byte or 16 bits of "
     "clip(half_even(u*multiplier + offset, shift) + zero, low, high), multiplier and offset of record y*columns + x, or of "
     "the first; zero, low and high of set.scale.",
     (

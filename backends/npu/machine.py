@@ -22,10 +22,10 @@ from dnnc.ir.arch import DECODERS, ROLES
 from dnnc.ir.coding import CODES
 from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.dnn.rescale import ROUNDERS
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD
 from dnnc.ir.packed import pack, unpack
 
-_TYPES = (np.dtype(np.uint8), np.dtype(np.int8))
+_TYPES = tuple(map(np.dtype, ("u1", "i1", "<u2", "<i2")))
 _REACH = (255, 128)
 _EXACT = 1 << 24
 
@@ -101,7 +101,7 @@ class Machine:
         return self.chip[self.of_role[ROLES.index(role)]]
 
     def execute(self, kind: str, index: int) -> int:
-        """Do one instruction; the number of values that left the 8-bit range and were clipped."""
+        """Do one instruction; the number of values that left the range of their type and were clipped."""
         work, do = self.kinds[kind]
         return do(work.columns, work.row[index])
 
@@ -230,9 +230,7 @@ class Machine:
         if c["scale"][j]:
             v, saturated = self._scale(c, j, v)
         if c["table"][j]:
-            at = c["table.address"][j]
-            entries = self.memory("parameter")[at : at + TABLE_BYTES].view(_TYPES[c["table.type"][j]])
-            v = entries[v & 0xFF].astype(np.int64)
+            v = self._look_up(c, j, v)
         if c["second"][j]:
             v, more = self._second(c, j, v)
             saturated += more
@@ -241,31 +239,44 @@ class Machine:
         self._write(c, j, v)
         return saturated
 
+    def _look_up(self, c: Rows, j: int, v: NDArray[np.int64]) -> NDArray[np.int64]:
+        at, kind, s = c["table.address"][j], _TYPES[c["table.type"][j]], c["table.shift"][j]
+        entries = np.frombuffer(self.memory("parameter"), kind, fixed.table_entries(s), at)
+        if not s:
+            return entries[v & 0xFF].astype(np.int64)
+        return fixed.interpolated(v + (c["table.of"][j] << 15) & 0xFFFF, entries)
+
     def _write(self, c: Rows, j: int, v: NDArray[np.int64]) -> None:
         if "pack" in c and c["pack"][j]:
             v = pack(v, PACKS[c["pack"][j]], 0)
         shape = (len(v), c["E"][j], c["F"][j])
         pitches = (c["destination.channel_pitch"][j], c["destination.row_pitch"][j], 1)
-        target = np.ndarray(shape, np.uint8, self.memory("output"), c["destination"][j], pitches)
-        target[...] = (v & 0xFF).astype(np.uint8)
+        kind = _TYPES[2 if c["destination.wide"][j] else 0]
+        pitches = tuple(kind.itemsize * p for p in pitches)
+        target = np.ndarray(shape, kind, self.memory("output"), c["destination"][j], pitches)
+        target[...] = (v & np.iinfo(kind).max).astype(kind)
 
     def _plane(self, c: Rows, j: int) -> NDArray[np.int64]:
-        """Bytes of the input memory as [channels, rows * columns]."""
-        strides = (c["source.channel_pitch"][j], c["source.row_pitch"][j], 1)
-        shape = (c["channels"][j], c["rows"][j], c["source.columns"][j])
-        q = np.ndarray(shape, _TYPES[c["source.type"][j]], self.memory("input"), c["source"][j], strides)
-        return q.astype(np.int64).reshape(shape[0], -1)
+        """Values of the input memory as [channels, rows * columns]."""
+        return self._values(c, j, "source", c["source"][j]).astype(np.int64).reshape(c["channels"][j], -1)
+
+    def _values(self, c: Rows, j: int, register: str, at: int, size: tuple[int, int] | None = None) -> NDArray[Any]:
+        """Values [channels, rows, columns] of the input memory in the layout and of the type a register says."""
+        kind = _TYPES[c[f"{register}.type"][j]]
+        shape = (c["channels"][j], *(size or (c["rows"][j], c["source.columns"][j])))
+        strides = [kind.itemsize * p for p in (c[f"{register}.channel_pitch"][j], c[f"{register}.row_pitch"][j], 1)]
+        return np.ndarray(shape, kind, self.memory("input"), at, strides)
 
     def _softmax(self, c: Rows, j: int) -> int:
-        q, at, kind = self._plane(c, j), c["table.address"][j], _TYPES[c["type"][j]]
+        q, at, wide = self._plane(c, j), c["table.address"][j], c["destination.wide"][j]
         exp = self.memory("parameter")[at : at + EXP_BYTES].view("<i4").astype(np.int64)
-        e = exp[q.max(1, keepdims=True) - q]
+        e = exp[q.max(1, keepdims=True) - q & 0xFF]
         shape, saturated = (-1, c["E"][j], c["F"][j]), 0
-        y = fixed.proportions(e, e.sum(1, keepdims=True), 16 if c["scale"][j] else 8).reshape(shape)
+        y = fixed.proportions(e, e.sum(1, keepdims=True), 16 if c["scale"][j] or wide else 8).reshape(shape)
         if c["scale"][j]:
             y, saturated = self._scale(c, j, y)
         else:
-            y = y + int(np.iinfo(kind).min)
+            y = y + int(np.iinfo(_TYPES[c["type"][j] + 2 * wide]).min)
         self._write(c, j, y)
         return saturated
 
@@ -285,13 +296,12 @@ class Machine:
 
     def _source(self, c: Rows, j: int) -> NDArray[np.int64]:
         sums = c["from_accumulator"][j]
-        unit = 4 if sums else 1
-        kind = np.dtype(np.int32) if sums else _TYPES[c["source.type"][j]]
-        memory = self.memory("accumulator" if sums else "input")
-        strides = (unit * c["source.channel_pitch"][j], unit * c["source.row_pitch"][j], unit)
+        if not sums:
+            v = self._values(c, j, "source", c["source"][j]).astype(np.int64)
+            return v - c["source.zero"][j] if c["scale"][j] or c["pool"][j] == 2 else v
+        strides = (4 * c["source.channel_pitch"][j], 4 * c["source.row_pitch"][j], 4)
         shape = (c["channels"][j], c["rows"][j], c["source.columns"][j])
-        v = np.ndarray(shape, kind, memory, c["source"][j], strides).astype(np.int64)
-        return v - c["source.zero"][j] if not sums and (c["scale"][j] or c["pool"][j] == 2) else v
+        return np.ndarray(shape, "<i4", self.memory("accumulator"), c["source"][j], strides).astype(np.int64)
 
     def _pool(self, c: Rows, j: int, v: NDArray[np.int64], reduce: Any, outside: int) -> NDArray[np.int64]:
         rows, columns = ((c[f"pool.{a}"][j], c[f"pool.{b}"][j]) for a, b in (("top", "bottom"), ("left", "right")))
@@ -323,9 +333,7 @@ class Machine:
         return _clip(v + c["scale.zero"][j], c["scale.low"][j], c["scale.high"][j], c["scale.zero"][j])
 
     def _second(self, c: Rows, j: int, v: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-        pitches = (c["second.channel_pitch"][j], c["second.row_pitch"][j], 1)
-        kind = _TYPES[c["second.type"][j]]
-        b = np.ndarray(v.shape, kind, self.memory("input"), c["second.address"][j], pitches).astype(np.int64)
+        b = self._values(c, j, "second", c["second.address"][j], (v.shape[1], v.shape[2])).astype(np.int64)
         low, high, zero = c["sum.low"][j], c["sum.high"][j], c["sum.zero"][j]
         if (mode := SECONDS[c["add.mode"][j]]) in ("maximum", "minimum"):
             return np.clip(np.maximum(v, b) if mode == "maximum" else np.minimum(v, b), low, high), 0

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.backends.npu.encoding import Column, Decoded
-from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, OP_SET, PACKS, Engine, Instruction
+from dnnc.backends.npu.isa import FORMS, INSTRUCTIONS, OP_SET, PACKS, TYPES, Engine, Instruction
 from dnnc.ir.arch import DECODERS
+from dnnc.ir.fixed import table_entries
 from dnnc.ir.packed import IN_A_BYTE
 
 
@@ -148,6 +149,16 @@ def values_of(t: Operands) -> Column:
 def made(t: Operands) -> Column:
     """Channels of bytes a PPU instruction writes; 0 when its packing is not known."""
     return t["channels"] // np.array([1, *(IN_A_BYTE[name] for name in PACKS[1:]), 1 << 16])[t["pack"]]
+
+
+def value_bytes(t: Operands, register: str) -> Column:
+    """Bytes of each value of a register's layout or table."""
+    return 1 + t[f"{register}.type"] // TYPES.index("u16")
+
+
+def table_bytes(t: Operands) -> Column:
+    """Bytes of the table of each PPU instruction."""
+    return value_bytes(t, "table") * np.array([table_entries(s) for s in range(16)])[t["table.shift"]]
 
 
 def pooled(t: Operands) -> tuple[Column, Column]:

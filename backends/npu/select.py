@@ -28,6 +28,7 @@ from dnnc.backends.npu.tiles import (
     move_box,
     signed,
     spans,
+    type_code,
     weight_start,
     whole_records,
 )
@@ -306,7 +307,8 @@ class _Selector(Emitter):
         source = layer.buffer("accumulator" if summed else "input")
         rows, columns = layer.rows(p), layer.columns(p)
         layout = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns.sums[1], columns.sums[1])
-        start, reads = (4 if summed else 1) * (zone.rows[0] * layout[1] + zone.columns[0]), (self._chip(source),)
+        each, reads = 4 if summed else shape.bytes_of("input"), (self._chip(source),)
+        start = each * (zone.rows[0] * layout[1] + zone.columns[0])
         if not summed and (held := p.held.get("input")):
             first, layout = rows.sums[0] + zone.rows[0], held.pitches
             start = held.byte(p.g * shape.M + p.z[0], first, columns.sums[0] + zone.columns[0])
@@ -317,16 +319,17 @@ class _Selector(Emitter):
             columns=zone.columns[1] if not shape.matrix else 1,
             channel_pitch=layout[0],
             row_pitch=layout[1],
-            type=0 if summed else signed(group.source),
+            type=0 if summed else type_code(group.source),
             zero=int(group.source.zero) if group.scale is not None and not summed else 0,
         )
         out = (1, p.z[1] // shape.packs) if shape.matrix else (p.s[1] * shape.out[1], shape.out[1])
-        target, writes = zone.out[0] * out[1] + zone.out[1], (self._chip(y),)
+        target, writes = shape.bytes_of("output") * (zone.out[0] * out[1] + zone.out[1]), (self._chip(y),)
         if held := p.held.get("output"):
             out, first = held.pitches, p.s[0] + zone.out[0]
             target = held.byte(p.g * shape.M + p.z[0], first, p.x[0] + zone.out[1])
             writes = self._pieces(held, first, zone.count)
-        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=out[0], row_pitch=out[1])
+        wide = int(shape.bytes_of("output") == 2)
+        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=out[0], row_pitch=out[1], wide=wide)
         fields = {
             "source": self._address(source) + start,
             "destination": self._address(y) + target,
@@ -368,10 +371,11 @@ class _Selector(Emitter):
         return {"parameters": address, "scale": 1}, [self._chip(records)]
 
     def _table(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
-        if not layer.shape.table:
+        if not layer.shape.table_bytes:
             return {}, []
-        table = layer.buffer("table")
-        self.set(isa.PPU_TABLE, Engine.PPU, address=self._address(table), type=signed(layer.group.looked_up))
+        table, group = layer.buffer("table"), layer.group
+        state = {"shift": group.shift, "of": signed(group.kinds[0])} if group.shift else {}
+        self.set(isa.PPU_TABLE, Engine.PPU, address=self._address(table), type=type_code(group.looked_up), **state)
         return {"table": 1}, [self._chip(table)]
 
     def _second(self, layer: LayerTiles, p: Place, zone: Zone) -> tuple[dict[str, int], list[Interval]]:
@@ -382,14 +386,15 @@ class _Selector(Emitter):
         pitches = (1, at["c"][1]) if layer.shape.matrix else (at["y"][1] * at["x"][1], at["x"][1])
         channel, row = (pitch * (letter in varies) for pitch, letter in zip(pitches, "cy"))
         first = zone.out if layer.shape.summed_first else (zone.rows[0], zone.columns[0])
-        address = self._address(tile) + first[0] * row + first[1] * ("x" in varies and not layer.shape.matrix)
+        start = first[0] * row + first[1] * ("x" in varies and not layer.shape.matrix)
+        address = self._address(tile) + layer.shape.bytes_of("second") * start
         reads = [self._chip(tile)]
         if held := p.held.get("second"):
             ys, xs = (p.s, p.x) if layer.shape.summed_first else (layer.rows(p).sums, layer.columns(p).sums)
             channel, row = held.pitches
             address = self._address(tile) + held.byte(p.g * layer.shape.M + p.z[0], ys[0] + first[0], xs[0] + first[1])
             reads = list(self._pieces(held, ys[0] + first[0], zone.rows[1]))
-        kind = {"type": signed(second.type), "zero": second.zero_b}
+        kind = {"type": type_code(second.type), "zero": second.zero_b}
         self.set(isa.PPU_SECOND, Engine.PPU, address=address, channel_pitch=channel, row_pitch=row, **kind)
         self.set(
             isa.PPU_ADD,
@@ -410,9 +415,10 @@ class _Selector(Emitter):
         assert vector is not None
         x, y = layer.buffer("input"), layer.buffer("output")
         layout = (1, p.z[1]) if shape.matrix else (shape.H * shape.W, shape.W)
-        source = {"columns": shape.W, "type": signed(layer.group.source), "zero": int(layer.group.source.zero)}
+        source = {"columns": shape.W, "type": type_code(layer.group.source), "zero": int(layer.group.source.zero)}
         self.set(isa.PPU_SOURCE, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1], **source)
-        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1])
+        wide = int(shape.bytes_of("output") == 2)
+        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1], wide=wide)
         fields = {"source": self._address(x), "destination": self._address(y), "channels": p.z[1], "rows": shape.H}
         constants = layer.buffer("exp" if shape.vector == "softmax" else "affine")
         reads = (self._chip(x), self._chip(constants))

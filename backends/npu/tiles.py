@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import BlockArgument
+from xdsl.ir import BlockArgument, SSAValue
 
 from dnnc.backends.npu.held import Held, cut
+from dnnc.backends.npu.isa import TYPES
 from dnnc.ir.dnn.movement import Strided, row_strides
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, buffer_of, layout_of
-from dnnc.ir.types import QuantType, integer_range
+from dnnc.ir.types import QuantType, bits, integer_range
 from dnnc.passes.analysis.footprint import tile_bytes
 from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.group_operands import check_weights
@@ -132,7 +133,7 @@ def _tensor_box(layer: LayerTiles, role: str, at: dict[str, tuple[int, int]], la
     strides = layer.shape.strides(role, layout)
     assert strides is not None
     offset = layout.offset + sum(first * strides[letter] for letter, (first, _) in at.items())
-    each = layer.shape.result_bytes if role == "output" else 1
+    each = layer.shape.bytes_of(role)
     if layer.shape.matrix:
         return Box(each * offset, at["y"][1], each * at["c"][1], dram=(each * strides["y"], 0, 0))
     (_, c), (_, y), (_, x) = (at[letter] for letter in "cyx")
@@ -191,7 +192,7 @@ def _weight_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) 
 
 def _record_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
     if inside is layer.op.tile("table"):
-        return Box(0, 1, TABLE_BYTES)
+        return Box(0, 1, layer.shape.table_bytes)
     shape = layer.shape
     if whole_records(inside, shape):
         return Box(0, shape.records, shape.record)
@@ -220,7 +221,16 @@ def move_box(op: CopyOp, counts: Sequence[int], firsts: Sequence[int]) -> Box:
     run = dims.pop()[0] if dims and dims[-1][1:] == (1, 1) else 1
     rest = [(1, 0, 0)] * (3 - len(dims)) + dims
     (n3, d3, l3), (n2, d2, l2), (n1, d1, l1) = rest
-    return Box(offset, n1, run, n2, n3, (d1, d2, d3), (l1, l2, l3))
+    each = value_bytes(outside)
+    dram, local = ([each * s for s in strides] for strides in ((d1, d2, d3), (l1, l2, l3)))
+    return Box(each * offset, n1, each * run, n2, n3, (dram[0], dram[1], dram[2]), (local[0], local[1], local[2]))
+
+
+def value_bytes(buffer: SSAValue) -> int:
+    """Bytes of an element of a buffer or view."""
+    type_ = buffer.type
+    assert isinstance(type_, MemRefType)
+    return bits(type_.element_type) // 8
 
 
 def held_boxes(held: Held, at: Sequence[tuple[int, int]], layout: Strided) -> list[tuple[int, int, Box]]:
@@ -261,5 +271,10 @@ def weight_start(layer: LayerTiles, p: Place, weights: BufferOp) -> tuple[int, i
 
 
 def signed(type_: QuantType) -> int:
-    """1 for signed bytes."""
+    """1 for signed values."""
     return int(integer_range(type_.storage)[0] < 0)
+
+
+def type_code(type_: QuantType) -> int:
+    """The number of a type among those of a post-processing unit's values."""
+    return TYPES.index(f"{'i' if signed(type_) else 'u'}{bits(type_)}")

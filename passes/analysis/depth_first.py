@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis.cuts import Cut, cut_of, cuts
 from dnnc.passes.analysis.stack import Stack
 from dnnc.passes.analysis.step_memory import placed
@@ -176,7 +175,7 @@ class _Choice:
             total += weight_bytes(layer) * loads
             total += layer.record * layer.records * (1 if share.records == "resident" else self.cut.passes)
             always = share.records != "whole"
-            total += TABLE_BYTES * layer.table * (1 if always else self.cut.passes)
+            total += layer.table_bytes * (1 if always else self.cut.passes)
         return total
 
     def _cycles(self, picked: list[Option], shares: tuple[Share, ...]) -> int:

@@ -16,7 +16,8 @@ from xdsl.ir import Block, SSAValue
 from dnnc.ir.diagnostics import Finding, UnsupportedError, where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import Movement
-from dnnc.ir.types import QuantType, integer_range
+from dnnc.ir.fixed import table_entries
+from dnnc.ir.types import QuantType, bits, integer_range
 from dnnc.passes.analysis.group_forms import FORMS
 from dnnc.passes.analysis.group_operands import behind_views, check_weights, quantized, span
 from dnnc.passes.analysis.group_stages import Int, Levels, Scale, Second, Stage, Unit, Vector
@@ -29,6 +30,7 @@ class Group:
     """A group taken apart: its layer, what follows, and which of the body's arguments it reads (None when absent).
 
     `steps` compose to the table, from type to type of `kinds`: arrays over all values, or arguments that hold one.
+    Of 16-bit values the table has knots, 2^shift values apart.
     `counts` has, for each output position of a summing pool whose windows differ, which record scales it.
     """
 
@@ -45,6 +47,7 @@ class Group:
     second: Second | None = None
     counts: Int | None = None
     entries: QuantType | None = None
+    shift: int = 0
     vector: Vector | None = None
 
     @property
@@ -53,12 +56,21 @@ class Group:
         return self.entries or self.result
 
     def table(self, array: Callable[[int], Int]) -> Int:
-        """The 256 entries of the composed table by the bits of a byte; `array` gives an argument's values."""
+        """The composed table as bytes: 256 entries by the bits of a byte, or knots; `array` gives an argument's values."""
+        if self.shift:
+            return array(_only(self.steps)).view(np.uint8)
         values = np.arange(*span(self.kinds[0]))
         for step, kind in zip(self.steps, self.kinds):
             entries = array(step) if isinstance(step, int) else step
             values = entries[values.astype(np.int64) - integer_range(kind.storage)[0]]
-        return np.roll(values.view(np.uint8), integer_range(self.kinds[0].storage)[0])
+        return np.roll(values, integer_range(self.kinds[0].storage)[0]).view(np.uint8)
+
+
+def _only(steps: tuple[Int | int, ...]) -> int:
+    """The one step of a table of knots, an argument."""
+    (step,) = steps
+    assert isinstance(step, int)
+    return step
 
 
 def group_of(body: Block, name: str, location: LocationAttr) -> Group:
@@ -100,12 +112,23 @@ def _group(unit: Unit, body: Block, result: SSAValue) -> Group:
         raise Refusal("a result from before its last operation")
     constants = 0 if unit.scale is None or unit.layer.kind != "none" else np.size(unit.scale.multiplier)
     constants = max(constants, unit.layer.constants)
-    layer = replace(unit.layer, table=bool(unit.steps), constants=constants, wide=wide)
+    source, to = quantized(body.args[unit.x]), quantized(result, wide)
     if unit.weights is not None:
         check_weights(body.args[unit.weights])
-    source = quantized(body.args[unit.x])
+        if bits(source) > 8:
+            raise Refusal(f"a product of values of {bits(source)} bits in place of 8")
+    beside = unit.second.type if unit.second is not None else source
+    widths = (bits(source) // 8, bits(beside) // 8, 1 if wide else bits(to) // 8)
+    layer = replace(unit.layer, table_bytes=_table_bytes(unit), constants=constants, wide=wide, widths=widths)
     return Group(
-        layer, unit.x, unit.weights, unit.bias, source, quantized(result, wide), unit.scale, unit.levels,
-        tuple(unit.steps), tuple(unit.kinds), unit.second, unit.counts, unit.entries,
+        layer, unit.x, unit.weights, unit.bias, source, to, unit.scale, unit.levels,
+        tuple(unit.steps), tuple(unit.kinds), unit.second, unit.counts, unit.entries, unit.shift,
         unit.vector,
     )  # fmt: skip
+
+
+def _table_bytes(unit: Unit) -> int:
+    """Bytes of the table: 256 entries, or knots every 2^shift values."""
+    if unit.entries is None:
+        return 0
+    return table_entries(unit.shift) * bits(unit.entries) // 8

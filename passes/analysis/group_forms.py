@@ -13,7 +13,16 @@ from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.bitwise import BitContraction, BitMatmulOp, PackOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.dnn.elementwise import MaxOp, MinOp, Unary
-from dnnc.ir.dnn.integer import QAvgPoolOp, QMulOp, QNormalizeOp, QReduction, QSoftmaxOp, Sum, TableOp
+from dnnc.ir.dnn.integer import (
+    InterpolateOp,
+    QAvgPoolOp,
+    QMulOp,
+    QNormalizeOp,
+    QReduction,
+    QSoftmaxOp,
+    Sum,
+    TableOp,
+)
 from dnnc.ir.dnn.quantize import RequantizeOp
 from dnnc.ir.dnn.reduction import MaxPoolOp, ReduceMaxOp
 from dnnc.ir.dnn.rescale import RequantShiftOp, ThresholdOp
@@ -137,7 +146,7 @@ def _table(unit: Unit, op: TableOp) -> None:
 
 
 def _look_up(unit: Unit, op: DnnOp, step: Int | int) -> None:
-    """A function of one byte: bounds of the stage before it when it is a clip, else the table."""
+    """A function of one value: bounds of the stage before it when it is a clip, else the table."""
     if unit.vector is not None:
         raise Refusal(f"'{op.name}' after a softmax or a normalization")
     kind = quantized(op.operands[0])
@@ -149,6 +158,10 @@ def _look_up(unit: Unit, op: DnnOp, step: Int | int) -> None:
         unit.second = _clipped(unit.second, clip)
     elif clip is not None and unit.scale is not None and not unit.steps:
         unit.scale = _clipped(unit.scale, clip)
+    elif clip is not None and bits(kind) == 16 and unit.stage < Stage.SCALE:
+        _clip(unit, op, kind, clip)
+    elif unit.shift or bits(kind if not unit.kinds else unit.kinds[0]) == 16:
+        raise Refusal(f"'{op.name}' of 16-bit values that is neither a clip nor between knots")
     elif unit.second is not None:
         raise Refusal(f"'{op.name}', which is not a clip, after a second operand")
     else:
@@ -158,6 +171,19 @@ def _look_up(unit: Unit, op: DnnOp, step: Int | int) -> None:
         unit.kinds.append(kind)
         unit.entries = quantized(op.results[0])
         unit.stage = max(unit.stage, Stage.TABLE)
+
+
+def _clip(unit: Unit, op: DnnOp, kind: QuantType, bounds: tuple[int, int]) -> None:
+    """Bounds on their own: a scale by 1."""
+    unit.enter(op, Stage.SCALE, lambda: flat(op, unit.name))
+    one = np.array(1 << 30), np.array(30)
+    unit.scale = Scale(*one, "q31_half_even", int(kind.zero), *bounds)
+
+
+def _interpolate(unit: Unit, op: InterpolateOp) -> None:
+    unit.enter(op, Stage.TABLE, lambda: flat(op, unit.name))
+    unit.steps, unit.kinds = [argument(op.knots)], [quantized(op.x)]
+    unit.entries, unit.shift = quantized(op.result), op.shift()
 
 
 def _clipped(stage: _Bounded, bounds: tuple[int, int]) -> _Bounded:
@@ -175,30 +201,9 @@ def _bounds(table: Int, first: int) -> tuple[int, int] | None:
 
 def _sum(unit: Unit, op: Sum) -> None:
     i = _chained(unit, op)
-    wide = [j for j in (0, 1) if bits(op.source(j)) == 16]
     ma, mb, shift = op.multipliers()
     both = (ma, mb) if i == 0 else (mb, ma)
-    if len(wide) == 1:
-        return _add_wide(unit, op, 1 - wide[0])
     _second(unit, op, i, "add", multipliers=both, shift=shift)
-
-
-def _add_wide(unit: Unit, op: Sum, i: int) -> None:
-    """Constants of 16 bits beside operand i, one a channel: the offset of a scale."""
-    quantized(op.operands[i])
-    b, to = op.source(1 - i), quantized(op.results[0])
-    layer = unit.enter(op, Stage.SCALE, lambda: beside(op, i, unit.name), i)
-    each = layer.second != ""
-    if each and layer.second != "c" and layer.H * layer.W > 1:
-        raise Refusal(f"'{op.name}' of 16-bit values that differ along more than one dimension")
-    *both, shift = op.multipliers()
-    if abs(both[i]) >= 2**31:
-        raise Refusal(f"'{op.name}' with a multiplier of 2**31")
-    offset = Offset(argument(behind_views(op.operands[1 - i])), int(b.zero), both[1 - i])
-    unit.layer = replace(layer, second=None, record=OFFSET_RECORD.itemsize, constants=layer.M if each else 1)
-    low, high = integer_range(to.storage)
-    factor = np.array(both[i])
-    unit.scale = Scale(factor, np.array(shift), "q31_half_even", int(to.zero), low, high, offset)
 
 
 def _product(unit: Unit, op: QMulOp) -> None:
@@ -301,6 +306,7 @@ FORMS: dict[type[DnnOp], Callable[[Unit, Any], None]] = {
     RequantShiftOp: _requant_shift,
     ThresholdOp: _threshold,
     TableOp: _table,
+    InterpolateOp: _interpolate,
     Unary: _unary,
     Sum: _sum,
     QMulOp: _product,

@@ -8,10 +8,12 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.packed import PackedType
-from dnnc.ir.types import I8, I32, QuantType, element_type, integer_range, tensor_text, type_name
+from dnnc.ir.types import I8, I16, I32, QuantType, element_type, integer_range, tensor_text, type_name
 from dnnc.passes.analysis.shapes import Refusal
 
 UI8 = element_type(np.uint8)
+VALUES = (I8, UI8, I16, element_type(np.uint16))
+"""Storage of the values the machine computes with."""
 
 
 def argument(value: SSAValue) -> int:
@@ -39,15 +41,15 @@ def check_weights(value: SSAValue) -> QuantType:
 
 
 def quantized(value: SSAValue, wide: bool = False) -> QuantType:
-    """The type of values the machine computes with: 8 bits and one scale, packed, or 32-bit sums when `wide`."""
+    """The type of values the machine computes with: 8 or 16 bits and one scale, packed, or 32-bit sums when `wide`."""
     element = value.type.element_type if isinstance(value.type, TensorType) else None
     if isinstance(element, PackedType):
         return element.uniform(UI8)
     if wide and isinstance(element, QuantType) and element.storage == I32:
         return element
-    if not isinstance(element, QuantType) or element.storage not in (I8, UI8) or element.axis is not None:
+    if not isinstance(element, QuantType) or element.storage not in VALUES or element.axis is not None:
         raise Refusal(
-            f"a value of type {type_name(element) if element else value.type} in place of an 8-bit quantized one"
+            f"a value of type {type_name(element) if element else value.type} in place of a quantized one of 8 or 16 bits"
         )
     return element
 

@@ -145,6 +145,7 @@ class Unit:
     second: Second | None = None
     counts: Int | None = None
     entries: QuantType | None = None
+    shift: int = 0
     vector: Vector | None = None
 
     def enter(self, op: DnnOp, stage: Stage, layer: Callable[[], Layer], operand: int = 0) -> Layer:

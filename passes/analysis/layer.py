@@ -43,7 +43,8 @@ class Layer:
     a layer that sums nothing. `vector` names a softmax or normalization over the rows and columns of each channel, with
     `affine` records. A requantize record has `record` bytes, those of all thresholds of a channel where `levels` of them
     stand in for the requantize. A `wide` layer gives its int32 sums as they are. Of a bitwise layer channels of the input and
-    the weights are bytes of `values` each; `packs` channels of the output are one byte.
+    the weights are bytes of `values` each; `packs` channels of the output are one byte. `widths` are the bytes of an element
+    of the input, the second operand and the output.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Layer:
     pool: Window = UNIT
     matrix: bool = False
     in_major: bool = False
-    table: bool = False
+    table_bytes: int = 0
     pooling: str = "max"
     second: str | None = None
     constants: int = 0
@@ -69,6 +70,7 @@ class Layer:
     wide: bool = False
     values: int = 1
     packs: int = 1
+    widths: tuple[int, int, int] = (1, 1, 1)
 
     def __hash__(self) -> int:
         return self._hash
@@ -107,10 +109,9 @@ class Layer:
         """Whether the pool sums, and so comes before the requantize and the second operand."""
         return self.pooled and self.pooling == "sum"
 
-    @property
-    def result_bytes(self) -> int:
-        """Bytes of an element of the output."""
-        return 4 if self.wide else 1
+    def bytes_of(self, role: str) -> int:
+        """Bytes of an element of the input, the second operand or the output."""
+        return 4 if self.wide and role == "output" else self.widths[("input", "second", "output").index(role)]
 
     @property
     def taps(self) -> int:

@@ -55,7 +55,7 @@ def unit_of(op: GroupOp, name: str = "layer") -> Unit | None:
     except UnsupportedError:
         return None
     layer, unit = group.layer, Unit(op, group)
-    bytes_only = not (layer.matrix or layer.vector or layer.wide) and layer.values == layer.packs == 1
+    bytes_only = not (layer.matrix or layer.vector or layer.wide) and {layer.values, layer.packs, *layer.widths} == {1}
     plain = bytes_only and group.counts is None and layer.kind in ("dense", "depthwise", "none")
     shaped = shape_of(unit.x.type) == (layer.N, layer.groups * layer.C, layer.H, layer.W)
     made = shape_of(op.results[0].type) == (layer.N, layer.groups * layer.M, *layer.out)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis.allocate import pack
 from dnnc.passes.analysis.allocation import Buffer
 from dnnc.passes.analysis.layer import Layer
@@ -36,7 +35,7 @@ def buffers(plan: Plan) -> Iterator[Asked]:
         )
         yield "accumulator", share.sums, mine
         yield "parameter", _records(member.layer, share), always if records else mine
-        yield "parameter", TABLE_BYTES * member.layer.table, mine if share.records == "whole" else always
+        yield "parameter", member.layer.table_bytes, mine if share.records == "whole" else always
 
 
 def _weights(layer: Layer, share: Share) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.candidates import splits
 from dnnc.passes.analysis.layer import Layer
@@ -39,12 +38,12 @@ def weight_bytes(layer: Layer) -> int:
 
 def post_bytes(layer: Layer) -> int:
     """Bytes of a layer's records and table."""
-    return aligned(layer.record * layer.records) + TABLE_BYTES * layer.table
+    return aligned(layer.record * layer.records) + layer.table_bytes
 
 
 def tile_bytes(layer: Layer) -> int:
     """Bytes of two tiles of a layer's records, and of its table."""
-    return aligned(layer.record * min(layer.M, RECORDS)) * 2 + TABLE_BYTES * layer.table
+    return aligned(layer.record * min(layer.M, RECORDS)) * 2 + layer.table_bytes
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES
 from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.candidates import Candidates, candidates, splits
 from dnnc.passes.analysis.layer import Layer
@@ -100,10 +100,12 @@ class Model:
             self.trips = (*self.trips[:2], np.ones_like(self.trips[0]))
         self.records = layer.record * layer.records
         self.depth = np.where(self.c.whole == 1, layer.C, self.c.reduction)
-        self.table = TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax")
+        self.table = layer.table_bytes + EXP_BYTES * (layer.vector == "softmax")
         self.affine = AFFINE.itemsize * layer.affine
         room = arch.holding("parameter").bytes
-        self.records_resident = layer.kind == "none" or layer.wide or _aligned(self.records) + self.table <= room
+        self.records_resident = (
+            layer.kind == "none" or layer.wide or _aligned(self.records) + _aligned(self.table) <= room
+        )
         self._rows()
 
     def only(self, chosen: Int) -> Model:
@@ -140,7 +142,7 @@ class Model:
         whole = self.c.whole == 1
         held = (whole | (n_k == 1)) & (row_outer | (n_s == 1))
         again = np.where(held, 1, n_z) if not tied else np.ones_like(n_z)
-        inputs = parts * layer.C * layer.W * self.input_rows * again
+        inputs = layer.bytes_of("input") * parts * layer.C * layer.W * self.input_rows * again
         input_count = parts * n_s * np.where(whole, 1, n_k) * (n_z if tied else again)
         split = (n_z > 1) | (n_k > 1)
         per_row = np.where(np.where(row_outer, split, n_k > 1), n_s, 1)
@@ -151,7 +153,7 @@ class Model:
         weight_count = np.where(self.c.resident == 1, 1, layer.groups * n_z * n_k * reload)
         fresh = np.where(row_outer & (n_z > 1), n_s, 1) * np.where((n_z > 1) | (layer.groups > 1), layer.N, 1)
         records = self.records * (np.ones_like(fresh) if self.records_resident else fresh)
-        out = np.full_like(n_s, layer.result_bytes * parts * layer.M // layer.packs * layer.out[0] * layer.out[1])
+        out = np.full_like(n_s, layer.bytes_of("output") * parts * layer.M // layer.packs * layer.out[0] * layer.out[1])
         second, second_count = self.second_copies()
         return {
             "input": (inputs, input_count),
@@ -168,7 +170,7 @@ class Model:
             return np.zeros_like(self.c.rows), np.zeros_like(self.c.rows)
         sizes = layer.sizes("second")
         rows = self.all_sum_rows if "y" in layer.second and not layer.summed_first else sizes["y"]
-        size = rows * sizes["n"] * sizes["g"] * sizes["c"] * sizes["x"]
+        size = layer.bytes_of("second") * rows * sizes["n"] * sizes["g"] * sizes["c"] * sizes["x"]
         again, count = (np.where(self.c.order == 0, *pair) for pair in zip(self._turns("ngyc"), self._turns("ngcy")))
         return size * again, count
 
@@ -199,9 +201,9 @@ class Model:
         weights = c.channels * (c.reduction if layer.kind == "dense" else 1) * layer.taps
         whole = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps
         tile = {
-            "input": self.depth * self.box_rows * (layer.W + left + right),
+            "input": layer.bytes_of("input") * self.depth * self.box_rows * (layer.W + left + right),
             "weight": np.where(c.resident == 1, whole, weights) * (layer.kind != "none"),
-            "output": c.channels // layer.packs * c.rows * layer.out[1] * (not layer.wide),
+            "output": layer.bytes_of("output") * (c.channels // layer.packs) * c.rows * layer.out[1] * (not layer.wide),
             "accumulator": 4 * c.channels * self.sum_rows * layer.sums[1] * (layer.kind != "none"),
             "second": self.second_bytes(),
         }
@@ -219,13 +221,13 @@ class Model:
             return np.zeros_like(self.c.rows)
         channels = np.minimum(self.c.channels, sizes["c"])
         rows = np.minimum(self.c.rows if layer.summed_first else self.sum_rows, sizes["y"])
-        return channels * rows * sizes["x"]
+        return layer.bytes_of("second") * channels * rows * sizes["x"]
 
     def parameters(self) -> Int:
         """Bytes of the parameter memory in use."""
         tile = _aligned(self.layer.record * self.c.channels) * self.c.outputs
         whole = np.full_like(tile, _aligned(self.records))
-        return self.table + (whole if self.records_resident else tile)
+        return _aligned(self.table) + (whole if self.records_resident else tile)
 
     def cycles(self) -> Int:
         """Estimated cycles: the busiest engine, plus one tile of the others.
@@ -290,12 +292,15 @@ class Model:
         layer, c = self.layer, self.c
         dense, resident = layer.kind == "dense", self.c.resident == 1
         rows = np.minimum(self.box_rows, layer.H)
-        line, width = (layer.C if dense else 1) * layer.taps, layer.result_bytes
+        line, each, width = (layer.C if dense else 1) * layer.taps, layer.bytes_of("input"), layer.bytes_of("output")
         made = c.channels // layer.packs
         if layer.matrix:
-            inputs, out = _run(self.depth, rows, layer.C), _run(width * made, c.rows, width * layer.M // layer.packs)
+            inputs, out = (
+                _run(each * self.depth, rows, each * layer.C),
+                _run(width * made, c.rows, width * layer.M // layer.packs),
+            )
         else:
-            inputs = _run(rows * layer.W, self.depth, layer.H * layer.W)
+            inputs = _run(each * rows * layer.W, self.depth, each * layer.H * layer.W)
             out = _run(width * c.rows * layer.out[1], made, width * layer.out[0] * layer.out[1])
         weights = _run(c.reduction * layer.taps if dense else c.reduction * 0 + layer.taps, c.channels, line)
         if layer.in_major:
@@ -318,8 +323,8 @@ class Model:
         lines = np.where(c.resident == 1, whole[1], lines)
         ok = (c.channels < MAX_CHANNELS) & (self.sum_rows < MAX_ROWS) & (self.box_rows < MAX_ROWS)
         ok &= (
-            (self.depth < MAX_RUN)
-            & (layer.result_bytes * layer.out[1] * (c.channels if layer.matrix else 1) < MAX_RUN)
+            (layer.bytes_of("input") * self.depth < MAX_RUN)
+            & (layer.bytes_of("output") * layer.out[1] * (c.channels if layer.matrix else 1) < MAX_RUN)
             & (max(layer.W, layer.sums[1], layer.out[1]) < MAX_COLUMNS)
         )
         return ok & ((layer.kind == "none") | ((run < MAX_RUN) & (lines < MAX_RUNS)))

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from xdsl.dialects.builtin import LocationAttr
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects.builtin import LocationAttr, MemRefType
+from xdsl.ir import Attribute, Block, SSAValue
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.dnn.movement import Movement, SliceOp, Strided, TransposeOp
 from dnnc.ir.sched import BufferOp, CopyOp, LoopOp, Slice, SlicesAttr, ViewOp
-from dnnc.passes.analysis.group_operands import UI8
+from dnnc.ir.types import QuantType, bits
 from dnnc.passes.analysis.strides import blocks, reshaped
 from dnnc.passes.analysis.tiling import ALIGN
 
@@ -51,21 +51,24 @@ def nest_of(read: Strided, write: Strided) -> list[Dim]:
     return found or [Dim(1, 1, 1)]
 
 
-def tile_of(dims: list[Dim], capacity: int) -> list[int]:
-    """Trips of each loop that one transfer takes: those read together, then the innermost; repeats of a read take none."""
-    tile, left = [1] * len(dims), capacity
+def tile_of(dims: list[Dim], capacity: int, each: int = 1) -> list[int]:
+    """Trips of each loop that one transfer takes: those read together, then the innermost; repeats of a read take none.
+
+    `capacity` and what a transfer can say are in bytes, `each` of them an element.
+    """
+    tile, left = [1] * len(dims), capacity // each
     run = dims[-1].read == dims[-1].write == 1
     slots = 4 if run else 3
     near = min(range(len(dims)), key=lambda i: (dims[i].read or 1 << 62, -i))
     if not run and near < len(dims) - 1 and left > 1:
-        tile[near] = min(dims[near].size, TOGETHER, left)
+        tile[near] = min(dims[near].size, TOGETHER // each, left)
         left, slots = left // tile[near], slots - 1
     for i in reversed(range(len(dims))):
         left, slots = (left * tile[i], slots + 1) if tile[i] > 1 else (left, slots)
         if not slots or left < 2:
             break
         if dims[i].read:
-            longest = LONGEST_RUN if run and i == len(dims) - 1 else LONGEST
+            longest = LONGEST_RUN // each if run and i == len(dims) - 1 else LONGEST
             tile[i] = min(dims[i].size, longest, left)
             left, slots = left // tile[i], slots - 1
             if tile[i] < dims[i].size:
@@ -97,13 +100,14 @@ class Mover:
         if not any(d.read for d in dims):
             dims = [Dim(1, 1, 1), *dims]
         varying = [d for d in dims if d.read]
-        tile = tile_of(varying, self.capacity) + [1] * (len(dims) - len(varying))
+        element = _element(source)
+        tile = tile_of(varying, self.capacity, bits(element) // 8) + [1] * (len(dims) - len(varying))
         loops = [LoopOp(d.size, t, f"i{k}") if t < d.size else None for k, (d, t) in enumerate(zip(dims, tile))]
         outer = loops[: len(varying)]
         shape = tuple(d.size for d in dims)
         reads = self._part(source, Strided(shape[: len(varying)], tuple(d.read for d in varying), read.offset))
         writes = self._part(target, Strided(shape, tuple(d.write for d in dims), write.offset))
-        chip = BufferOp(f"{name}.{step}", "input", UI8, tile, 2 if any(outer) else 1)
+        chip = BufferOp(f"{name}.{step}", "input", element, tile, 2 if any(outer) else 1)
         self.block.add_op(chip)
         inside = _enter(self.block, outer)
         load = self._copy(reads, chip.result, outer, tile[: len(varying)], shape, where)
@@ -116,7 +120,7 @@ class Mover:
     ) -> None:
         """Store a constant tile all over a strided part of a buffer."""
         loops = [LoopOp(n, t, f"i{k}") if t < n else None for k, (n, t) in enumerate(zip(write.shape, tile))]
-        chip = BufferOp(f"{name}.fill", "input", UI8, tile)
+        chip = BufferOp(f"{name}.fill", "input", _element(constant), tile)
         self.block.add_op(chip)
         self.block.add_op(self._copy(constant, chip.result, [], tile, tuple(tile), where))
         part = self._part(target, write)
@@ -156,10 +160,17 @@ def _enter(block: Block, loops: list[LoopOp | None]) -> Block:
     return block
 
 
-def fill_tile(layout: Strided, capacity: int) -> tuple[Strided, list[int]]:
+def _element(buffer: SSAValue) -> Attribute:
+    """What a buffer's elements are stored as."""
+    type_ = buffer.type
+    assert isinstance(type_, MemRefType)
+    return type_.element_type.storage if isinstance(type_.element_type, QuantType) else type_.element_type
+
+
+def fill_tile(layout: Strided, capacity: int, each: int) -> tuple[Strided, list[int]]:
     """(the layout with touching dimensions made one, trips of each that one transfer stores)."""
     dims = nest_of(layout, layout)
-    tile = tile_of(dims, min(capacity, LONGEST_RUN))
+    tile = tile_of(dims, min(capacity, LONGEST_RUN), each)
     return Strided(tuple(d.size for d in dims), tuple(d.write for d in dims), layout.offset), tile
 
 

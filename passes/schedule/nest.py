@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Block, SSAValue
 
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
 from dnnc.passes.analysis.group import Group
 from dnnc.passes.analysis.group_operands import UI8
@@ -43,8 +43,8 @@ class Nest:
             "input": (source, (layer.C if tile.input_resident else tile.reduction, box, width), tile.inputs),
             "output": (result, (tile.channels // layer.packs, tile.rows, layer.out[1]), tile.outputs),
         }
-        if layer.second is not None:
-            shapes["second"] = (source, self._second_tile(rows), tile.inputs)
+        if self.group.second is not None:
+            shapes["second"] = (self.group.second.type.storage, self._second_tile(rows), tile.inputs)
         if layer.kind != "none":
             weights = (tile.channels, tile.reduction if layer.kind == "dense" else 1, layer.taps)
             if tile.weights_resident:
@@ -55,8 +55,8 @@ class Nest:
         if layer.records:
             records = (layer.records if tile.parameters_resident else tile.channels, layer.record)
             shapes["parameter"] = (UI8, records, 1 if tile.parameters_resident else tile.outputs)
-        if layer.table:
-            shapes["table"] = (UI8, (TABLE_BYTES,), 1)
+        if layer.table_bytes:
+            shapes["table"] = (UI8, (layer.table_bytes,), 1)
         if layer.vector == "softmax":
             shapes["exp"] = (UI8, (EXP_BYTES,), 1)
         if layer.affine:
@@ -134,7 +134,7 @@ class Nest:
         if role == "second":
             return self._second_slices(n, g, z)
         if role in ("table", "exp"):
-            return [whole(TABLE_BYTES if role == "table" else EXP_BYTES)]
+            return [whole(layer.table_bytes if role == "table" else EXP_BYTES)]
         if role == "affine":
             return [whole(layer.affine), whole(AFFINE.itemsize)]
         resident = tile.weights_resident if role == "weight" else tile.parameters_resident

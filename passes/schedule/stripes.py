@@ -17,7 +17,6 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Block, SSAValue
 
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
 from dnnc.passes.analysis.group import Group
 from dnnc.passes.analysis.group_operands import UI8
@@ -129,7 +128,7 @@ class Stripes:
         layer = part.group.layer
         inner = layer.C if layer.kind == "dense" else 1
         if role == "table":
-            return BufferOp(f"{layer.name}.table", "parameter", UI8, (TABLE_BYTES,))
+            return BufferOp(f"{layer.name}.table", "parameter", UI8, (layer.table_bytes,))
         if role == "parameter":
             return BufferOp(
                 f"{layer.name}.parameter",
@@ -156,7 +155,7 @@ class Stripes:
         g, z, k = (self._inner(inner, name, *of) for name, of in self._spans(part, share).items())
         outer = (g, z) if tiled else (whole(layer.groups), whole(layer.M))
         if role == "table":
-            slices: tuple[Slice, ...] = (whole(TABLE_BYTES),)
+            slices: tuple[Slice, ...] = (whole(layer.table_bytes),)
         elif role == "parameter":
             slices = (
                 (whole(layer.records), whole(layer.record)) if layer.kind == "none" else (*outer, whole(layer.record))

@@ -77,7 +77,7 @@ def test_other_activations_become_a_table():
     body = requantize(conv().conv())
     op = SigmoidOp(body.v)
     group = body.add(op).group()
-    assert (group.scale.low, group.scale.high, group.layer.table) == (-128, 127, True)
+    assert (group.scale.low, group.scale.high, group.layer.table_bytes) == (-128, 127, 256)
     by_byte = group.table(lambda i: np.zeros(0))
     np.testing.assert_array_equal(by_byte.view(np.int8)[np.arange(-128, 128)], op.table())
 
@@ -102,7 +102,7 @@ def test_views_in_front_are_looked_through():
 def test_sums_stay_sums_without_a_bias():
     assert "not sums with a bias that are not requantized to 8 bits" in refusal(conv().conv())
     group = Body(tensor(Q, (1, 4, 9, 9)), tensor(W, (2, 4, 3, 3))).conv().group()
-    assert (group.layer.wide, group.layer.records, group.layer.result_bytes) == (True, 0, 4)
+    assert (group.layer.wide, group.layer.records, group.layer.bytes_of("output")) == (True, 0, 4)
 
 
 def test_thresholds_are_the_records_of_sums():

@@ -10,7 +10,7 @@ from dnnc.backends.npu import isa
 from dnnc.backends.npu.catalog import load_target
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.attributes import Window
-from dnnc.ir.fixed import AFFINE, EXP_BYTES, TABLE_BYTES
+from dnnc.ir.fixed import AFFINE, EXP_BYTES
 from dnnc.passes.analysis import shapes, tiling
 from dnnc.passes.analysis.candidates import buffered, forms, splits
 from dnnc.passes.analysis.layer import Layer
@@ -50,7 +50,9 @@ def layers(draw):
         layer = replace(layer, pool=Window.of((size, size), (draw(st.integers(1, 2)),) * 2), pooling=pooling)
     second = draw(st.sampled_from([None, "ngcyx", "cyx", "cx", "gc", "yx", ""]))
     constants = draw(st.integers(0, 2)) if kind == "none" else 0
-    return replace(layer, table=draw(st.booleans()), second=second, constants=constants)
+    widths = (1 if kind != "none" else draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    table = draw(st.sampled_from([0, 256, 1026]))
+    return replace(layer, table_bytes=table, second=second, constants=constants, widths=widths)
 
 
 def brute_force_traffic(layer: Layer, tile: Tile) -> int:
@@ -62,7 +64,7 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
     ranges = [range(layer.N), range(layer.groups), *(range(0, *spans[d]) for d in order)]
     held: dict[str, object] = {}
     total = layer.groups * layer.M * (layer.C if layer.kind == "dense" else 1) * layer.taps * tile.weights_resident
-    total += TABLE_BYTES * layer.table + EXP_BYTES * (layer.vector == "softmax") + AFFINE.itemsize * layer.affine
+    total += layer.table_bytes + EXP_BYTES * (layer.vector == "softmax") + AFFINE.itemsize * layer.affine
     total += layer.record * layer.records * tile.parameters_resident
     for n, g, *at in product(*ranges):
         i = dict(zip(order, at))
@@ -71,7 +73,10 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
         k = count["z"] * layer.C // layer.M if tied else count["k"]
         depth, at_depth = (layer.C, 0) if tile.input_resident else (k, i["z"] if tied else i["k"])
         wanted = {
-            "x": ((n, g, i["s"], at_depth), depth * layer.W * layer.rows(i["s"], count["s"]).input[1]),
+            "x": (
+                (n, g, i["s"], at_depth),
+                layer.bytes_of("input") * depth * layer.W * layer.rows(i["s"], count["s"]).input[1],
+            ),
             "w": ((g, i["z"], i["k"]), count["z"] * (1 if tied else k) * layer.taps),
             "p": ((g, i["z"]), layer.record * count["z"]),
         }
@@ -85,7 +90,7 @@ def brute_force_traffic(layer: Layer, tile: Tile) -> int:
             total += size * (held.get(name) != key)
             held[name] = key
         if i["k"] + count["k"] >= spans["k"][0]:
-            total += layer.result_bytes * count["z"] // layer.packs * count["s"] * layer.out[1]
+            total += layer.bytes_of("output") * count["z"] // layer.packs * count["s"] * layer.out[1]
     return total
 
 
@@ -94,7 +99,7 @@ def _second_tile(layer: Layer, at: dict[str, int], count: dict[str, int]) -> tup
     letters, sizes = layer.second or "", layer.sizes("second")
     rows = count["s"] if layer.summed_first else layer.rows(at["y"], count["s"]).sums[1]
     size = min(rows, sizes["y"]) * min(count["z"], sizes["c"]) * sizes["x"]
-    return tuple(at[letter] for letter in "ngyc" if letter in letters), size
+    return tuple(at[letter] for letter in "ngyc" if letter in letters), layer.bytes_of("second") * size
 
 
 @settings(max_examples=60, deadline=None)
