@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.fixed import TABLE_BYTES
 from dnnc.passes.analysis.candidates import splits
 from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
 from dnnc.passes.analysis.step_tiles import aligned, least_cycles, weight_bytes
@@ -187,4 +186,4 @@ def compulsory(stack: Stack) -> int:
 def _constants(stack: Stack) -> int:
     """Bytes of weights, records and tables."""
     layers = [m.layer for m in stack.members]
-    return sum(weight_bytes(l) + l.record * l.records + TABLE_BYTES * l.table for l in layers)
+    return sum(weight_bytes(l) + l.record * l.records + l.table_bytes for l in layers)
