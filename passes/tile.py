@@ -42,12 +42,13 @@ from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
 from dnnc.passes.analysis.strides import reshaped
 from dnnc.passes.analysis.tile_search import search
 from dnnc.passes.analysis.tiling import SLACK_PERCENT
-from dnnc.passes.schedule.host import Holdings, Parts, source_name, split
+from dnnc.passes.schedule.host import Holdings, Parts, homes_of, source_name, split
 from dnnc.passes.schedule.moves import Mover, composed, fill_tile
 from dnnc.passes.schedule.nest import Nest
 from dnnc.passes.schedule.stripes import Stored, Stripes
 from dnnc.passes.schedule.transposed import split_transposed
 from dnnc.passes.schedule.units import cut, inlined, is_stack
+from dnnc.passes.schedule.unrolled import scan_of, unroll
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class TilePass(ModulePass):
     def schedule(self, ctx: Context, op: ModuleOp) -> Holdings:
         """Tile the module in place; what lies in each buffer off chip, as values of the network it was."""
         arch, store = of_module(op), store_of(ctx)
+        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
+            if (scan := scan_of(group)) is not None:
+                unroll(group, scan)
         groups = [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]
         stacks = [(inlined(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
         for group in groups:
@@ -116,7 +120,7 @@ class _Builder:
         for i, value in enumerate(parts.inputs()):
             self.places[value] = self._dram(source_name(value) or f"input{i}", "inputs", value)
         self.outputs, problems = set(parts.outputs()), Collector()
-        self.homes = _homes(parts, self.outputs)
+        self.homes = homes_of(parts, self.outputs)
         for op in parts.device:
             if not isinstance(op, GroupOp):
                 self.places[op.results[0]] = self._viewed(op)
@@ -130,7 +134,18 @@ class _Builder:
                 problems.unsupported += error.findings
                 self.places |= {r: self._dram("refused", "arena", r) for r in op.results}
         problems.raise_if_any()
+        self._order(parts.outputs())
         self.block.add_op(ReturnOp())
+
+    def _order(self, outputs: Sequence[SSAValue]) -> None:
+        """Put the buffers of outputs in their order: a concatenation has its place before its last part is made."""
+        buffers = [buffer_of(self.places[v]) for v in outputs]
+        if buffers != [op for op in self.block.ops if op in buffers]:
+            for buffer in reversed(buffers):
+                buffer.detach()
+                first = self.block.first_op
+                assert first is not None
+                self.block.insert_op_before(buffer, first)
 
     def _viewed(self, op: Operation) -> SSAValue:
         """Where the result of a view lies: with its operand, or the part of it that its first elements are."""
@@ -357,25 +372,6 @@ def _check_sums(op: GroupOp, group: Group, bound: np.ndarray) -> None:
         raise DnncError(
             Finding(where(op.location, group.layer.name), f"{text}. Quantize the weights with fewer bits.", "E0808")
         )
-
-
-def _homes(parts: Parts, outputs: set[SSAValue]) -> dict[SSAValue, tuple[SSAValue, int, int]]:
-    """(concatenation, axis, start) of values that are made on the accelerator for one concatenation first."""
-    found: dict[SSAValue, tuple[SSAValue, int, int]] = {}
-    for op in parts.device:
-        body = op.body_ops() if isinstance(op, GroupOp) else []
-        if len(body) != 1 or not isinstance(body[0], ConcatOp):
-            continue
-        axis = body[0].axis.data % len(body[0].shape())
-        start = 0
-        for i, arg in enumerate(body[0].xs):
-            value = op.operands[arg.index]  # pyright: ignore[reportAttributeAccessIssue]
-            owner = value.owner
-            made = isinstance(owner, GroupOp) and not isinstance(owner.body_ops()[0], View)
-            if made and value not in outputs and value not in found:
-                found[value] = op.results[0], axis, start
-            start += body[0].shape(i)[axis]
-    return found
 
 
 class _Move:

@@ -10,7 +10,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from dnnc.ir.diagnostics import Collector, Finding, UnsupportedError, where
-from dnnc.ir.dnn.movement import Movement
+from dnnc.ir.dnn.movement import ConcatOp, Movement, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp
@@ -136,6 +136,25 @@ def _function(
     last = block.last_op
     assert last is not None
     return FuncOp(name, ([a.type for a in block.args], [v.type for v in last.operands]), Region(block))
+
+
+def homes_of(parts: Parts, outputs: set[SSAValue]) -> dict[SSAValue, tuple[SSAValue, int, int]]:
+    """(concatenation, axis, start) of values that are made on the accelerator for one concatenation first."""
+    found: dict[SSAValue, tuple[SSAValue, int, int]] = {}
+    for op in parts.device:
+        body = op.body_ops() if isinstance(op, GroupOp) else []
+        if len(body) != 1 or not isinstance(body[0], ConcatOp):
+            continue
+        axis = body[0].axis.data % len(body[0].shape())
+        start = 0
+        for i, arg in enumerate(body[0].xs):
+            value = op.operands[arg.index]  # pyright: ignore[reportAttributeAccessIssue]
+            owner = value.owner
+            made = isinstance(owner, GroupOp) and not isinstance(owner.body_ops()[0], View)
+            if made and value not in outputs and value not in found:
+                found[value] = op.results[0], axis, start
+            start += body[0].shape(i)[axis]
+    return found
 
 
 def source_name(value: SSAValue) -> str | None:
