@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from dnnc.backends.npu.encoding import Decoded
 from dnnc.backends.npu.footprint import Memories
 from dnnc.backends.npu.isa import FORMS, PACKS, ROUNDINGS, SECONDS, Engine
-from dnnc.backends.npu.operands import Operands, box, operands, pooled, product_shape
+from dnnc.backends.npu.operands import (
+    Columns,
+    Operands,
+    box_columns,
+    operands,
+    plane_columns,
+    pool_columns,
+    product_columns,
+)
 from dnnc.backends.npu.program import Program
 from dnnc.ir import fixed
 from dnnc.ir.arch import DECODERS, ROLES
@@ -30,7 +38,6 @@ _REACH = (255, 128)
 _EXACT = 1 << 24
 
 Rows = dict[str, list[int]]
-Columns = dict[str, NDArray[Any]]
 Floats = NDArray[np.float32]
 
 
@@ -50,29 +57,6 @@ def _work(decoded: Mapping[str, Decoded], name: str, engine: Engine, extra: Call
     return Work(columns, {int(i): j for j, i in enumerate(t.index)})
 
 
-def _boxes(t: Operands) -> Columns:
-    b = box(t)
-    out: Columns = {"box_rows": b.box_rows, "box_bytes": b.box_bytes}
-    for i in range(3):
-        out |= {f"l{i + 1}": b.local[i], f"d{i + 1}": b.dram[i], f"n{i + 1}": b.counts[i]}
-    return out
-
-
-def _shapes(t: Operands) -> Columns:
-    s = product_shape(t)
-    sizes = {"tile_h": s.heights, "tile_w": s.widths}
-    return {"K": s.reduction, "C": s.inputs, "F": s.columns, "depthwise": s.depthwise} | sizes
-
-
-def _pools(t: Operands) -> Columns:
-    rows, columns = pooled(t)
-    return {"E": rows, "F": columns}
-
-
-def _planes(t: Operands) -> Columns:
-    return {"E": t["rows"], "F": t["source.columns"]}
-
-
 def _stored(c: Rows, j: int) -> Strided:
     shape = (c["n3"][j], c["n2"][j], c["n1"][j], c["row_bytes"][j])
     return Strided(shape, (c["d3"][j], c["d2"][j], c["d1"][j], 1), c["offset"][j])
@@ -88,12 +72,12 @@ class Machine:
             region[: len(data)] = np.frombuffer(data, np.uint8)
         self.of_role = memories.role
         self.kinds = {
-            "ld": (_work(decoded, "ld", Engine.LD, _boxes), self._load),
-            "st": (_work(decoded, "st", Engine.ST, _boxes), self._store),
-            "mm": (_work(decoded, "mm", Engine.MM, _shapes), self._product),
-            "ppu": (_work(decoded, "ppu", Engine.PPU, _pools), self._post),
-            "softmax": (_work(decoded, "softmax", Engine.PPU, _planes), self._softmax),
-            "normalize": (_work(decoded, "normalize", Engine.PPU, _planes), self._normalize),
+            "ld": (_work(decoded, "ld", Engine.LD, box_columns), self._load),
+            "st": (_work(decoded, "st", Engine.ST, box_columns), self._store),
+            "mm": (_work(decoded, "mm", Engine.MM, product_columns), self._product),
+            "ppu": (_work(decoded, "ppu", Engine.PPU, pool_columns), self._post),
+            "softmax": (_work(decoded, "softmax", Engine.PPU, plane_columns), self._softmax),
+            "normalize": (_work(decoded, "normalize", Engine.PPU, plane_columns), self._normalize),
         }
 
     def memory(self, role: str) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ program alone. `machine` executes these rows, `footprint` and `cost` measure the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,3 +170,33 @@ def pooled(t: Operands) -> tuple[Column, Column]:
         extent = t[source] + t[f"pool.{sides[0]}"] + t[f"pool.{sides[1]}"]
         out.append(np.where(t["pool"] > 0, (extent - reach) // t[f"pool.stride_{axis}"] + 1, t[source]))
     return out[0], out[1]
+
+
+Columns = dict[str, NDArray[Any]]
+
+
+def box_columns(t: Operands) -> Columns:
+    """The geometry of each transfer, dimension by dimension: trips n, strides l on chip and d in DRAM."""
+    b = box(t)
+    out: Columns = {"box_rows": b.box_rows, "box_bytes": b.box_bytes}
+    for i in range(3):
+        out |= {f"l{i + 1}": b.local[i], f"d{i + 1}": b.dram[i], f"n{i + 1}": b.counts[i]}
+    return out
+
+
+def product_columns(t: Operands) -> Columns:
+    """Reduction K, input channels C, output columns F and the input tile of each MM."""
+    s = product_shape(t)
+    sizes = {"tile_h": s.heights, "tile_w": s.widths}
+    return {"K": s.reduction, "C": s.inputs, "F": s.columns, "depthwise": s.depthwise} | sizes
+
+
+def pool_columns(t: Operands) -> Columns:
+    """Rows E and columns F that each PPU writes."""
+    rows, columns = pooled(t)
+    return {"E": rows, "F": columns}
+
+
+def plane_columns(t: Operands) -> Columns:
+    """Rows E and columns F that each SOFTMAX or NORMALIZE writes."""
+    return {"E": t["rows"], "F": t["source.columns"]}

@@ -1,19 +1,23 @@
 """The static verifier: what is wrong with a program, found without running its arithmetic.
 
-Fields, bounds, token balance of every ordered pair of queues, deadlock by executing the queues abstractly, and races.
+Fields, bounds, token balance of every ordered pair of queues, deadlock by executing the queues abstractly, races, and bytes
+that are read before anything is written to them.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from dnnc.backends.npu.cost import costs
-from dnnc.backends.npu.encoding import Words, decode, header
+from dnnc.backends.npu.encoding import Decoded, Words, decode, header
 from dnnc.backends.npu.faults import faults
-from dnnc.backends.npu.footprint import Accesses, accesses, memories
+from dnnc.backends.npu.footprint import Accesses, Memories, accesses, memories
 from dnnc.backends.npu.isa import HALT, QUEUES
 from dnnc.backends.npu.program import Program, inconsistencies
 from dnnc.backends.npu.queues import DeadlockError, Event, Load, Queues, limits, load
 from dnnc.backends.npu.races import clocks, races
 from dnnc.backends.npu.sequence import Stream, expand
+from dnnc.backends.npu.unwritten import unwritten
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
 
@@ -59,8 +63,9 @@ class _Verifier:
             self.problems.error("program", "a halt was expected, there is none. Add one at the end.", "E0821")
         work = load(words, decoded, costs(decoded, len(words), self.arch).cycles)
         self._balance(words)
-        if self._runs(work):
-            self._races(accesses(decoded, m), work, m.names)
+        # in a race, and after a fault, what has been written by then is not known
+        if self._runs(work) and not self._races(accesses(decoded, m), work, m.names) and not found:
+            self._unwritten(decoded, m)
         return self.problems.errors
 
     def _balance(self, words: Words) -> None:
@@ -90,8 +95,23 @@ class _Verifier:
             return False
         return True
 
-    def _races(self, a: Accesses, work: Load, names: tuple[str, ...]) -> None:
-        for first, second, x, y in races(a, clocks(self.events, work), work):
+    def _unwritten(self, decoded: Mapping[str, Decoded], m: Memories) -> None:
+        """Reads of bytes that nothing wrote, and outputs that nothing fills."""
+        reads, outputs = unwritten(self.program, decoded, m, self.events)
+        for r in reads:
+            text = (
+                f"bytes written before were expected for {r.operand}, {r.missing} of the {r.size} it reads are not: in"
+            )
+            place = f"[{r.first}, {r.last}) of {m.names[r.memory]}"
+            self.problems.error(self.where(r.index), f"{text} {place}. Load or compute them first.", "E0840")
+        for symbol, n in outputs:
+            text = f"a program that writes all {symbol.bytes} bytes was expected, {n} of them are never written"
+            self.problems.error(f"output {symbol.name!r}", f"{text}. Store them.", "E0840")
+
+    def _races(self, a: Accesses, work: Load, names: tuple[str, ...]) -> int:
+        """Note every race; how many there are."""
+        found = races(a, clocks(self.events, work), work)
+        for first, second, x, y in found:
             low, high = max(a.low[x], a.low[y]), min(a.high[x], a.high[y])
             uses = [f"{a.name(r)} ({'write' if a.write[r] else 'read'})" for r in (x, y)]
             self.problems.error(
@@ -100,3 +120,4 @@ class _Verifier:
                 f"[{low}, {high}) of {names[a.memory[x]]}. Add a signal and a wait.",
                 "E0823",
             )
+        return len(found)

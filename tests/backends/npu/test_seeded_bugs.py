@@ -10,9 +10,11 @@ import pytest
 import dnnc
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.encoding import HEADER_AT, decode, header, set_field
+from dnnc.backends.npu.footprint import accesses, memories
 from dnnc.backends.npu.isa import BY_NAME, QUEUES
 from dnnc.backends.npu.program import Program
 from dnnc.backends.npu.verify import verify
+from dnnc.ir.arch import ROLES
 from dnnc.zoo import ZOO
 
 EDGE = load_target()
@@ -175,3 +177,82 @@ def test_planted_bugs_are_found_and_named(name, hand):
     planted = [m for kind in KINDS if (m := missed(program, kind, rng)) is not None]
     assert [m for m in planted if m] == []
     assert len(planted) >= 50
+
+
+def first_writes(program, name):
+    """The instructions of a kind that write where nothing was written before."""
+    m = memories(program, EDGE)
+    a = accesses(decode(program.text), m)
+    kind = set(decode(program.text)[name].index.tolist())
+    rows = np.flatnonzero(a.write == 1)
+    fresh = []
+    for n, row in enumerate(rows):
+        before = rows[:n]
+        same = (a.memory[before] == a.memory[row]) & (a.index[before] < a.index[row])
+        overlap = same & (a.low[before] < a.high[row]) & (a.low[row] < a.high[before])
+        if int(a.index[row]) in kind and not overlap.any():
+            fresh.append(int(a.index[row]))
+    return fresh
+
+
+def lost(program, name):
+    """An instruction that does nothing any more, with its tokens."""
+    for at in first_writes(program, name):
+        words = program.text.copy()
+        with_header(words, at, "op", BY_NAME["nop"].op)
+        words[at, 1:] = 0
+        yield at, words
+
+
+def a_row_short(program):
+    """A load of weights or records without the last row."""
+    d = decode(program.text)["ld"]
+    rows = dict(zip(d.index.tolist(), zip(d["rows"].tolist(), d["space"].tolist())))
+    for at in first_writes(program, "ld"):
+        if rows[at][0] > 1 and ROLES[rows[at][1]] in ("weight", "parameter"):
+            words = program.text.copy()
+            with_field(words, "ld", at, "rows", rows[at][0] - 1)
+            yield at, words
+
+
+def sums_not_started(program):
+    """The first product of a tile adds to what is there."""
+    for at in first_writes(program, "mm"):
+        words = program.text.copy()
+        with_field(words, "mm", at, "accumulate", 1)
+        yield at, words
+
+
+UNWRITTEN = {
+    **{f"{name} lost": (lost, name) for name in ("ld", "mm", "ppu", "st")},
+    "ld a row short": (a_row_short,),
+    "sums not started": (sums_not_started,),
+}
+
+
+@pytest.mark.parametrize("kind", UNWRITTEN)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_reads_of_what_was_never_written_are_found_and_named(name, kind, hand):
+    program, (plant, *how) = hand.build() if name == "hand" else compiled(name), UNWRITTEN[kind]
+    planted = list(plant(program, *how))[:12]
+    assert planted
+    layers = {t.layer for t in program.tags}
+    for at, words in planted:
+        found = [f for f in verify(replace(program, text=words), EDGE) if f.code == "E0840"]
+        readers = [re.match(r"instruction (\d+), tag ([^\s:]+)", f.where) for f in found]
+        assert all(
+            (r and int(r[1]) >= at and r[2] in layers) or f.where.startswith("output") for r, f in zip(readers, found)
+        )
+        assert any(readers) or kind == "st lost", (kind, at, found)
+        places = [re.search(r"in \[\d+, \d+\) of (\w+)\.|never written", f.message) for f in found]
+        assert all(places)
+
+
+def test_an_output_that_nothing_fills_is_named(hand):
+    program = hand.build()
+    at = int(decode(program.text)["st"].index[-1])
+    words = program.text.copy()
+    with_header(words, at, "op", BY_NAME["nop"].op)
+    words[at, 1:] = 0
+    found = [str(f) for f in verify(replace(program, text=words), EDGE)]
+    assert len(found) == 1 and found[0].startswith("output 'y': a program that writes all ")

@@ -1,4 +1,4 @@
-"""Check a program without running it: fields, bounds, tokens, deadlocks, races."""
+"""Check a program without running it: fields, bounds, tokens, deadlocks, races, bytes read before they are written."""
 
 from __future__ import annotations
 
