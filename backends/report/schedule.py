@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
 
-from dnnc.backends.report.column import Column, thousandths
+from dnnc.backends.report.column import Column, Value, thousandths
 from dnnc.backends.report.memory import MEMORY_COLUMNS
+from dnnc.backends.report.planned import Planned, planned
 from dnnc.backends.report.sheet import Listing, Sheet
-from dnnc.backends.report.traffic import tiling_bound
 from dnnc.ir.arch import Accelerator
-from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import ComputeOp
-from dnnc.ir.types import bits
 from dnnc.passes.analysis.executed import Executed
-from dnnc.passes.analysis.footprint import buffer_bytes
-from dnnc.passes.analysis.group import group_of
 from dnnc.passes.analysis.spaces import Space, spaces_of
-from dnnc.passes.analysis.steps import steps_in
-from dnnc.passes.analysis.traffic import traffic_by_layer
 
-SCHEDULE_SCHEMA = "dnnc.schedule/1"
+SCHEDULE_SCHEMA = "dnnc.schedule/2"
 """Raised when a key goes or changes its meaning; new keys leave it alone."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What the schedule says of a layer, and no program does: its tile, its partial sums, the least it could move."""
-
-    compulsory: int
-    least: int
-    tile: str = ""
-    sums: int | None = None
-    stack: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,22 +36,68 @@ class Line:
         """Busy cycles of an engine."""
         return dict(self.run.busy).get(engine, 0)
 
+    @property
+    def recomputed(self) -> int | None:
+        """MACs executed beyond the layer's own."""
+        return self.run.macs - self.planned.macs if self.planned else None
+
 
 @dataclass(frozen=True)
-class Whole:
-    """All layers of a program on a target."""
+class Lines:
+    """Some layers of a program, and sums over them."""
 
     lines: tuple[Line, ...]
-    arch: Accelerator
 
     def sum(self, of: Callable[[Line], int]) -> int:
         """A figure summed over the layers."""
         return sum(map(of, self.lines))
 
-    def planned(self, of: Callable[[Planned], int]) -> int | None:
-        """A figure of the schedule summed over the layers."""
-        known = [of(line.planned) for line in self.lines if line.planned]
+    def planned(self, of: Callable[[Planned], int | None]) -> int | None:
+        """A figure of the schedule summed over the layers that have it; none when none has."""
+        known = [n for line in self.lines if line.planned and (n := of(line.planned)) is not None]
         return sum(known) if known else None
+
+    def over(self, least: int | None) -> float | None:
+        """DRAM bytes / least."""
+        return self.sum(lambda line: line.dram) / least if least else None
+
+    @property
+    def recomputed(self) -> int | None:
+        """MACs executed beyond those of the layers."""
+        known = [line.recomputed for line in self.lines if line.recomputed is not None]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True)
+class Together(Lines):
+    """The layers of a stack."""
+
+    number: int
+
+    @property
+    def least(self) -> int | None:
+        """Inputs, constants and outputs of the stack, each byte once."""
+        return self.planned(lambda p: p.compulsory)
+
+
+@dataclass(frozen=True)
+class Whole(Lines):
+    """All layers of a program on a target."""
+
+    arch: Accelerator
+
+    @property
+    def stacks(self) -> tuple[Together, ...]:
+        """The layers that run depth-first with others, by stack."""
+        numbers = dict.fromkeys(line.run.stack for line in self.lines if line.run.stack is not None)
+        return tuple(Together(tuple(line for line in self.lines if line.run.stack == n), n) for n in numbers)
+
+    @property
+    def fused(self) -> int | None:
+        """The least DRAM bytes when each stack is one layer; none without stacks."""
+        alone = [line.planned.least for line in self.lines if line.planned and line.run.stack is None]
+        stacks = [least for stack in self.stacks if (least := stack.least) is not None]
+        return sum(alone) + sum(stacks) if stacks else None
 
 
 def _ratio(line: Line) -> float | None:
@@ -85,10 +112,39 @@ def _worst(n: Whole) -> float | None:
     return max((r for line in n.lines if (r := _ratio(line)) is not None), default=None)
 
 
-def _over(n: Whole) -> float | None:
-    least = n.planned(lambda p: p.least)
-    return n.sum(lambda line: line.dram) / least if least else None
+def _shortened(value: Value) -> str:
+    """The first and the last of many names."""
+    names = str(value).split(", ")
+    return str(value) if len(names) <= 3 else f"{names[0]}, ..., {names[-1]} ({len(names)})"
 
+
+STACK_COLUMNS: tuple[Column[Together], ...] = (
+    Column("stack", "stack", "", "Its number.", lambda s: s.number),
+    Column(
+        "layers", "layers", "", "Its layers, in order.", lambda s: ", ".join(r.run.layer for r in s.lines), show=_shortened
+    ),
+    Column(
+        "steps",
+        "steps",
+        "",
+        "Steps over its output; each takes all layers.",
+        lambda s: s.lines[0].planned and s.lines[0].planned.steps,
+    ),
+    Column("dram_bytes", "DRAM", "B", "Bytes loaded and stored.", lambda s: s.sum(lambda r: r.dram)),
+    Column(
+        "least_alone_bytes",
+        "least layer by layer",
+        "B",
+        "Least DRAM bytes of its layers, each by itself.",
+        lambda s: s.planned(lambda p: p.least),
+    ),
+    Column("least_bytes", "least as one", "B", "Its inputs, constants and outputs, each byte once.", lambda s: s.least),
+    Column("over_least", "DRAM / least", "", "DRAM bytes / least as one.", lambda s: s.over(s.least), show=thousandths),
+    Column("kept_bytes", "kept on chip", "B", "Bytes of results that stay.", lambda s: s.planned(lambda p: p.kept)),
+    Column("macs", "MACs", "", "Multiply-accumulates executed.", lambda s: s.sum(lambda r: r.run.macs)),
+    Column("recomputed_macs", "recomputed MACs", "", "Those beyond what its layers need.", lambda s: s.recomputed),
+    Column("cycles", "cycles", "", "Cycles of the critical path.", lambda s: s.sum(lambda r: r.run.cycles)),
+)
 
 SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
     Column("name", "layer", "", "Name of the layer, as instructions and traces have it.", lambda r: r.run.layer),
@@ -105,10 +161,15 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "stack",
         "",
         "Number of the stack the layer runs in, depth-first with others; none when it runs by itself.",
-        lambda r: r.planned and r.planned.stack,
+        lambda r: r.run.stack,
     ),
+    Column("macs", "MACs", "", "Multiply-accumulates executed, what is computed twice included.", lambda r: r.run.macs),
     Column(
-        "macs", "MACs", "", "Multiply-accumulates executed, halo rows computed twice included.", lambda r: r.run.macs
+        "recomputed_macs",
+        "recomputed MACs",
+        "",
+        "Multiply-accumulates executed beyond those of the layer: halos that tiles or steps next to each other compute again.",
+        lambda r: r.recomputed,
     ),
     Column("instructions", "instructions", "", "Instructions executed.", lambda r: r.run.instructions),
     Column("dram_read", "DRAM read", "B", "Bytes loaded from DRAM.", lambda r: r.run.dram_read),
@@ -118,7 +179,7 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "compulsory_bytes",
         "compulsory",
         "B",
-        "|I| + |W| + |O|: every byte that the layer's copies touch, once.",
+        "Every byte that the layer's copies touch, once: |I| + |W| + |O|, without what a stack hands on.",
         lambda r: r.planned and r.planned.compulsory,
         False,
     ),
@@ -126,10 +187,25 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "least_bytes",
         "least DRAM",
         "B",
-        "max(|I| + |W| + |O|, 2*MACs/sqrt(R*S) words): S words of all on-chip memory, R = filter size / stride^2 >= 1.",
+        "Of the layer by itself, max(|I| + |W| + |O|, 2*MACs/sqrt(R*S) words): S words of all on-chip memory, "
+        "R = filter size / stride^2 >= 1.",
         lambda r: r.planned and r.planned.least,
     ),
-    Column("over_least", "DRAM / least", "", "DRAM bytes / least DRAM bytes.", _ratio, show=thousandths),
+    Column(
+        "over_least",
+        "DRAM / least",
+        "",
+        "DRAM bytes / least DRAM bytes; below 1 where a stack hands tensors on.",
+        _ratio,
+        show=thousandths,
+    ),
+    Column(
+        "kept_bytes",
+        "kept on chip",
+        "B",
+        "Bytes of the result that later layers of the stack read on chip and DRAM never sees; none by itself.",
+        lambda r: r.planned and r.planned.kept,
+    ),
     Column(
         "chip_read", "on-chip read", "B", "Bytes read from on-chip memories by all engines.", lambda r: r.run.chip_read
     ),
@@ -178,6 +254,7 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
 SCHEDULE_TOTALS: tuple[Column[Whole], ...] = (
     Column("layers", "layers", "", "Layers and moves of the schedule.", lambda n: len(n.lines)),
     Column("macs", "MACs", "", "Multiply-accumulates executed.", lambda n: n.sum(lambda r: r.run.macs)),
+    Column("recomputed_macs", "recomputed MACs", "", "Those beyond what the layers need.", lambda n: n.recomputed),
     Column("instructions", "instructions", "", "Instructions executed.", lambda n: n.sum(lambda r: r.run.instructions)),
     Column("dram_read", "DRAM read", "B", "Bytes loaded from DRAM.", lambda n: n.sum(lambda r: r.run.dram_read)),
     Column("dram_write", "DRAM written", "B", "Bytes stored to DRAM.", lambda n: n.sum(lambda r: r.run.dram_write)),
@@ -197,7 +274,14 @@ SCHEDULE_TOTALS: tuple[Column[Whole], ...] = (
         "Sum of the layers' least DRAM bytes.",
         lambda n: n.planned(lambda p: p.least),
     ),
-    Column("over_least", "DRAM / least", "", "DRAM bytes / least DRAM bytes of all layers.", _over, show=thousandths),
+    Column(
+        "over_least",
+        "DRAM / least, layer by layer",
+        "",
+        "DRAM bytes / least DRAM bytes of all layers by themselves; below 1 where stacks hand tensors on.",
+        lambda n: n.over(n.planned(lambda p: p.least)),
+        show=thousandths,
+    ),
     Column(
         "worst_over_least",
         "DRAM / least, worst layer",
@@ -205,6 +289,29 @@ SCHEDULE_TOTALS: tuple[Column[Whole], ...] = (
         "The largest DRAM / least of a layer.",
         _worst,
         show=thousandths,
+    ),
+    Column(
+        "fused_least_bytes",
+        "least DRAM traffic, stacks as one",
+        "B",
+        "Least DRAM bytes of the layers by themselves, and of each stack its inputs, constants and outputs once; none "
+        "without stacks.",
+        lambda n: n.fused,
+    ),
+    Column(
+        "over_fused_least",
+        "DRAM / least, stacks as one",
+        "",
+        "DRAM bytes / that; none without stacks.",
+        lambda n: n.over(n.fused),
+        show=thousandths,
+    ),
+    Column(
+        "kept_bytes",
+        "kept on chip by stacks",
+        "B",
+        "Bytes of results that DRAM never sees; none without stacks.",
+        lambda n: n.planned(lambda p: p.kept),
     ),
     Column(
         "chip_read",
@@ -257,7 +364,10 @@ class ScheduleReport(Sheet[Line, Whole]):
 
     @property
     def listings(self) -> tuple[Listing, ...]:
-        return (Listing("memory", "memory as planned", MEMORY_COLUMNS, self.memory),)
+        return (
+            Listing("stacks", "layers that run depth-first together", STACK_COLUMNS, self.program.stacks),
+            Listing("memory", "memory as planned", MEMORY_COLUMNS, self.memory),
+        )
 
     @property
     def accelerator(self) -> Accelerator:
@@ -278,35 +388,6 @@ def schedule_report(
     lines = tuple(Line(run, plans.get(run.layer), peak) for run in runs)
     spaces = [s for s in spaces_of(module) if s.occupants] if module is not None else []
     return ScheduleReport(name, Whole(lines, arch), _notes(arch, module is None), tuple(spaces))
-
-
-def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
-    """What a schedule says of each layer."""
-    found = {n: Planned(t.compulsory, t.compulsory) for n, t in traffic_by_layer(module).items()}
-    computes = [op for op in main_function(module).walk() if isinstance(op, ComputeOp)]
-    for op in computes:
-        found[op.label.data] = _computed(op, found.get(op.label.data, Planned(0, 0)), arch)
-    for stack in steps_in(main_function(module)):
-        for name in stack.layers:
-            # what layers hand on never leaves the chip, so that no bound on a layer alone holds
-            found[name] = replace(found[name], stack=stack.number, least=found[name].compulsory)
-    return found
-
-
-def _computed(op: ComputeOp, moved: Planned, arch: Accelerator) -> Planned:
-    group = group_of(op.body.block, op.label.data, op.location)
-    layer = group.layer
-    _, _, z, s, k = op.slices.data
-    if moved.tile:  # the first of several computes of a step
-        return moved
-    tile = f"{z.size}x{s.size}" + (f"x{k.size}" if layer.kind == "dense" else "")
-    sums = op.tile("accumulator")
-    if layer.kind == "none" or sums is None:
-        return replace(moved, tile=tile)
-    strides = prod(layer.window.stride)
-    chip = sum(m.bytes for m in arch.memory)
-    bound = tiling_bound(layer.macs, layer.taps, strides, bits(group.source), chip)
-    return Planned(moved.compulsory, max(moved.compulsory, bound), tile, buffer_bytes(sums))
 
 
 def _notes(arch: Accelerator, bare: bool) -> tuple[str, ...]:

@@ -85,10 +85,11 @@ def traffic(module: ModuleOp) -> Traffic:
 
 @dataclass(frozen=True)
 class LayerTraffic:
-    """What one layer of a schedule moves, and |I| + |W| + |O|: what it would move if nothing moved twice."""
+    """What one layer of a schedule moves, |I| + |W| + |O|: what it would move if nothing moved twice, and its constants of it."""
 
-    traffic: Traffic
-    compulsory: int
+    traffic: Traffic = Traffic()
+    compulsory: int = 0
+    constants: int = 0
 
 
 def traffic_by_layer(module: ModuleOp) -> dict[str, LayerTraffic]:
@@ -102,7 +103,11 @@ def traffic_by_layer(module: ModuleOp) -> dict[str, LayerTraffic]:
         moved[name] = moved.get(name, Traffic()) + copy_traffic(copy)
         once, place = needed.setdefault(name, {}), (_outside(copy), copy.loads)
         once[place] = max(once.get(place, 0), needed_bytes(copy))
-    return {name: LayerTraffic(t, sum(needed[name].values())) for name, t in moved.items()}
+    return {name: LayerTraffic(t, sum(needed[name].values()), _constants(needed[name])) for name, t in moved.items()}
+
+
+def _constants(needed: dict[tuple[SSAValue, bool], int]) -> int:
+    return sum(n for (value, _), n in needed.items() if buffer_of(value).constant is not None)
 
 
 def _layer_of(copy: CopyOp, layer: dict[BufferOp, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import COLUMNS
 from dnnc.backends.report.memory import MEMORY_COLUMNS
-from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_TOTALS
+from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_TOTALS, STACK_COLUMNS
 from dnnc.backends.report.totals import TOTALS
 from dnnc.backends.report.zoo import ZOO_COLUMNS
 from tools.docs.markdown import literal, page, table
@@ -38,6 +38,8 @@ def text() -> str:
         columns(SCHEDULE_COLUMNS),
         "### Of all of it",
         columns(SCHEDULE_TOTALS),
+        "### Of each of its stacks",
+        columns(STACK_COLUMNS),
         "### Of each of its memories",
         columns(MEMORY_COLUMNS),
         "## Of the example networks (`dnnc report --zoo`)",

@@ -11,7 +11,7 @@ from dnnc.backends.report.column import Column
 from dnnc.backends.report.columns import COLUMNS
 from dnnc.backends.report.document import SCHEMA
 from dnnc.backends.report.memory import MEMORY_COLUMNS
-from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_SCHEMA, SCHEDULE_TOTALS
+from dnnc.backends.report.schedule import SCHEDULE_COLUMNS, SCHEDULE_SCHEMA, SCHEDULE_TOTALS, STACK_COLUMNS
 from dnnc.backends.report.totals import TOTALS
 from dnnc.backends.report.zoo import ZOO_COLUMNS, ZOO_SCHEMA
 from dnnc.ir.arch import Accelerator, Memory
@@ -93,8 +93,10 @@ def report() -> str:
     one = sheet("What a network costs.", SCHEMA, COLUMNS, TOTALS)
     runs = sheet("What a compiled network costs as it runs.", SCHEDULE_SCHEMA, SCHEDULE_COLUMNS, SCHEDULE_TOTALS)
     spaces = array("Memory as planned; empty for a program file.", figures("Figures of one space.", MEMORY_COLUMNS))
+    stacks = array("Stacks of layers that run together.", figures("Figures of one stack.", STACK_COLUMNS))
+    runs["properties"] |= {"stacks_columns": headings("What each figure of a stack is."), "stacks": stacks}
     runs["properties"] |= {"memory_columns": headings("What each figure of a space is."), "memory": spaces}
-    runs["required"] += ["memory_columns", "memory"]
+    runs["required"] += ["stacks_columns", "stacks", "memory_columns", "memory"]
     zoo = record(
         "With --zoo: the example networks beside published counts.",
         {

@@ -1,0 +1,79 @@
+"""What the schedule says of each layer, and no program does: its tile, the least it could move, what stays on chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from xdsl.dialects.builtin import ModuleOp
+
+from dnnc.backends.report.traffic import tiling_bound
+from dnnc.ir.arch import Accelerator
+from dnnc.ir.interpret import main_function
+from dnnc.ir.sched import ComputeOp
+from dnnc.ir.types import bits
+from dnnc.passes.analysis.footprint import buffer_bytes
+from dnnc.passes.analysis.group import Group, group_of
+from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.steps import steps_in
+from dnnc.passes.analysis.traffic import LayerTraffic, traffic_by_layer
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A layer of a schedule: bytes its copies touch once, the least it could move by itself, its own MACs.
+
+    Of a layer of a stack also how many steps the stack has, and the bytes of its result that never leave the chip.
+    """
+
+    compulsory: int
+    least: int
+    macs: int = 0
+    tile: str = ""
+    sums: int | None = None
+    steps: int | None = None
+    kept: int | None = None
+
+
+def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
+    """What a schedule says of each layer."""
+    moved = traffic_by_layer(module)
+    found = {name: Planned(t.compulsory, t.compulsory) for name, t in moved.items()}
+    computes = {op.label.data: op for op in reversed([*main_function(module).walk()]) if isinstance(op, ComputeOp)}
+    groups = {name: group_of(op.body.block, name, op.location) for name, op in computes.items()}
+    for stack in steps_in(main_function(module)):
+        steps = prod(len(loop.values) for loop in stack.loops)
+        for name in stack.layers:
+            traffic = moved.get(name, LayerTraffic())
+            found[name] = _together(groups[name].layer, traffic, steps)
+    for name, op in computes.items():
+        found[name] = _computed(op, groups[name], found.get(name, Planned(0, 0)), arch)
+    return found
+
+
+def _together(layer: Layer, moved: LayerTraffic, steps: int) -> Planned:
+    """A layer of a stack: by itself it would read its operands and store its result."""
+    read = layer.rows(0, layer.out[0]).input[1] * layer.span(1, 0, layer.out[1]).input[1]
+    operands = layer.N * layer.groups * layer.C * read * layer.bytes_of("input")
+    if layer.second is not None:
+        operands += _bytes(layer, "second")
+    result = _bytes(layer, "output")
+    kept = 0 if moved.traffic.write else result
+    return Planned(moved.compulsory, moved.constants + operands + result, steps=steps, kept=kept)
+
+
+def _bytes(layer: Layer, role: str) -> int:
+    return prod(layer.sizes(role).values()) * layer.bytes_of(role)
+
+
+def _computed(op: ComputeOp, group: Group, moved: Planned, arch: Accelerator) -> Planned:
+    layer = group.layer
+    _, _, z, s, k = op.slices.data
+    tile = f"{z.size}x{s.size}" + (f"x{k.size}" if layer.kind == "dense" else "")
+    sums = op.tile("accumulator")
+    if layer.kind == "none" or sums is None:
+        return replace(moved, tile=tile, macs=layer.macs)
+    strides = prod(layer.window.stride)
+    chip = sum(m.bytes for m in arch.memory)
+    bound = tiling_bound(layer.macs, layer.taps, strides, bits(group.source), chip)
+    return replace(moved, least=max(moved.least, bound), macs=layer.macs, tile=tile, sums=buffer_bytes(sums))
