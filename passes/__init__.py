@@ -18,6 +18,7 @@ from dnnc.passes.decompose_lrn import DecomposeLrnPass
 from dnnc.passes.encode_weights import EncodeWeightsPass
 from dnnc.passes.equalize import EqualizePass
 from dnnc.passes.expand_weights import ExpandWeightsPass
+from dnnc.passes.fit_layers import FitLayersPass
 from dnnc.passes.fold_batch_norm import FoldBatchNormPass
 from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
@@ -71,7 +72,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
     "dynamic": DYNAMIC,
-    "npu": (*INT8, FuseLayersPass, TilePass, EncodeWeightsPass, SpillPass, PlanMemoryPass),
+    "npu": (*INT8, FuseLayersPass, FitLayersPass, TilePass, EncodeWeightsPass, SpillPass, PlanMemoryPass),
 }
 
 # Passes no pipeline runs by default.

@@ -38,7 +38,7 @@ from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.group_operands import UI8
 from dnnc.passes.analysis.group_stages import Levels
 from dnnc.passes.analysis.layer import Layer
-from dnnc.passes.analysis.stacks import STEPS, stack_of, unit_of
+from dnnc.passes.analysis.stacks import STEPS, planes, stack_of, unit_of
 from dnnc.passes.analysis.strides import reshaped
 from dnnc.passes.analysis.tile_search import search
 from dnnc.passes.analysis.tiling import SLACK_PERCENT
@@ -193,7 +193,7 @@ class _Builder:
 
     def _planes(self, value: SSAValue, name: str) -> SSAValue:
         """Where a tensor of planes lies, as [image, channel, row, column] with columns that touch."""
-        shape = shape_of(value.type)
+        shape = planes(value)
         made = value not in self.places
         layout = reshaped(layout_of(self.home(value, name)), shape)
         if layout is None or (shape[3] > 1 and layout.strides[3] != 1):

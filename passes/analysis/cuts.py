@@ -18,6 +18,7 @@ from dnnc.ir.arch import Accelerator
 from dnnc.passes.analysis.candidates import splits
 from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
 from dnnc.passes.analysis.step_tiles import aligned, least_cycles, weight_bytes
+from dnnc.passes.analysis.tiling import MAX_COLUMNS, MAX_ROWS
 
 LOOKED_AT = 48
 """Cuts whose tiles are chosen, the best by their bound first."""
@@ -155,10 +156,11 @@ def _bound(
     ys, xs = reach
     trips = [-(-n // s) for n, s in zip(stack.output.size, size)]
     held: list[Int] = []
-    moved = np.zeros_like(size[0])
+    moved, sayable = np.zeros_like(size[0]), np.ones(size[0].shape, bool)
     for t, (tensor, used, y, x) in enumerate(zip(stack.tensors, stack.used, ys, xs)):
         box = [np.minimum(y.size, used[0]), np.minimum(x.size, used[1])]
         held.append(tensor.channels * box[0] * box[1])
+        sayable = sayable & (box[0] < MAX_ROWS) & (box[1] < MAX_COLUMNS)
         if tensor.loaded or t == stack.members[-1].out:
             # what is clipped at both borders of a tensor is at most what the first and the last step lack
             halo = [np.maximum(n, (k - 1) * r.step + 1) for n, k, r in zip(used, trips, (y, x))]
@@ -168,12 +170,12 @@ def _bound(
     room, together = arch.holding("input").bytes, arch.holding("input") is arch.holding("weight")
     if rolls:
         peak = np.add.reduce(np.array(held)) + weights * together
-        return moved + once, (peak <= room) & (weights <= arch.holding("weight").bytes)
+        return moved + once, sayable & (peak <= room) & (weights <= arch.holding("weight").bytes)
     live = [[h for h, (a, b) in zip(held, stack.alive) if a <= i <= b] for i in range(len(stack.members))]
     peak = np.maximum.reduce([np.sum(part, axis=0) for part in live])
     kept = arch.holding("weight").bytes - peak * together
     again = (trips[0] * trips[1] * stack.images - 1) * np.maximum(0, weights - kept)
-    return moved + once + again, peak <= room
+    return moved + once + again, sayable & (peak <= room)
 
 
 def compulsory(stack: Stack) -> int:

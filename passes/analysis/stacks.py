@@ -57,8 +57,8 @@ def unit_of(op: GroupOp, name: str = "layer") -> Unit | None:
     layer, unit = group.layer, Unit(op, group)
     bytes_only = not (layer.matrix or layer.vector or layer.wide) and {layer.values, layer.packs, *layer.widths} == {1}
     plain = bytes_only and group.counts is None and layer.kind in ("dense", "depthwise", "none")
-    shaped = shape_of(unit.x.type) == (layer.N, layer.groups * layer.C, layer.H, layer.W)
-    made = shape_of(op.results[0].type) == (layer.N, layer.groups * layer.M, *layer.out)
+    shaped = planes(unit.x) == (layer.N, layer.groups * layer.C, layer.H, layer.W)
+    made = planes(op.results[0]) == (layer.N, layer.groups * layer.M, *layer.out)
     beside = unit.second is None or _varies(unit, unit.second)
     constants = all(_constant(op.inputs[i]) for i in (group.weights, group.bias) if i is not None)
     return unit if plain and shaped and made and beside and constants and not _constant(unit.x) else None
@@ -67,7 +67,13 @@ def unit_of(op: GroupOp, name: str = "layer") -> Unit | None:
 def _varies(unit: Unit, second: SSAValue) -> bool:
     layer = unit.group.layer
     whole = (layer.N, layer.groups * layer.M, *layer.beside)
-    return shape_of(second.type) == whole and not _constant(second)
+    return planes(second) == whole and not _constant(second)
+
+
+def planes(value: SSAValue) -> tuple[int, ...]:
+    """[image, channel, row, column] of a value; one of three dimensions has one row."""
+    shape = shape_of(value.type)
+    return (*shape[:2], 1, shape[2]) if len(shape) == 3 else shape
 
 
 def _constant(value: SSAValue) -> bool:
@@ -87,7 +93,7 @@ def stack_of(units: Sequence[Unit]) -> tuple[Stack, list[SSAValue]] | None:
         read = [v for v in (u.x, u.second) if v is not None]
         for value in (*read, u.op.results[0]):
             if value not in numbers:
-                _, channels, height, width = shape_of(value.type)
+                _, channels, height, width = planes(value)
                 numbers[value] = len(tensors)
                 tensors.append(Tensor(channels, (height, width), value in read))
         second = numbers[u.second] if u.second is not None else None

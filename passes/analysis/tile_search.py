@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from dnnc.ir.arch import Accelerator
+from dnnc.ir.arch import Accelerator, Memory
 from dnnc.ir.diagnostics import Finding, UnsupportedError
 from dnnc.passes.analysis.candidates import Candidates, buffered, forms, smallest
 from dnnc.passes.analysis.layer import Layer
@@ -91,28 +91,49 @@ def feature_bytes(layer: Layer, arch: Accelerator, tile: Tile) -> int:
     return sum(int(copies[role][0][0]) for role in ("input", "output", "second"))
 
 
+@dataclass(frozen=True)
+class Shortage:
+    """A memory too small for a layer's smallest tile: the bytes that no tile can do without, and each role's share of them."""
+
+    memory: Memory
+    bytes: int
+    roles: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{role} {size}" for role, size in self.roles if size)
+        size, name = f"{self.bytes} bytes", self.memory.name
+        return (
+            f"expected a memory '{name}' of at least {size} for its smallest tile, not {self.memory.bytes} (proved minimal: "
+            f"{shares}). Choose a target whose {name} has {size} or more."
+        )
+
+
+def shortages(layer: Layer, arch: Accelerator) -> list[Shortage]:
+    """The memories that no tile of a layer fits in; none where no tile can be said in one instruction."""
+    return _shortages(Model(layer, arch, smallest(layer)))
+
+
+def _shortages(model: Model) -> list[Shortage]:
+    arch, need, allowed = model.arch, model.footprint(), model.fits_instructions()
+    held = {m.name: sum((need[r] for r in m.holds), np.zeros_like(model.c.rows)) for m in arch.memory}
+    found = []
+    for memory in arch.memory if allowed.any() else ():
+        rest = [held[other.name] <= other.bytes for other in arch.memory if other is not memory]
+        others = np.logical_and.reduce([allowed, *rest])
+        fitting = np.flatnonzero(others if others.any() else allowed)
+        best = fitting[held[memory.name][fitting].argmin()]
+        if held[memory.name][best] > memory.bytes:
+            shares = tuple((role, int(need[role][best])) for role in memory.holds)
+            found.append(Shortage(memory, int(held[memory.name][best]), shares))
+    return found
+
+
 def _too_small(model: Model) -> UnsupportedError:
     """Which memory is too small for the smallest tile, and how large it would have to be."""
-    layer, arch, need = model.layer, model.arch, model.footprint()
-    allowed = model.fits_instructions()
-    if not allowed.any():
+    layer = model.layer
+    if not model.fits_instructions().any():
         text = "a layer whose smallest tile one instruction can express was expected"
         return UnsupportedError(
             Finding(layer.name, f"{text}, not {layer.H}x{layer.W}x{layer.C}. Split the layer.", "E0804")
         )
-    held = {m.name: sum((need[r] for r in m.holds), np.zeros_like(model.c.rows)) for m in arch.memory}
-    lines = []
-    for memory in arch.memory:
-        others = allowed.copy()
-        for other in arch.memory:
-            if other is not memory:
-                others &= held[other.name] <= other.bytes
-        least = int(held[memory.name][allowed].min())
-        enough = int(held[memory.name][others].min()) if others.any() else None
-        if least > memory.bytes or (enough is not None and enough > memory.bytes):
-            size = f"{enough if enough is not None else least} bytes"
-            lines.append(
-                f"expected a memory '{memory.name}' of at least {size} for its smallest tile, not {memory.bytes}. Choose a "
-                f"target whose {memory.name} has {size} or more."
-            )
-    return UnsupportedError([Finding(layer.name, line, "E0804") for line in lines])
+    return UnsupportedError([Finding(layer.name, str(short), "E0804") for short in _shortages(model)])
