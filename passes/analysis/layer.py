@@ -119,12 +119,17 @@ class Layer:
         return prod(self.window.kernel)
 
     @property
+    def summed(self) -> int:
+        """Input channels that a sum is over: of each output channel its own one when depthwise."""
+        return self.C if self.kind == "dense" else 1
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates without halo recompute."""
         return (
             0
             if self.kind == "none"
-            else self.N * self.groups * self.M * prod(self.sums) * self.C * self.taps * self.values
+            else self.N * self.groups * self.M * prod(self.sums) * self.summed * self.taps * self.values
         )
 
     def rows(self, first: int, count: int) -> Rows:

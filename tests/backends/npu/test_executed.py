@@ -7,6 +7,7 @@ from dnnc.backends.npu.catalog import bundled, load_target
 from dnnc.backends.npu.cost import CHIP_COLUMNS
 from dnnc.backends.npu.executed import by_layer, executed
 from dnnc.backends.npu.target import Executable, assemble
+from dnnc.backends.report import schedule_report
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.movement import TransposeOp
@@ -48,5 +49,7 @@ def test_counts_are_those_of_the_whole_run_and_of_the_schedule(nets, name, targe
     assert sum(e.macs for e in layers) == run.total["macs"]
     on_chip = sum(run.total[c] for c in CHIP_COLUMNS)
     assert sum(e.chip_read + e.chip_write for e in layers) == on_chip
+    again = [line.recomputed for line in schedule_report(layers, arch, scheduled).rows]
+    assert min(again) >= 0 and (name == "depthwise, pool" or max(again) == 0)
     counted = {e.layer: Traffic(e.dram_read, e.dram_write) for e in layers if e.dram_read + e.dram_write}
     assert counted == {layer: t.traffic for layer, t in traffic_by_layer(scheduled).items()}
