@@ -170,5 +170,5 @@ def program(text: str, arch: Accelerator, like: Program | None = None, source: s
     problems.raise_if_any()
     constants = (like.weights, like.parameters) if like else (b"", b"")
     places = (tuple(tables.regions), tuple(tables.symbols), tuple(tables.tags))
-    metadata = like.metadata if like else {}
-    return Program(arch.name, arch.digest, words, *constants, *places, metadata)
+    kept = (like.metadata, like.network, like.constants) if like else ()
+    return Program(arch.name, arch.digest, words, *constants, *places, *kept)

@@ -22,6 +22,8 @@ VERSION = 1
 ALIGN = 16
 
 SECTIONS = ("text", "weights", "parameters", "debug", "symbols", "memory", "metadata")
+CARRIED = ("network", "constants")
+"""Sections of a file that keeps the network it was made of."""
 
 _HEAD = struct.Struct("<8sII")
 _ENTRY = struct.Struct("<16sQQI4x")
@@ -97,6 +99,8 @@ class Program:
     symbols: tuple[Symbol, ...] = ()
     tags: tuple[Tag, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    network: str = ""
+    constants: bytes = b""
 
     def tag(self, number: int) -> Tag:
         """The tag of a number; instructions outside the debug section say so."""
@@ -113,7 +117,10 @@ class Program:
 
     def to_bytes(self) -> bytes:
         """The file's bytes."""
-        return _pack({name: section for name, section in zip(SECTIONS, self._sections())})
+        sections: dict[str, bytes] = dict(zip(SECTIONS, self._sections()))
+        if self.network:
+            sections |= zip(CARRIED, (self.network.encode(), self.constants))
+        return _pack(sections)
 
     def _sections(self) -> list[bytes]:
         tables = (
@@ -146,6 +153,7 @@ def from_bytes(data: bytes, source: str = "program") -> Program:
         )
     try:
         debug, symbols, memory, about = (json.loads(sections[name]) for name in SECTIONS[3:])
+        network, constants = (sections.get(name, b"") for name in CARRIED)
         return Program(
             about["target"],
             about["digest"],
@@ -156,6 +164,8 @@ def from_bytes(data: bytes, source: str = "program") -> Program:
             tuple(Symbol(**s | {"shape": tuple(s["shape"])}) for s in symbols),
             tuple(Tag(*t) for t in debug),
             about["user"],
+            network.decode(),
+            constants,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DnncError(

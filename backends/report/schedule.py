@@ -121,7 +121,12 @@ def _shortened(value: Value) -> str:
 STACK_COLUMNS: tuple[Column[Together], ...] = (
     Column("stack", "stack", "", "Its number.", lambda s: s.number),
     Column(
-        "layers", "layers", "", "Its layers, in order.", lambda s: ", ".join(r.run.layer for r in s.lines), show=_shortened
+        "layers",
+        "layers",
+        "",
+        "Its layers, in order.",
+        lambda s: ", ".join(r.run.layer for r in s.lines),
+        show=_shortened,
     ),
     Column(
         "steps",

@@ -149,6 +149,15 @@ class Program:
             raise DnncError(Finding("run", f"expected a program, not '{self.emit}'. Emit npu.", "E0108"))
         return Executable(self.npu, load_target(self.target))
 
+    def carrying(self) -> NpuFile:
+        """The npu program with the network it was made of."""
+        from dnnc.carried import carry
+
+        if self.npu is None or self.graph is None or self.lowering is None:
+            message = f"expected an npu program of a network, not '{self.emit}' of a schedule. Compile a network with emit npu."
+            raise DnncError(Finding(self.network.name, message, "E0108"))
+        return carry(self.npu, self.graph, self.lowering, self.network.module)
+
     def simulator(self, *inputs: np.ndarray, seed: int | None = None, timing_only: bool = False) -> Simulator:
         """The simulator at the first instruction: `step`, `advance` to a layer, `memory`, `dump`, `finish`.
 
@@ -203,11 +212,14 @@ class Program:
             )
         return self._trace
 
-    def save(self, path: str | Path) -> list[Path]:
-        """Write the output: .npu, .c and .h, or .mlir with weights; the files written."""
+    def save(self, path: str | Path, with_network: bool = False) -> list[Path]:
+        """Write the output: .npu, .c and .h, or .mlir with weights; the files written.
+
+        `with_network` keeps the network in a program, so that its runs can be checked with the file alone.
+        """
         path = Path(path)
         if self.npu is not None:
-            self.npu.save(path)
+            (self.carrying() if with_network else self.npu).save(path)
             return [path]
         if self.c is not None:
             from dnnc.backends.c.target import write

@@ -20,6 +20,7 @@ from dnnc.progress import each
 if TYPE_CHECKING:
     from dnnc.backends.npu.target import Executable
     from dnnc.backends.npu.trace import Trace
+    from dnnc.checked import Compiled
 
 TOP = 3  # classes shown
 LABELS = "labels"  # the array that holds them, where nothing is said
@@ -65,7 +66,7 @@ NEEDS = {
 }
 """Options of the simulator alone."""
 
-ALONE = {"--timing-only": ("--check", "--until", "--dump"), "--check": ("--until", "--dump", "--jobs")}
+ALONE = {"--timing-only": ("--check", "--until", "--dump"), "--check": ("--until", "--dump")}
 """What does not go with them."""
 
 
@@ -237,6 +238,10 @@ class _Simulated(_Executor):
 
     checked = 0
 
+    def compared(self) -> Compiled:
+        """The program beside its network."""
+        return self.program
+
     def calls(self, samples: Sequence[list[np.ndarray]], args: Namespace) -> Iterator[list[np.ndarray]]:
         if args.check:
             yield from self._checked(samples, args)
@@ -250,17 +255,18 @@ class _Simulated(_Executor):
 
     def _checked(self, samples: Sequence[list[np.ndarray]], args: Namespace) -> Iterator[list[np.ndarray]]:
         """Outputs, each store compared."""
-        from dnnc.checked import Comparison
+        from dnnc.checked import check_all
 
-        self.traces, comparison = [], Comparison(self.program)
-        for i, sample in enumerate(each(samples, "samples checked")):
-            try:
-                found = comparison.run(sample, args.seed)
-            except DnncError as e:
-                raise DnncError(Finding(f"sample {i}, {f.where}", f.message, f.code) for f in e.findings) from e
-            self.checked += found.stores
-            self._keep(found.run.trace, args)
-            yield found.outputs
+        self.traces, done = [], 0
+        found = each(check_all(self.compared(), samples, args.seed, args.jobs or 1), "samples checked", len(samples))
+        try:
+            for one in found:
+                self.checked += one.stores
+                self._keep(one.run.trace, args)
+                yield one.outputs
+                done += 1
+        except DnncError as e:
+            raise DnncError(Finding(f"sample {done}, {f.where}", f.message, f.code) for f in e.findings) from e
 
     def _keep(self, trace: Trace, args: Namespace) -> None:
         """All traces when they are to be written, else the last."""
@@ -280,16 +286,20 @@ class _Binary(_Simulated):
         from dnnc.backends.npu import program as container
         from dnnc.backends.npu.target import Executable
 
-        if args.check:
-            message = "expected a network to compare with, not a program alone. Give the network, with --on npu."
-            raise DnncError(Finding("--check", message, "E0108"))
         self.on = "npu"
         self.file = Executable(container.load(args.model), api.load_target(args.target))
+        if args.check:
+            from dnnc.carried import carried
+
+            self.carried = carried(self.file, args.model)
         self.types = self.file.input_types()
         self.inputs, self.outputs = self.file.inputs(), self.file.outputs()
 
     def executable(self) -> Executable:
         return self.file
+
+    def compared(self) -> Compiled:
+        return self.carried
 
 
 def _executor(args: Namespace, arrays: Mapping[str, np.ndarray] | None) -> _Executor:

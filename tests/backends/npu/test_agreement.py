@@ -14,7 +14,9 @@ from dnnc import api
 from dnnc.backends.npu.agreement import WrongTile
 from dnnc.backends.npu.encoding import HEADER_BITS, decode, set_field
 from dnnc.backends.npu.isa import BY_NAME
-from dnnc.backends.npu.program import Program
+from dnnc.backends.npu.program import Program, load
+from dnnc.backends.npu.target import Executable
+from dnnc.carried import carried
 from dnnc.checked import Comparison
 from dnnc.ir.diagnostics import DnncError
 from dnnc.ir.dnn.structure import GroupOp
@@ -143,6 +145,39 @@ def test_fills_parts_and_moves_agree(target: str, tmp_path: Path):
     program = api.compile(path, target, calibrate=x)
     for sample in x:
         program.run(sample[None], check=True)
+
+
+@pytest.mark.parametrize("target", ["edge", "u55-128"])
+def test_a_file_that_carries_its_network_is_checked_like_the_network(target: str, tmp_path: Path):
+    """Weights stand in a region as they are, or coded; what is wrong is told in the same words."""
+    path, file = tmp_path / "branches.dnn", tmp_path / "branches.npu"
+    path.write_text(BRANCHES)
+    x = np.random.default_rng(0).normal(size=(1, 3, 9, 9)).astype(np.float32)
+    program = api.compile(path, target, calibrate=x)
+    program.save(file, with_network=True)
+    alone = carried(Executable(load(file), api.load_target(target)), "file")
+    assert program.npu is not None and Comparison(alone).run([x]).stores == Comparison(program).run([x]).stores
+    parameters = flipped(program.npu.parameters, 2, 64)
+    said = []
+    for one in (replace(program, npu=replace(program.npu, parameters=parameters)), alone):
+        if one is alone:
+            one = replace(alone, file=Executable(replace(load(file), parameters=parameters), api.load_target(target)))
+        with pytest.raises(WrongTile) as caught:
+            Comparison(one).run([x])
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def test_a_damaged_network_is_refused(lenet: api.Program):
+    program = lenet.carrying()
+    assert len(program.constants) < len(program.weights) // 10  # biases and scales; weights stand in their region
+    for text, code in (
+        ('{"name": "x"}', "E0812"),
+        ("[", "E0812"),
+        (program.network.replace("dnn.conv", "dnn.cove"), "E0402"),
+    ):
+        with pytest.raises(DnncError, match=code):
+            carried(Executable(replace(program, network=text)), "x.npu")
 
 
 STACK = """

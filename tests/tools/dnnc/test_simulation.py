@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from dnnc import api, cli
+from dnnc.backends.npu import program as container
 from dnnc.backends.npu import trace as traces
 from dnnc.ir.diagnostics import DnncError
 
@@ -69,6 +71,49 @@ def test_every_store_of_all_samples_is_checked(said):
     checked = said("lenet5.onnx -i digits.npz --on npu --calibrate digits.npz --check")
     stores = checked.pop("checked")
     assert checked == plain and stores and stores % 3 == 0
+
+
+@pytest.fixture(scope="module")
+def carrying(here: Path) -> Path:
+    """The program with its network in it."""
+    line = ["compile", str(here / "lenet5.onnx"), "--calibrate", str(here / "digits.npz"), "--with-network", "-o"]
+    assert cli.run([*line, str(here / "whole.npu")]) == 0
+    return here / "whole.npu"
+
+
+def test_a_program_that_carries_its_network_is_checked_alone(said, carrying: Path):
+    plain, checked = said("lenet5.npu -i digits.npz"), said("whole.npu -i digits.npz --check")
+    stores = checked.pop("checked")
+    assert checked == plain and stores and stores % 3 == 0
+
+
+@pytest.mark.full
+def test_processes_check_as_one_does(said, carrying: Path, here: Path):
+    one, two = (said(f"whole.npu -i digits.npz --check --traces {n} --jobs {n}") for n in (1, 2))
+    assert one.pop("traces") == "1" and two.pop("traces") == "2" and one == two
+    assert (
+        said("lenet5.onnx -i digits.npz --on npu --calibrate digits.npz --check --jobs 2")["checked"] == one["checked"]
+    )
+    names = sorted(p.name for p in (here / "1").iterdir())
+    assert all((here / "1" / n).read_bytes() == (here / "2" / n).read_bytes() for n in names)
+
+
+@pytest.mark.full
+def test_processes_tell_the_first_wrong_tile(refused, carrying: Path, here: Path):
+    program = container.load(carrying)
+    parameters = bytearray(program.parameters)
+    parameters[2] ^= 64
+    replace(program, parameters=bytes(parameters)).save(here / "wrong.npu")
+    one, two = (refused(f"wrong.npu -i digits.npz --check --jobs {n}") for n in (1, 2))
+    assert one == two and "sample 0, instruction" in one and "was expected at [0, 0] of 'ip1'" in one and "E0833" in one
+
+
+def test_a_program_without_its_network_says_what_to_give(refused):
+    said = refused("lenet5.npu -i digits.npz --check")
+    assert (
+        said.startswith("dnnc: error: lenet5.npu: expected a program that carries the network")
+        and "--with-network" in said
+    )
 
 
 def test_a_seed_gives_the_same_results_in_another_order(said, here: Path):
@@ -158,7 +203,6 @@ def test_stepping_from_python(here: Path):
         ("lenet5.onnx -i digits.npz --seed 0 --check --timing-only", ["E0108"] * 4),
         ("lenet5.npu -i digits.npz --check", ["E0108"]),
         ("lenet5.npu --timing-only --dump arena=a.bin", ["E0108"]),
-        ("lenet5.onnx --on npu -i digits.npz --calibrate digits.npz --check --jobs 2", ["E0108"]),
         ("lenet5.npu -i digits.npz --until layer=conv3", ["E0835"]),
         ("lenet5.npu -i digits.npz --until instruction=100000", ["E0835"]),
         ("lenet5.npu -i digits.npz --dump chip=a.bin", ["E0834"]),

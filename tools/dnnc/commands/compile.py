@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "dnnc compile lenet5.onnx --calibrate digits.npz -o lenet5.npu",
+    "dnnc compile lenet5.onnx --calibrate digits.npz --with-network -o lenet5.npu",
     "dnnc compile lenet5.onnx --emit c -o lenet5.c",
     "dnnc compile lenet5.onnx --emit c --calibrate digits.npz --self-test 3",
     "dnnc compile lenet5.onnx --calibrate digits.npz --budget-bits 4 --scheme-out mixed.toml",
@@ -41,6 +42,8 @@ def declare(p: Parser) -> None:
         default=0,
         help="with --emit c: also a test of N inputs and their outputs",
     )
+    what = "keep the network in the program, so that `dnnc run X.npu --check` needs nothing else"
+    p.add_argument("--with-network", action="store_true", help=what)
     p.add_argument("--dump-after", metavar="PASS", help="print the module after a pass, or 'all' of them, to stderr")
     arguments.json(p)
 
@@ -65,6 +68,10 @@ def run(args: Namespace) -> None:
         raise DnncError(Finding(str(output), "expected a file to write, not a folder. Name a file in it.", "E0103"))
     if args.self_test and args.emit != "c":
         raise DnncError(Finding("--self-test", f"expected --emit c, not --emit {args.emit}. Add --emit c.", "E0108"))
+    if args.with_network and args.emit != "npu":
+        raise DnncError(
+            Finding("--with-network", f"expected --emit npu, not --emit {args.emit}. Leave it out.", "E0108")
+        )
     network = given.network(args)
     if args.emit == "report":
         _emit_report(args, network)
@@ -74,7 +81,7 @@ def run(args: Namespace) -> None:
     program = api.compile(
         network, args.target, args.emit, passes, given.calibration(args), after=_dumper(args.dump_after)
     )
-    files = program.save(output)
+    files = program.save(output, args.with_network)
     files += _scheme(args, program, output)
     files += [program.save_self_test(output, args.self_test)] if args.self_test else []
     _written(args, program, files, output)

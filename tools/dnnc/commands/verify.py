@@ -19,10 +19,11 @@ def declare(p: Parser) -> None:
 def run(args: Namespace) -> None:
     """One line when it is sound; else every finding, with instruction, tag and layer."""
     from dnnc import api
+    from dnnc.backends.npu.encoding import header
     from dnnc.backends.npu.program import load
     from dnnc.backends.npu.verify import check
 
     program = load(args.file)
     check(program, api.load_target(args.target))
-    layers = len({t.layer for t in program.tags})
+    layers = len({program.tag(n).layer for n in header(program.text, "tag").tolist()})
     console.say(f"{args.file}: sound, {len(program.text):,} instructions, {layers} layers")
