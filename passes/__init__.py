@@ -24,6 +24,7 @@ from dnnc.passes.fold_constants import FoldConstantsPass
 from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.fuse_layers import FuseLayersPass
 from dnnc.passes.gptq import GptqPass
+from dnnc.passes.keep_on_chip import KeepOnChipPass
 from dnnc.passes.mixed_precision import MixedPrecisionPass
 from dnnc.passes.order import OrderPass
 from dnnc.passes.pack_bits import PackBitsPass
@@ -72,7 +73,16 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
     "fuse": (*SIMPLIFY, ExpandWeightsPass, FuseGroupsPass),
     "int8": INT8,
     "dynamic": DYNAMIC,
-    "npu": (*INT8, FuseLayersPass, FitLayersPass, TilePass, EncodeWeightsPass, SpillPass, PlanMemoryPass),
+    "npu": (
+        *INT8,
+        FuseLayersPass,
+        FitLayersPass,
+        KeepOnChipPass,
+        TilePass,
+        EncodeWeightsPass,
+        SpillPass,
+        PlanMemoryPass,
+    ),
 }
 
 # Passes no pipeline runs by default.

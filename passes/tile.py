@@ -23,25 +23,25 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from dnnc.ir import fixed
 from dnnc.ir.arch import Accelerator, of_module
-from dnnc.ir.diagnostics import Collector, DnncError, Finding, UnsupportedError, where
+from dnnc.ir.diagnostics import Collector, Finding, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, Strided, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
-from dnnc.ir.types import QuantType, dtype, element_type, integer_range, shape_of
+from dnnc.ir.types import dtype, element_type, shape_of
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis import depth_first
+from dnnc.passes.analysis.depth_first import runs_stacks
 from dnnc.passes.analysis.group import Group, group_of
-from dnnc.passes.analysis.group_operands import UI8
-from dnnc.passes.analysis.group_stages import Levels
+from dnnc.passes.analysis.keeping import ON_CHIP, beside, reserved, spans
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.stacks import STEPS, planes, stack_of, unit_of
 from dnnc.passes.analysis.strides import reshaped
 from dnnc.passes.analysis.tile_search import search
 from dnnc.passes.analysis.tiling import SLACK_PERCENT
+from dnnc.passes.schedule.constants import Constants, element_of
 from dnnc.passes.schedule.host import Holdings, Parts, homes_of, source_name, split
 from dnnc.passes.schedule.moves import Mover, composed, fill_tile
 from dnnc.passes.schedule.nest import Nest
@@ -73,7 +73,7 @@ class TilePass(ModulePass):
             if (scan := scan_of(group)) is not None:
                 unroll(group, scan)
         groups = [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]
-        stacks = [(inlined(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
+        stacks = [(_taken_apart(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
         for group in groups:
             if group.parent is not None:
                 split_transposed(group, store)
@@ -104,7 +104,8 @@ class _Builder:
         block: Block,
         stacks: Sequence[tuple[list[GroupOp], Attribute | None]],
     ) -> None:
-        self.arch, self.store, self.slack, self.block = arch, store, slack, block
+        self.arch, self.slack, self.block = arch, slack, block
+        self.constants = Constants(store, block)
         self.stacks = {op: stack for stack in stacks for op in stack[0]}
         self.mover = Mover(arch, block)
         self.places: dict[SSAValue, SSAValue] = {}
@@ -112,15 +113,19 @@ class _Builder:
         self.packed: dict[SSAValue, SSAValue] = {}
         self.homes: dict[SSAValue, tuple[SSAValue, int, int]] = {}
         self.outputs: set[SSAValue] = set()
-        self.constants: dict[str, SSAValue] = {}
         self.names: dict[str, int] = {}
+        self.step: dict[Operation, int] = {}
+        self.lives: dict[SSAValue, tuple[int, int]] = {}
 
     def build(self, parts: Parts) -> None:
         """All device operations in order; every layer that does not fit is listed."""
         for i, value in enumerate(parts.inputs()):
             self.places[value] = self._dram(source_name(value) or f"input{i}", "inputs", value)
         self.outputs, problems = set(parts.outputs()), Collector()
-        self.homes = homes_of(parts, self.outputs)
+        self.step = {op: i for i, op in enumerate(parts.device)}
+        self.step |= {op: self.step[stack[0][-1]] for op, stack in self.stacks.items()}
+        self.lives = spans(parts.device, self.step)
+        self.homes = homes_of(parts, self.outputs | set(self.lives))
         for op in parts.device:
             if not isinstance(op, GroupOp):
                 self.places[op.results[0]] = self._viewed(op)
@@ -168,8 +173,26 @@ class _Builder:
         self.holds[buffer] = value
         return buffer.result
 
+    def _home_of(self, label: str, value: SSAValue) -> SSAValue:
+        """A place of its own for what an operation makes."""
+        if value not in self.lives:
+            return self._dram(label, "outputs" if value in self.outputs else "arena", value)
+        if value in self.outputs or not runs_stacks(self.arch):
+            text = "a value that only the accelerator reads, from the memory it is written to, was expected to stay on chip"
+            raise UnsupportedError(Finding(label, f"{text}. Take the mark '{ON_CHIP}' from its group.", "E0804"))
+        assert isinstance(value.type, TensorType)
+        buffer = BufferOp(label, "output", value.type.element_type, value.type.get_shape())
+        self.block.add_op(buffer)
+        self.holds[buffer] = value
+        return self.part(buffer.result, layout_of(buffer.result))
+
+    def _room(self, op: Operation) -> Accelerator:
+        """The machine beside what stays on chip while an operation runs."""
+        return beside(self.arch, reserved(self.lives, self.step[op]))
+
     def _group(self, op: GroupOp) -> None:
         name, body = self._name(op), op.body_ops()
+        self.mover.fit(self._room(op))
         if len(body) == 1 and isinstance(body[0], Movement):
             _Move(self, op, body[0], name).emit()
         else:
@@ -178,9 +201,11 @@ class _Builder:
     def _stack(self, ops: Sequence[GroupOp], steps: Attribute | None) -> None:
         """Layers that run depth-first, as steps over the output of the last."""
         units = [unit for op in ops if (unit := unit_of(op, self._name(op))) is not None]
-        found = stack_of(units) if len(units) == len(ops) else None
+        found = stack_of(units, self._stays) if len(units) == len(ops) else None
         sizes = steps.data if isinstance(steps, Ints) else None
-        plan = depth_first.planned(found[0], self.arch, sizes) if found else None
+        arch = self._room(ops[-1])
+        self.mover.fit(arch)
+        plan = depth_first.planned(found[0], arch, sizes) if found else None
         if found is None or plan is None:
             text = "groups that fit on chip together were expected in a group of groups"
             todo = "Take them apart, or choose a target with a larger memory, of inputs and of outputs."
@@ -190,6 +215,10 @@ class _Builder:
         outside = {t: self._planes(values[t], units[stack.alive[t][0]].group.layer.name) for t in ends}
         parts = [Stored(u.op, u.group, self._stored_of(u.op, u.group)) for u in units]
         Stripes(plan, parts, outside, self.block).emit()
+
+    def _stays(self, value: SSAValue) -> bool:
+        """Whether a value lies whole on chip, or will."""
+        return value in self.lives or (value in self.places and buffer_of(self.places[value]).on_chip)
 
     def _planes(self, value: SSAValue, name: str) -> SSAValue:
         """Where a tensor of planes lies, as [image, channel, row, column] with columns that touch."""
@@ -208,17 +237,16 @@ class _Builder:
         """The constants of a layer of a stack, off chip."""
         name, stored = group.layer.name, {}
         if group.weights is not None:
-            stored["weight"] = self._constant(op.inputs[group.weights])
+            stored["weight"] = self.constants.weights(op.inputs[group.weights])
         if group.layer.records:
-            stored["parameter"] = self._stored(f"{name}.post", self._records(op, group))
+            stored["parameter"] = self.constants.stored(f"{name}.post", self.constants.records(op, group))
         if group.layer.table_bytes:
-            stored["table"] = self._stored(f"{name}.table", group.table(lambda i: self._array(op, i)))
+            stored["table"] = self.constants.stored(f"{name}.table", group.table(lambda i: self.constants.array(op, i)))
         return stored
 
     def _layer(self, op: GroupOp, name: str) -> None:
         group = group_of(op.body.block, name, op.location)
         layer = group.layer
-        tile = search(layer, self.arch, self.slack)
         dram = {"input": self._operand(op.inputs[group.x], layer, "input", name)}
         dram["output"] = self._result(op.results[0], layer, name)
         if group.weights is not None:
@@ -226,14 +254,18 @@ class _Builder:
         if group.second is not None:
             dram["second"] = self._operand(op.inputs[group.second.argument], layer, "second", name)
         if layer.records:
-            dram["parameter"] = self._stored(f"{name}.post", self._records(op, group))
+            dram["parameter"] = self.constants.stored(f"{name}.post", self.constants.records(op, group))
         elif layer.wide:
-            self._bias(op, group)  # for the bound of the sums
+            self.constants.bias(op, group)  # for the bound of the sums
         if layer.table_bytes:
-            dram["table"] = self._stored(f"{name}.table", group.table(lambda i: self._array(op, i)))
+            dram["table"] = self.constants.stored(f"{name}.table", group.table(lambda i: self.constants.array(op, i)))
         if group.vector is not None:
             role = "exp" if layer.vector == "softmax" else "affine"
-            dram[role] = self._stored(f"{name}.{role}", group.vector.constants(lambda i: self._array(op, i)))
+            dram[role] = self.constants.stored(
+                f"{name}.{role}", group.vector.constants(lambda i: self.constants.array(op, i))
+            )
+        whole = frozenset(role for role, place in dram.items() if buffer_of(place).on_chip)
+        tile = search(layer, self._room(op), self.slack, whole)
         Nest(group, tile, op, dram).emit(self.block)
 
     def _name(self, op: GroupOp) -> str:
@@ -256,7 +288,7 @@ class _Builder:
                 part = Strided(shape_of(value.type), layout.strides, layout.offset + start * layout.strides[axis])
                 self.places[value] = self.part(parent, part)
             else:
-                self.places[value] = self._dram(name, "outputs" if value in self.outputs else "arena", value)
+                self.places[value] = self._home_of(name, value)
         return self.places[value]
 
     def part(self, place: SSAValue, layout: Strided) -> SSAValue:
@@ -274,7 +306,7 @@ class _Builder:
 
     def _operand(self, value: SSAValue, layer: Layer, role: str, name: str) -> SSAValue:
         """Where a layer reads a value, brought into an order it can read."""
-        place = self._constant(value) if isinstance(value.owner, ConstOp) else self.places[value]
+        place = self.constants.weights(value) if isinstance(value.owner, ConstOp) else self.places[value]
         if layer.strides(role, layout_of(place)) is not None:
             return place
         return self.pack(value, name)
@@ -289,89 +321,13 @@ class _Builder:
             self.mover.move(name, value.owner.location, place, layout, copy, order)  # pyright: ignore
         return self.packed[value]
 
-    # Constants
 
-    def _constant(self, value: SSAValue) -> SSAValue:
-        constant = value.owner
-        assert isinstance(constant, ConstOp)
-        key = constant.key.data if constant.key is not None else None
-        if key is None:
-            key = self.store.add("weights", constant.array(self.store))
-        if key not in self.constants:
-            type_ = constant.result.type
-            assert isinstance(type_, TensorType)
-            buffer = BufferOp(key, "weights", type_.element_type, type_.get_shape(), constant=key)
-            self.block.add_op(buffer)
-            self.constants[key] = buffer.result
-        return self.constants[key]
-
-    def _stored(self, label: str, array: np.ndarray, element: Attribute = UI8) -> SSAValue:
-        buffer = BufferOp(label, "parameters", element, array.shape, constant=self.store.add(label, array))
-        self.block.add_op(buffer)
-        return buffer.result
-
-    def _records(self, op: GroupOp, group: Group) -> np.ndarray:
-        """Bias, multiplier and shift, or thresholds, of every channel as bytes; the input's zero point is folded in."""
-        if group.levels is not None:
-            return self._thresholds(op, group, group.levels)
-        assert group.scale is not None
-        bias = self._bias(op, group) if group.weights is not None else 0
-        return group.scale.records(group.layer.records, bias, lambda i: self._array(op, i))
-
-    def _thresholds(self, op: GroupOp, group: Group, levels: Levels) -> np.ndarray:
-        """Thresholds less the bias: sums + bias >= t where sums >= t - bias."""
-        t = self._array(op, levels.argument).astype(np.int64) - self._bias(op, group)[:, None]
-        bounds = np.iinfo(np.int32)
-        return np.clip(t, bounds.min, bounds.max).astype("<i4").view(np.uint8)
-
-    def _bias(self, op: GroupOp, group: Group) -> np.ndarray:
-        """B[m] - z_x * sum of (w[m] - z_w); computed weights leave z_x to the matrix unit, which subtracts it."""
-        assert group.weights is not None
-        layer, x = group.layer, group.source
-        channels = layer.groups * layer.M
-        bias = np.zeros(channels, np.int64)
-        if group.bias is not None:
-            bias = np.broadcast_to(self._array(op, group.bias).reshape(-1), bias.shape).astype(np.int64)
-        if layer.values > 1:
-            _check_sums(op, group, np.abs(bias) + layer.C * layer.taps * layer.values)
-            return bias.astype(np.int32)
-        low, high = integer_range(x.storage)
-        if not isinstance(op.inputs[group.weights].owner, ConstOp):
-            most = np.full((1, layer.C * layer.taps), _reach(_element(op.inputs[group.weights])))
-            _check_sums(op, group, fixed.accumulator_bound(most, low, high, int(x.zero), np.abs(bias).max()))
-            return bias
-        stored, zero = self._array(op, group.weights), int(np.max(_element(op.inputs[group.weights]).zero))
-        weights = stored.astype(np.int16 if stored.dtype.itemsize == 1 else np.int64)
-        weights -= zero
-        by_channel = (weights.swapaxes(-1, -2) if layer.in_major else weights).reshape(channels, -1)
-        _check_sums(op, group, fixed.accumulator_bound(by_channel, low, high, int(x.zero), bias))
-        return (bias - int(x.zero) * by_channel.sum(axis=1, dtype=np.int64)).astype(np.int32)
-
-    def _array(self, op: GroupOp, index: int) -> np.ndarray:
-        constant = op.inputs[index].owner
-        if not isinstance(constant, ConstOp):
-            text = "a constant bias and table were expected, not computed ones. Choose the c target."
-            raise UnsupportedError(Finding(where(op.location, "group"), text, "E0807"))
-        return constant.array(self.store)
-
-
-def _element(value: SSAValue) -> QuantType:
-    assert isinstance(value.type, TensorType) and isinstance(value.type.element_type, QuantType)
-    return value.type.element_type
-
-
-def _reach(q: QuantType) -> int:
-    low, high = integer_range(q.storage)
-    return max(int(np.max(q.zero)) - low, high - int(np.min(q.zero)))
-
-
-def _check_sums(op: GroupOp, group: Group, bound: np.ndarray) -> None:
-    """Raise DnncError when some input could overflow the int32 sums."""
-    if bound.max() >= 2**31:
-        text = f"sums below 2**31 were expected, not up to {bound.max()} in channel {bound.argmax()}"
-        raise DnncError(
-            Finding(where(op.location, group.layer.name), f"{text}. Quantize the weights with fewer bits.", "E0808")
-        )
+def _taken_apart(stack: GroupOp) -> list[GroupOp]:
+    """The groups of a stack in its place; what stays on chip of it is the last one's."""
+    groups, kept = inlined(stack), stack.attributes.get(ON_CHIP)
+    if kept is not None:
+        groups[-1].attributes[ON_CHIP] = kept
+    return groups
 
 
 class _Move:
@@ -416,7 +372,7 @@ class _Move:
         """(buffer or view, layout in it) of what a part reads."""
         value = self.values[part.operand]
         constant = isinstance(value.owner, ConstOp)
-        place = self.builder._constant(value) if constant else self.builder.places[value]
+        place = self.builder.constants.weights(value) if constant else self.builder.places[value]
         layout = composed(layout_of(place), part.read, self.movement, part.operand)
         if layout is None:
             place = self.builder.pack(value, self.name)
@@ -437,7 +393,7 @@ class _Move:
         return Strided(part.write.shape, whole.strides, offset)
 
     def _fill(self, target: SSAValue, value: int) -> None:
-        kind = dtype(_element(self.result))
+        kind = dtype(element_of(self.result))
         layout, tile = fill_tile(layout_of(target), self.builder.mover.capacity, kind.itemsize)
-        constant = self.builder._stored(f"{self.name}.fill", np.full(tile, value, kind), element_type(kind))
+        constant = self.builder.constants.stored(f"{self.name}.fill", np.full(tile, value, kind), element_type(kind))
         self.builder.mover.fill(self.name, self.op.location, constant, tile, target, layout)

@@ -1,4 +1,7 @@
-"""Every store of a run held against the interpreter: its bytes must be those of the tensor that its buffer holds."""
+"""Every store of a run held against the interpreter: its bytes must be those of the tensor that its buffer holds.
+
+A tensor that stays on chip is compared when its layer has written all of it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from dnnc.backends.npu.iss import Simulator
+from dnnc.backends.npu.kept import last_writes, made_on_chip, read
 from dnnc.backends.npu.program import Symbol
 from dnnc.backends.npu.queues import Event
 from dnnc.backends.npu.target import symbol
@@ -60,10 +64,13 @@ class Agreement:
         self, module: ModuleOp, holdings: Holdings, inputs: Sequence[NDArray[Any]], store: WeightStore
     ) -> None:
         tensors, self.outputs = _tensors(holdings, inputs, store)
-        held = _with_copies(module, {b: tensors[v] for b, v in holdings.values.items()})
-        self.images = {b: _Image(symbol(b), np.ascontiguousarray(x)) for b, x in held.items()}
+        held = {b: np.ascontiguousarray(tensors[v]) for b, v in holdings.values.items()}
+        off_chip = _with_copies(module, {b: x for b, x in held.items() if not b.on_chip})
+        self.images = {b: _Image(symbol(b), np.ascontiguousarray(x)) for b, x in off_chip.items()}
         self.of_layer = _of_layer(module, self.images, store)
+        self.kept = {layer: (b, held[b]) for layer, (_, b) in made_on_chip(module).items()}
         self.stores = 0
+        self._written: dict[int, str] | None = None
 
     def host(self, names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> None:
         """Compare what the host made of the accelerator's outputs."""
@@ -83,6 +90,10 @@ class Agreement:
                 self._compare(simulator, image, at, f"input '{image.symbol.name}'")
 
     def __call__(self, simulator: Simulator, event: Event) -> None:
+        if self._written is None:
+            self._written = last_writes(simulator, self.kept)
+        if (layer := self._written.get(event.index)) is not None:
+            self._on_chip(simulator, *self.kept[layer], simulator.describe(event.index))
         if simulator.kind[event.index] != ST:
             return
         assert simulator.machine is not None
@@ -98,6 +109,18 @@ class Agreement:
         if image is None:
             raise WrongTile(_outside(place, images, region, low, high))
         self._compare(simulator, image, box, place)
+
+    def _on_chip(self, simulator: Simulator, buffer: BufferOp, tensor: NDArray[Any], place: str) -> None:
+        """Compare a tensor that stays on chip."""
+        found = read(simulator, buffer)
+        wrong = np.flatnonzero(found.reshape(-1) != tensor.reshape(-1))
+        if wrong.size:
+            first = int(wrong[0])
+            at = [int(i) for i in np.unravel_index(first, tensor.shape)]
+            text = f"{tensor.reshape(-1)[first]} was expected at {at} of '{buffer.label.data}' on chip"
+            count = f"{wrong.size} of {found.size} elements differ"
+            todo = "Look at what it is made of: run until this instruction and dump the memories"
+            raise WrongTile(Finding(place, f"{text}, not {found.reshape(-1)[first]}; {count}. {todo}.", "E0833"))
 
     def _compare(self, simulator: Simulator, image: _Image, box: Strided, place: str) -> None:
         """Raise WrongTile, with the first element in row-major order that is wrong, unless all bytes of a box are right."""

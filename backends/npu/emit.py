@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dnnc.backends.npu.held import Held
+from dnnc.backends.npu.held import Held, Whole
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tiles import Env, LayerTiles, Place
@@ -96,10 +96,12 @@ class Emitter:
         low, s = self._address(buffer), self._stretch(buffer)
         return s.memory, low, low + s.bytes
 
-    def _pieces(self, held: Held, first: int, count: int) -> tuple[Interval, ...]:
-        """Where rows of a tensor lie on chip."""
+    def _pieces(self, held: Held | Whole, channels: tuple[int, int], first: int, count: int) -> tuple[Interval, ...]:
+        """Where rows of a tensor lie on chip, all channels of a rolling buffer or those given."""
         memory, at = self._chip(held.buffer)[0], self._address(held.buffer)
-        return tuple((memory, at + low, at + high) for low, high in held.intervals(first, count))
+        whole = isinstance(held, Whole)
+        found = [held.extent(channels, (first, count))] if whole else held.intervals(first, count)
+        return tuple((memory, at + low, at + high) for low, high in found)
 
     def _dram(self, buffer: BufferOp) -> Interval:
         s = self._stretch(buffer)

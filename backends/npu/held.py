@@ -1,4 +1,4 @@
-"""Parts of tensors that a buffer on chip holds for several layers: rows in turn, of all channels, in a rolling buffer."""
+"""What a buffer on chip holds for several layers: rows of a tensor in turn, of all channels, or all of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from dnnc.ir.sched import BufferOp, layout_of
 
 @dataclass(frozen=True)
 class Held:
-    """A buffer of `period` rows x `channels` x `width` bytes; row y of the tensor lies in row (y - first) mod period."""
+    """A buffer of `period` rows x `channels` x `width` bytes; row y of the tensor lies in row (y - first) mod period.
+
+    Channels are counted from `channel` on, the first of a group's.
+    """
 
     buffer: BufferOp
     first: tuple[int, int]
     shape: tuple[int, int, int]
+    channel: int = 0
 
     @staticmethod
     def of(buffer: BufferOp, first: tuple[int, int]) -> Held:
@@ -36,7 +40,7 @@ class Held:
     def byte(self, channel: int, row: int, column: int) -> int:
         """Where an element of the tensor lies in the buffer."""
         across, down = self.pitches
-        return self.slot(row) * down + channel * across + column - self.first[1]
+        return self.slot(row) * down + (self.channel + channel) * across + column - self.first[1]
 
     def breaks(self, first: int, count: int) -> range:
         """The rows of a range at which the buffer starts over."""
@@ -48,6 +52,31 @@ class Held:
         down = self.pitches[1]
         pieces = cut(first, count, self.breaks(first, count))
         return [(self.slot(y) * down, (self.slot(y) + n) * down) for y, n in pieces]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A tensor that lies whole in a buffer, of one image and group: its first byte, and pitches of channels and rows."""
+
+    buffer: BufferOp
+    start: int
+    pitches: tuple[int, int]
+    width: int
+
+    def byte(self, channel: int, row: int, column: int) -> int:
+        """Where an element of the tensor lies in the buffer."""
+        across, down = self.pitches
+        return self.start + channel * across + row * down + column
+
+    def breaks(self, first: int, count: int) -> range:
+        """No row starts over."""
+        return range(0)
+
+    def extent(self, channels: tuple[int, int], rows: tuple[int, int]) -> tuple[int, int]:
+        """(begin, end) in bytes of the buffer of (first, count) of channels and of rows."""
+        (c, channel_count), (y, row_count) = channels, rows
+        last = self.byte(c + channel_count - 1, y + row_count - 1, self.width)
+        return self.byte(c, y, 0), last
 
 
 def cut(first: int, count: int, at: Iterable[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What each layer leaves in DRAM, read from the simulator as soon as its last store is done."""
+"""What each layer makes, read from the simulator as soon as its last store is done, or its last write where it stays on chip."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
 from dnnc.backends.npu.iss import Simulator
+from dnnc.backends.npu.kept import last_writes, made_on_chip, read
 from dnnc.backends.npu.program import Symbol
 from dnnc.backends.npu.queues import Event
 from dnnc.backends.npu.target import symbol
@@ -40,7 +41,8 @@ class Probe:
     """A watch of the simulator that hands out the tensor of each layer, by the source node that its stores are tagged with.
 
     Buffers share DRAM, so a tensor is read before the next instruction runs. A layer that writes into its part of a
-    concatenation has that part; of a layer that is made in several steps it is what the last one stores.
+    concatenation has that part; of a layer that is made in several steps it is what the last one stores. What layers of a
+    stack hand on to each other is nowhere whole, and not seen.
     """
 
     def __init__(self, module: ModuleOp, seen: Seen) -> None:
@@ -48,8 +50,10 @@ class Probe:
         for op in module.walk():
             if isinstance(op, CopyOp) and not op.loads:
                 self._note(op)
+        self.kept = made_on_chip(module)
         self.seen = seen
         self._last: dict[int, str] | None = None
+        self._written: dict[int, str] = {}
 
     def _note(self, op: CopyOp) -> None:
         node, buffer, layout = where(op.location, ""), buffer_of(op.target), layout_of(op.target)
@@ -61,7 +65,10 @@ class Probe:
 
     def __call__(self, simulator: Simulator, event: Event) -> None:
         if self._last is None:
-            self._last = self._last_stores(simulator)
+            self._last, self._written = self._last_stores(simulator), last_writes(simulator, self.kept)
+        if (layer := self._written.get(event.index)) is not None:
+            compute, buffer = self.kept[layer]
+            self.seen(where(compute.location, ""), read(simulator, buffer))
         if (node := self._last.get(event.index)) is not None:
             self.seen(node, self.places[node].read(simulator))
 

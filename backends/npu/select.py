@@ -13,7 +13,7 @@ from xdsl.ir import Operation
 
 from dnnc.backends.npu import isa
 from dnnc.backends.npu.emit import Emitter
-from dnnc.backends.npu.held import Held
+from dnnc.backends.npu.held import Held, Whole
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tiles import (
@@ -146,7 +146,7 @@ class _Selector(Emitter):
         layout = layout_of(op.source if op.loads else op.target)
         held = Held.of(inside, (y[0], x[0]))
         for first, start, box in held_boxes(held, at, layout):
-            self._piece(op, outside, inside, box, start, self._pieces(held, first, box.rows))
+            self._piece(op, outside, inside, box, start, self._pieces(held, at[1], first, box.rows))
 
     def _move(self, op: CopyOp, outside: BufferOp, inside: BufferOp, env: Env) -> None:
         at = spans(op, op.slices, env)
@@ -278,10 +278,16 @@ class _Selector(Emitter):
         shape, x, rows, columns = layer.shape, layer.buffer("input"), layer.rows(p), layer.columns(p)
         if held := p.held.get("input"):
             frame = {"top": rows.pad[0], "left": columns.pad[0], "height": rows.input[1], "width": columns.input[1]}
-            frame |= {"first": held.slot(rows.input[0]), "period": held.shape[0], "value": int(layer.group.source.zero)}
+            frame |= {"value": int(layer.group.source.zero)}
+            if isinstance(held, Whole):
+                first, padded = rows.input[0], any((*rows.pad, *columns.pad))
+                frame = frame | {"first": 0, "period": rows.input[1]} if padded else {}
+            else:
+                first = held.first[0]
+                frame |= {"first": held.slot(rows.input[0]), "period": held.shape[0]}
             self.set(isa.MM_FRAME, Engine.MM, **frame)
-            start = held.byte(p.g * shape.C + p.k[0], held.first[0], columns.input[0])
-            return self._address(x) + start, held.pitches, self._pieces(held, *rows.input)
+            start = held.byte(p.k[0], first, columns.input[0])
+            return self._address(x) + start, held.pitches, self._pieces(held, p.k, *rows.input)
         self.set(isa.MM_FRAME, Engine.MM)
         width, height = columns.input[1] + sum(columns.pad), rows.input[1] + sum(rows.pad)
         skipped, depth = input_channels(layer, p, x)
@@ -311,8 +317,8 @@ class _Selector(Emitter):
         start = each * (zone.rows[0] * layout[1] + zone.columns[0])
         if not summed and (held := p.held.get("input")):
             first, layout = rows.sums[0] + zone.rows[0], held.pitches
-            start = held.byte(p.g * shape.M + p.z[0], first, columns.sums[0] + zone.columns[0])
-            reads = self._pieces(held, first, zone.rows[1])
+            start = held.byte(p.z[0], first, columns.sums[0] + zone.columns[0])
+            reads = self._pieces(held, p.z, first, zone.rows[1])
         self.set(
             isa.PPU_SOURCE,
             Engine.PPU,
@@ -326,8 +332,8 @@ class _Selector(Emitter):
         target, writes = shape.bytes_of("output") * (zone.out[0] * out[1] + zone.out[1]), (self._chip(y),)
         if held := p.held.get("output"):
             out, first = held.pitches, p.s[0] + zone.out[0]
-            target = held.byte(p.g * shape.M + p.z[0], first, p.x[0] + zone.out[1])
-            writes = self._pieces(held, first, zone.count)
+            target = held.byte(p.z[0], first, p.x[0] + zone.out[1])
+            writes = self._pieces(held, p.z, first, zone.count)
         wide = int(shape.bytes_of("output") == 2)
         self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=out[0], row_pitch=out[1], wide=wide)
         fields = {
@@ -392,8 +398,8 @@ class _Selector(Emitter):
         if held := p.held.get("second"):
             ys, xs = (p.s, p.x) if layer.shape.summed_first else (layer.rows(p).sums, layer.columns(p).sums)
             channel, row = held.pitches
-            address = self._address(tile) + held.byte(p.g * layer.shape.M + p.z[0], ys[0] + first[0], xs[0] + first[1])
-            reads = list(self._pieces(held, ys[0] + first[0], zone.rows[1]))
+            address = self._address(tile) + held.byte(p.z[0], ys[0] + first[0], xs[0] + first[1])
+            reads = list(self._pieces(held, p.z, ys[0] + first[0], zone.rows[1]))
         kind = {"type": type_code(second.type), "zero": second.zero_b}
         self.set(isa.PPU_SECOND, Engine.PPU, address=address, channel_pitch=channel, row_pitch=row, **kind)
         self.set(
@@ -415,13 +421,18 @@ class _Selector(Emitter):
         assert vector is not None
         x, y = layer.buffer("input"), layer.buffer("output")
         layout = (1, p.z[1]) if shape.matrix else (shape.H * shape.W, shape.W)
+        at = {"input": (self._address(x), layout, self._chip(x)), "output": (self._address(y), layout, self._chip(y))}
+        for role, held in p.held.items():
+            (piece,) = self._pieces(held, p.z, 0, shape.H)
+            at[role] = self._address(held.buffer) + held.byte(p.z[0], 0, 0), held.pitches, piece
         source = {"columns": shape.W, "type": type_code(layer.group.source), "zero": int(layer.group.source.zero)}
-        self.set(isa.PPU_SOURCE, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1], **source)
+        (begin, of, read), (end, to, written) = at["input"], at["output"]
+        self.set(isa.PPU_SOURCE, Engine.PPU, channel_pitch=of[0], row_pitch=of[1], **source)
         wide = int(shape.bytes_of("output") == 2)
-        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=layout[0], row_pitch=layout[1], wide=wide)
-        fields = {"source": self._address(x), "destination": self._address(y), "channels": p.z[1], "rows": shape.H}
+        self.set(isa.PPU_DESTINATION, Engine.PPU, channel_pitch=to[0], row_pitch=to[1], wide=wide)
+        fields = {"source": begin, "destination": end, "channels": p.z[1], "rows": shape.H}
         constants = layer.buffer("exp" if shape.vector == "softmax" else "affine")
-        reads = (self._chip(x), self._chip(constants))
+        reads = (read, self._chip(constants))
         if shape.vector == "softmax":
             self.set(isa.PPU_TABLE, Engine.PPU, address=self._address(constants))
             whole = Zone((0, shape.H), (0, shape.W), (0, 0, 0, 0), (0, 0), shape.H)
@@ -436,4 +447,4 @@ class _Selector(Emitter):
             address = self._address(constants)
             self.set(isa.PPU_NORM, Engine.PPU, address=address, per_element=int(shape.affine > 1), **state)
         instruction = isa.SOFTMAX if shape.vector == "softmax" else isa.NORMALIZE
-        self.add(instruction, Engine.PPU, fields, reads, (self._chip(y),))
+        self.add(instruction, Engine.PPU, fields, reads, (written,))

@@ -9,11 +9,11 @@ from functools import cached_property
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import BlockArgument, SSAValue
 
-from dnnc.backends.npu.held import Held, cut
+from dnnc.backends.npu.held import Held, Whole, cut
 from dnnc.backends.npu.isa import TYPES
 from dnnc.ir.dnn.movement import Strided, row_strides
 from dnnc.ir.fixed import AFFINE, EXP_BYTES
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, buffer_of, layout_of
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, SlicesAttr, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import QuantType, bits, integer_range
 from dnnc.passes.analysis.footprint import tile_bytes
 from dnnc.passes.analysis.group import Group, group_of
@@ -26,7 +26,7 @@ Env = dict[BlockArgument, int]
 @dataclass(frozen=True)
 class Place:
     """The tile a compute works on: first and count of images, groups, channels, output rows, summed channels and output
-    columns; and what buffers hold of whole tensors, by role.
+    columns; and what buffers hold of tensors, or whole ones, by role.
     """
 
     n: int
@@ -37,7 +37,7 @@ class Place:
     first: bool
     last: bool
     x: tuple[int, int]
-    held: Mapping[str, Held]
+    held: Mapping[str, Held | Whole]
 
 
 class LayerTiles:
@@ -52,9 +52,11 @@ class LayerTiles:
         self._rows: dict[tuple[int, int], Rows] = {}
         self._columns: dict[tuple[int, int], Rows] = {}
         self.buffers = {role.data: buffer_of(tile) for role, tile in zip(op.roles, op.tiles)}
-        self.parts = {
-            role: (Held.of(buffer, (0, 0)), part) for role, buffer in self.buffers.items() if (part := op.held(role))
+        self.parts = {role: part for role in self.buffers if (part := op.held(role))}
+        self.whole = {
+            role.data: layout_of(tile) for role, tile in zip(op.roles, op.tiles) if isinstance(tile.owner, ViewOp)
         }
+        self.rolling = {role: Held.of(self.buffers[role], (0, 0)) for role in self.parts if role not in self.whole}
 
     def buffer(self, role: str) -> BufferOp:
         """The buffer on chip that plays a role."""
@@ -77,14 +79,25 @@ class LayerTiles:
         (n, _), (g, _), z, s, k = at
         end = self.op.slices.data[4].extent
         x, held = (0, self.shape.out[1]), {}
-        for role, (whole, part) in self.parts.items():
+        for role, part in self.parts.items():
             (y, _), columns = spans(self.op, part, env)
-            held[role] = replace(whole, first=(y, columns[0]))
+            if role in self.rolling:
+                channel = g * (self.shape.C if role == "input" else self.shape.M)
+                held[role] = replace(self.rolling[role], first=(y, columns[0]), channel=channel)
             x = columns if role == "output" else x
+        held |= {role: self._whole(role, layout, n, g) for role, layout in self.whole.items()}
         if self.shape.kind != "dense":
             per = self.shape.M // self.shape.C
             return Place(n, g, z, s, (z[0] // per, -(-z[1] // per)), True, True, x, held)
         return Place(n, g, z, s, k, k[0] == 0, sum(k) == end, x, held)
+
+    def _whole(self, role: str, layout: Strided, n: int, g: int) -> Whole:
+        """A tensor that stays on chip, of an image and a group."""
+        strides, sizes = self.shape.strides(role, layout), self.shape.sizes(role)
+        assert strides is not None
+        pitch = {letter: stride * (sizes[letter] > 1) for letter, stride in strides.items()}
+        start = layout.offset + n * pitch["n"] + g * pitch["g"]
+        return Whole(self.buffers[role], start, (pitch["c"], pitch["y"]), sizes["x"])
 
     def rows(self, p: Place) -> Rows:
         """The rows of the tile at a place."""
@@ -94,7 +107,7 @@ class LayerTiles:
 
     def columns(self, p: Place) -> Rows:
         """The columns of the tile at a place."""
-        if p.held:
+        if "input" in p.held:
             if p.x not in self._columns:
                 self._columns[p.x] = self.shape.span(1, *p.x)
             return self._columns[p.x]

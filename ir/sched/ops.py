@@ -86,7 +86,10 @@ class BufferOp(IRDLOperation):
 
 @irdl_op_definition
 class ViewOp(IRDLOperation):
-    """Part of a buffer off chip, as a tensor of its own: the result's layout says where in the buffer it lies."""
+    """A tensor that lies in part of a buffer: the result's layout says where in it.
+
+    On chip it is one that stays there: computes write and read it where it lies, no copy moves it.
+    """
 
     name = "sched.view"
     source = operand_def(MemRefType)
@@ -103,10 +106,8 @@ class ViewOp(IRDLOperation):
         layout, buffer = layout_of(self.result), buffer_of(self.source)
         last = layout.offset + sum((n - 1) * s for n, s in zip(layout.shape, layout.strides))
         size = prod(layout_of(buffer.result).shape)
-        if buffer.on_chip or not 0 <= layout.offset <= last < size or min(layout.strides, default=0) < 0:
-            raise BrokenRule(
-                f"expected a part of the {size} elements of a buffer off chip, not {self.result.type}.", "E0446"
-            )
+        if not 0 <= layout.offset <= last < size or min(layout.strides, default=0) < 0:
+            raise BrokenRule(f"expected a part of the {size} elements of its buffer, not {self.result.type}.", "E0446")
 
 
 @irdl_op_definition
@@ -215,8 +216,9 @@ class ComputeOp(IRDLOperation):
     One slice for each of `DIMS`: image, group of channels, output channel within it, output row, and the input channels
     summed by this step. The first step of a sum starts the accumulators, the last one finishes the body.
 
-    With `holding` there is a part for each tile: empty, or the rows and columns of the tensor that the tile's buffer
-    holds for several computes, row y in its place (y - first) mod rows of the buffer. The output's columns are made.
+    A tile that is a view is a whole tensor that stays on chip. With `holding` there is a part for each tile: empty, or the
+    rows and columns of the tensor that the tile's buffer holds for several computes, row y in its place (y - first) mod
+    rows of the buffer. The output's columns are made.
     """
 
     name = "sched.compute"

@@ -58,7 +58,8 @@ class Cut:
 
     def waits(self, tensor: int) -> bool:
         """Whether a tensor comes from or goes to DRAM, so that rows to spare let transfers run beside the rest."""
-        return self.stack.tensors[tensor].loaded or tensor == self.stack.members[-1].out
+        info = self.stack.tensors[tensor]
+        return (info.loaded or tensor == self.stack.members[-1].out) and not info.stays
 
     def made(self, tensor: int) -> tuple[int, int]:
         """Rows and columns of a tensor that a step makes."""
@@ -66,8 +67,9 @@ class Cut:
         return int(y.high - y.fresh), min(int(x.size), used[1])
 
     def bytes(self, tensor: int, ahead: bool = False) -> int:
-        """Bytes of a tensor's buffer."""
-        return aligned(self.stack.tensors[tensor].channels * prod(self.held(tensor, ahead)))
+        """Bytes of a tensor's buffer; none of one that stays on chip, which is not the stack's."""
+        info = self.stack.tensors[tensor]
+        return 0 if info.stays else aligned(info.channels * prod(self.held(tensor, ahead)))
 
     def moved(self, tensor: int) -> int:
         """Bytes loaded or stored of a tensor."""
@@ -159,9 +161,9 @@ def _bound(
     moved, sayable = np.zeros_like(size[0]), np.ones(size[0].shape, bool)
     for t, (tensor, used, y, x) in enumerate(zip(stack.tensors, stack.used, ys, xs)):
         box = [np.minimum(y.size, used[0]), np.minimum(x.size, used[1])]
-        held.append(tensor.channels * box[0] * box[1])
+        held.append(tensor.channels * box[0] * box[1] * (not tensor.stays))
         sayable = sayable & (box[0] < MAX_ROWS) & (box[1] < MAX_COLUMNS)
-        if tensor.loaded or t == stack.members[-1].out:
+        if (tensor.loaded or t == stack.members[-1].out) and not tensor.stays:
             # what is clipped at both borders of a tensor is at most what the first and the last step lack
             halo = [np.maximum(n, (k - 1) * r.step + 1) for n, k, r in zip(used, trips, (y, x))]
             moved = moved + tensor.channels * (used[0] if rolls else halo[0]) * halo[1]
@@ -181,7 +183,8 @@ def _bound(
 def compulsory(stack: Stack) -> int:
     """Bytes that any plan moves: what is loaded and stored, and the constants, once."""
     ends = [t for t, info in enumerate(stack.tensors) if info.loaded or t == stack.members[-1].out]
-    values = sum(stack.tensors[t].channels * prod(stack.used[t]) for t in ends) * stack.images
+    moved = [t for t in ends if not stack.tensors[t].stays]
+    values = sum(stack.tensors[t].channels * prod(stack.used[t]) for t in moved) * stack.images
     return values + _constants(stack)
 
 

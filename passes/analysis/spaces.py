@@ -129,7 +129,9 @@ def spaces_of(module: ModuleOp) -> list[Space]:
     arch, live, names = of_module(module), steps(module), tuple(step_names(module))
     found = [_space(key, buffers, arch, live, names) for key, buffers in by_memory(module, arch).items()]
     alone = frozenset(
-        live[buffer_of(op.tiles[0])][0] for op in module.walk() if isinstance(op, ComputeOp) and _pointwise(op)
+        max(live[buffer_of(tile)][0] for tile in op.tiles)
+        for op in module.walk()
+        if isinstance(op, ComputeOp) and _pointwise(op)
     )
     return sorted((replace(s, pointwise=alone) for s in found), key=lambda s: not s.on_chip)
 

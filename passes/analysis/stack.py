@@ -21,11 +21,12 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Tensor:
-    """What layers hand on: channels, rows and columns; whether it comes from DRAM."""
+    """What layers hand on: channels, rows and columns; whether it comes from before the stack, and whether it stays on chip."""
 
     channels: int
     size: tuple[int, int]
     loaded: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -83,8 +83,13 @@ def _constant(value: SSAValue) -> bool:
     return isinstance(value.owner, ConstOp)
 
 
-def stack_of(units: Sequence[Unit]) -> tuple[Stack, list[SSAValue]] | None:
-    """(the stack of units in order, the value of each of its tensors); None when one but the last is used elsewhere."""
+def stack_of(
+    units: Sequence[Unit], stays: Callable[[SSAValue], bool] = lambda value: False
+) -> tuple[Stack, list[SSAValue]] | None:
+    """(the stack of units in order, the value of each of its tensors); None when one but the last is used elsewhere.
+
+    `stays` says which values lie whole on chip.
+    """
     numbers: dict[SSAValue, int] = {}
     tensors: list[Tensor] = []
     members = []
@@ -95,7 +100,7 @@ def stack_of(units: Sequence[Unit]) -> tuple[Stack, list[SSAValue]] | None:
             if value not in numbers:
                 _, channels, height, width = planes(value)
                 numbers[value] = len(tensors)
-                tensors.append(Tensor(channels, (height, width), value in read))
+                tensors.append(Tensor(channels, (height, width), value in read, stays(value)))
         second = numbers[u.second] if u.second is not None else None
         members.append(Member(u.layer, numbers[u.x], numbers[u.op.results[0]], second))
     for u in units[:-1]:

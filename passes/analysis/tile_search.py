@@ -14,18 +14,21 @@ from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.tiling import EQUALLY_FAST_PERCENT, ORDERS, SLACK_PERCENT, Model, Tile
 
 
-def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT) -> Tile:
-    """The fastest tile within `slack` percent of the least traffic; UnsupportedError names the memory that is too small."""
+def search(layer: Layer, arch: Accelerator, slack: int = SLACK_PERCENT, whole: frozenset[str] = frozenset()) -> Tile:
+    """The fastest tile within `slack` percent of the least traffic; UnsupportedError names the memory that is too small.
+
+    Tensors of the roles `whole` stay on chip.
+    """
     try:
-        return _search(replace(layer, name=""), arch, slack)
+        return _search(replace(layer, name=""), arch, slack, whole)
     except UnsupportedError:
-        raise _too_small(Model(layer, arch, smallest(layer))) from None
+        raise _too_small(Model(layer, arch, smallest(layer), whole)) from None
 
 
 @lru_cache(maxsize=1024)
-def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
+def _search(layer: Layer, arch: Accelerator, slack: int, whole: frozenset[str]) -> Tile:
     """`search` without names, so that layers that are alike are searched once."""
-    model = _closest(layer, arch, slack)
+    model = _closest(layer, arch, slack, whole)
     traffic, cycles, c = model.traffic(), model.cycles(), model.c
     steps = model.trips[0] * model.trips[1] * model.trips[2]
     slow = 100 * cycles > (100 + EQUALLY_FAST_PERCENT) * cycles.min()
@@ -48,22 +51,22 @@ def _search(layer: Layer, arch: Accelerator, slack: int) -> Tile:
     )
 
 
-def _closest(layer: Layer, arch: Accelerator, slack: int) -> Model:
+def _closest(layer: Layer, arch: Accelerator, slack: int, whole: frozenset[str]) -> Model:
     """The model of every tile that fits and moves at most `slack` percent more than the least.
 
     What does not fit in its smallest form is not looked at in the others, and copies of buffers, which move no data, are
     tried last.
     """
-    model = Model(layer, arch, smallest(layer))
+    model = Model(layer, arch, smallest(layer), whole)
     fits = model.fits()
     if not fits.any():
         raise _too_small(model)
     c = model.only(np.flatnonzero(fits)).c
-    model = Model(layer, arch, forms(layer, (c.rows, c.channels, c.reduction)))
+    model = Model(layer, arch, forms(layer, (c.rows, c.channels, c.reduction)), whole)
     model = model.only(np.flatnonzero(model.fits()))
     traffic = model.traffic()
     model = _promising(model.only(np.flatnonzero(100 * traffic <= (100 + slack) * traffic.min())))
-    model = Model(layer, arch, buffered(layer, model.c))
+    model = Model(layer, arch, buffered(layer, model.c), whole)
     return model.only(np.flatnonzero(model.fits()))
 
 
@@ -77,6 +80,17 @@ def _promising(model: Model) -> Model:
 
 def feature_bytes(layer: Layer, arch: Accelerator, tile: Tile) -> int:
     """DRAM bytes of a tile's inputs and outputs."""
+    copies = _model(layer, arch, tile).copies()
+    return sum(int(copies[role][0][0]) for role in ("input", "output", "second"))
+
+
+def footprint(layer: Layer, arch: Accelerator, tile: Tile, whole: frozenset[str]) -> dict[str, int]:
+    """Bytes on chip of a tile, by role."""
+    return {role: int(size[0]) for role, size in _model(layer, arch, tile, whole).footprint().items()}
+
+
+def _model(layer: Layer, arch: Accelerator, tile: Tile, whole: frozenset[str] = frozenset()) -> Model:
+    """The model of one tile."""
     sizes = (
         tile.rows,
         tile.channels,
@@ -86,9 +100,7 @@ def feature_bytes(layer: Layer, arch: Accelerator, tile: Tile) -> int:
         tile.weights_resident,
     )
     counts = (tile.inputs, tile.weights, tile.outputs, tile.sums)
-    one = Candidates(*(np.array([int(v)]) for v in (*sizes, *counts)))
-    copies = Model(layer, arch, one).copies()
-    return sum(int(copies[role][0][0]) for role in ("input", "output", "second"))
+    return Model(layer, arch, Candidates(*(np.array([int(v)]) for v in (*sizes, *counts))), whole)
 
 
 @dataclass(frozen=True)

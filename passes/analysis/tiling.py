@@ -87,10 +87,15 @@ def _heights(layer: Layer) -> tuple[Int, Int]:
 
 
 class Model:
-    """Traffic, footprints and cycles of all candidates of a layer on a target."""
+    """Traffic, footprints and cycles of all candidates of a layer on a target.
 
-    def __init__(self, layer: Layer, arch: Accelerator, of: Candidates | None = None) -> None:
-        self.layer, self.arch = layer, arch
+    Tensors of the roles `whole` stay on chip: they have no tile and do not move.
+    """
+
+    def __init__(
+        self, layer: Layer, arch: Accelerator, of: Candidates | None = None, whole: frozenset[str] = frozenset()
+    ) -> None:
+        self.layer, self.arch, self.whole = layer, arch, whole
         self.c = candidates(layer) if of is None else of
         self.trips = tuple(
             timing.ceil_div(n, t)
@@ -155,13 +160,15 @@ class Model:
         records = self.records * (np.ones_like(fresh) if self.records_resident else fresh)
         out = np.full_like(n_s, layer.bytes_of("output") * parts * layer.M // layer.packs * layer.out[0] * layer.out[1])
         second, second_count = self.second_copies()
-        return {
+        none = np.zeros_like(n_s)
+        moved = {
             "input": (inputs, input_count),
             "weight": (weights + self.affine, weight_count * (layer.kind != "none") + (layer.affine > 0)),
             "parameter": (records + self.table, self.record_copies(records)),
             "output": (out, parts * n_s * n_z),
             "second": (second, second_count),
         }
+        return moved | dict.fromkeys(self.whole, (none, none))
 
     def second_copies(self) -> tuple[Int, Int]:
         """(bytes, number of transfers) of the second operand: moved where its innermost loop turns."""
@@ -208,6 +215,7 @@ class Model:
             "second": self.second_bytes(),
         }
         count = {"input": c.inputs, "second": c.inputs, "weight": c.weights, "output": c.outputs}
+        count |= dict.fromkeys(self.whole, np.zeros_like(c.rows))
         count["accumulator"] = c.outputs if layer.wide else c.sums
         need = {role: count[role] * _aligned(size) for role, size in tile.items()} | {"parameter": self.parameters()}
         need["input"] = need["input"] + need.pop("second")

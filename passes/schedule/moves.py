@@ -15,8 +15,9 @@ from xdsl.dialects.builtin import LocationAttr, MemRefType
 from xdsl.ir import Attribute, Block, SSAValue
 
 from dnnc.ir.arch import Accelerator
+from dnnc.ir.diagnostics import Finding, UnsupportedError
 from dnnc.ir.dnn.movement import Movement, SliceOp, Strided, TransposeOp
-from dnnc.ir.sched import BufferOp, CopyOp, LoopOp, Slice, SlicesAttr, ViewOp
+from dnnc.ir.sched import BufferOp, CopyOp, LoopOp, Slice, SlicesAttr, ViewOp, buffer_of
 from dnnc.ir.types import QuantType, bits
 from dnnc.passes.analysis.strides import blocks, reshaped
 from dnnc.passes.analysis.tiling import ALIGN
@@ -81,6 +82,10 @@ class Mover:
 
     def __init__(self, arch: Accelerator, block: Block) -> None:
         self.block = block
+        self.fit(arch)
+
+    def fit(self, arch: Accelerator) -> None:
+        """Keep the tiles of the moves to come within the memory of inputs."""
         self.capacity = max(1, arch.holding("input").bytes // 2 - ALIGN)
 
     def move(
@@ -93,7 +98,11 @@ class Mover:
         write: Strided,
         step: str = "move",
     ) -> None:
-        """Copy the elements of one strided part of a buffer to another of the same shape, in a step of some name."""
+        """Copy the elements of one strided part of a buffer to another of the same shape, both off chip, in a step of some name."""
+        if buffer_of(source).on_chip or buffer_of(target).on_chip:
+            text = "a value off chip was expected, not one that stays on chip in an order its reader does not take"
+            todo = "Take the mark 'dnn.on_chip' from the group that makes it."
+            raise UnsupportedError(Finding(name, f"{text}. {todo}", "E0804"))
         dims = nest_of(read, write)
         # what repeats is stored again and again from one load
         dims = [d for d in dims if d.read] + [d for d in dims if not d.read]

@@ -7,17 +7,19 @@ from xdsl.ir import Attribute, Block, SSAValue
 
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.fixed import AFFINE, EXP_BYTES
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr, buffer_of
 from dnnc.passes.analysis.group import Group
 from dnnc.passes.analysis.group_operands import UI8
 from dnnc.passes.analysis.tiling import ORDERS, Tile
 
 
 class Nest:
-    """The loops, copies and compute of one layer."""
+    """The loops, copies and compute of one layer; `places` has where each of its tensors lies, off chip or whole on it."""
 
-    def __init__(self, group: Group, tile: Tile, op: GroupOp, dram: dict[str, SSAValue]) -> None:
-        self.group, self.tile, self.op, self.dram = group, tile, op, dram
+    def __init__(self, group: Group, tile: Tile, op: GroupOp, places: dict[str, SSAValue]) -> None:
+        self.group, self.tile, self.op = group, tile, op
+        self.whole = {role: place for role, place in places.items() if buffer_of(place).on_chip}
+        self.dram = {role: place for role, place in places.items() if role not in self.whole}
         layer = self.layer = group.layer
         spans = {
             "n": (layer.N, 1),
@@ -66,6 +68,7 @@ class Nest:
         return {
             role: BufferOp(f"{layer.name}.{role}", roles.get(role, role), element, shape, copies)
             for role, (element, shape, copies) in shapes.items()
+            if role not in self.whole
         }
 
     def _second_tile(self, sums: int) -> tuple[int, ...]:
@@ -92,7 +95,8 @@ class Nest:
                 parent = blocks[depth]
         parent.add_op(self._compute())
         depth = self._depths()["output"]
-        blocks[depth].add_op(self._copy("output", depth))
+        if "output" in self.dram:
+            blocks[depth].add_op(self._copy("output", depth))
 
     def _depths(self) -> dict[str, int]:
         """How deep each role's copy stands: just inside the innermost loop that moves it."""
@@ -186,7 +190,7 @@ class Nest:
             self._slice("s", tile.rows, layer.out[0]),
             self._slice("k", tile.reduction, layer.C) if layer.kind == "dense" else Slice.whole(1),
         )
-        tiles = {role: buffer.result for role, buffer in self.chip.items()}
+        tiles = {role: buffer.result for role, buffer in self.chip.items()} | self.whole
         body = self.op.body.clone()
         for old, new in zip(self.op.body.block.ops, body.block.ops):
             new.location = old.location

@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Block, SSAValue
 
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, LoopOp, Slice, SlicesAttr, buffer_of
 from dnnc.passes.analysis.group import Group
 from dnnc.passes.analysis.group_operands import UI8
 from dnnc.passes.analysis.step_plan import Plan, Share
@@ -33,7 +33,10 @@ class Stored:
 
 
 class Stripes:
-    """Emits the steps of one stack; `outside` has the buffers off chip of the tensors that are loaded or stored."""
+    """Emits the steps of one stack; `outside` has where the tensors lie that it does not make or that others read.
+
+    Those that stay on chip are read and written there, those off chip come and go by rows.
+    """
 
     def __init__(self, plan: Plan, parts: Sequence[Stored], outside: Mapping[int, SSAValue], block: Block) -> None:
         self.cut, self.plan, self.parts, self.outside, self.block = plan.cut, plan, parts, outside, block
@@ -42,7 +45,8 @@ class Stripes:
         trips = {"n": self.stack.images, "x": across, "y": down}
         self.loops = {name: LoopOp(n, 1, name) for name, n in trips.items() if n > 1}
         self.body = block
-        self.tensors: dict[int, BufferOp] = {}
+        self.tensors: dict[int, SSAValue] = {t: v for t, v in outside.items() if buffer_of(v).on_chip}
+        self.whole = frozenset(self.tensors)
 
     def emit(self) -> None:
         """Add the steps to the block."""
@@ -58,22 +62,24 @@ class Stripes:
             # what only later layers read may lie where earlier ones work
             for tensor, info in enumerate(self.stack.tensors):
                 if info.loaded and self.stack.alive[tensor][0] == i:
-                    self._stream(tensor, self.outside[tensor], self.tensors[tensor].result)
+                    self._stream(tensor, self.outside[tensor], self.tensors[tensor])
             self._layer(i, buffers)
         last = self.stack.members[-1].out
-        self._stream(last, self.tensors[last].result, self.outside[last])
+        self._stream(last, self.tensors[last], self.outside[last])
 
     # Tensors
 
     def _declare(self, block: Block) -> None:
         for tensor, info in enumerate(self.stack.tensors):
+            if tensor in self.whole:
+                continue
             first = self.parts[self.stack.alive[tensor][0]]
             element = first.group.source if info.loaded else first.group.result
             rows, columns = self.cut.held(tensor, self.plan.ahead)
             label = f"{first.group.layer.name}.{'input' if info.loaded else 'output'}"
             buffer = BufferOp(label, "input", element.storage, (rows, info.channels, columns))
             block.add_op(buffer)
-            self.tensors[tensor] = buffer
+            self.tensors[tensor] = buffer.result
 
     def _axis(self, axis: int, base: int, size: int, extent: int, step: int) -> Slice:
         name = "yx"[axis]
@@ -99,6 +105,8 @@ class Stripes:
         return SlicesAttr((rows, self._columns(tensor)))
 
     def _stream(self, tensor: int, source: SSAValue, target: SSAValue) -> None:
+        if tensor in self.whole:
+            return
         n = Slice(0, 1, self.stack.images, 1, 0) if "n" in self.loops else Slice.whole(1)
         parts = (n, Slice.whole(self.stack.tensors[tensor].channels), self._rows(tensor), self._columns(tensor))
         copy = CopyOp(source, target, self._indices(), SlicesAttr(parts), self._holding(tensor))
@@ -233,7 +241,7 @@ class Stripes:
         roles = {"input": member.x, "output": member.out} | (
             {"second": member.second} if member.second is not None else {}
         )
-        tiles = {role: self.tensors[t].result for role, t in roles.items() if t is not None}
+        tiles = {role: self.tensors[t] for role, t in roles.items() if t is not None}
         tiles |= {role: buffer.result for role, buffer in buffers.items()}
         spans = self._spans(part, share)
         n = Slice(0, 1, self.stack.images, 1, 0) if "n" in self.loops else Slice.whole(1)
@@ -242,7 +250,8 @@ class Stripes:
         body = part.op.body.clone()
         for old, new in zip(part.op.body.block.ops, body.block.ops):
             new.location = old.location
-        holding = {role: self._holding(t) for role, t in roles.items() if t is not None}
+        parted = {role: t for role, t in roles.items() if role == "output" or t not in self.whole}
+        holding = {role: self._holding(t) for role, t in parted.items() if t is not None}
         compute = ComputeOp(part.group.layer.name, tiles, self._indices(*inner.values()), slices, body, holding)
         compute.location = part.op.location
         return compute

@@ -35,6 +35,13 @@ def digit() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def lenet(digit: np.ndarray) -> api.Program:
+    """Every layer's result stored."""
+    return api.compile(MODELS / "lenet5.onnx", calibrate=digit, pipeline="npu{room=0}")
+
+
+@pytest.fixture(scope="module")
+def kept(digit: np.ndarray) -> api.Program:
+    """Every result but the last on chip."""
     return api.compile(MODELS / "lenet5.onnx", calibrate=digit)
 
 
@@ -101,6 +108,16 @@ def test_planted_faults_are_named_by_tile_and_element(lenet: api.Program, digit:
         ),
     }
     golden.check("faults.txt", "".join(f"{name}\n  {wrong(lenet, f, digit)}\n" for name, f in faults.items()))
+
+
+def test_a_fault_in_what_stays_on_chip_is_found_where_it_is_made(kept: api.Program, digit: np.ndarray, golden):
+    assert kept.npu is not None and len(decode(kept.npu.text)["st"].index) == 1
+    assert Comparison(kept).run([digit]).stores == 1
+
+    def bias(p: Program) -> Program:
+        return replace(p, parameters=flipped(p.parameters, offset(kept, "conv2.post") + 2, 64))
+
+    golden.check("on-chip.txt", wrong(kept, bias, digit) + "\n")
 
 
 def weights_of(program: api.Program, shape: tuple[int, ...]) -> int:
