@@ -16,6 +16,7 @@ from dnnc.backends.npu.trace import Trace
 
 Event = dict[str, Any]
 
+_PROCESS = 1  # numbers from 1: readers take process and thread 0 for the idle task
 _ARGS = ("index", "stack", "step", "layer", "tile", "bytes", "macs", "stall", "stall_cycles", "saturated")
 
 
@@ -32,11 +33,15 @@ def _microseconds(trace: Trace, cycles: NDArray[np.int64]) -> list[float]:
     return (np.rint(cycles * 1000 / trace.clock_mhz) / 1000).tolist()
 
 
+def _thread(engine: Engine) -> int:
+    return engine + 1
+
+
 def _names(trace: Trace) -> Iterator[Event]:
-    yield {"ph": "M", "pid": 0, "tid": 0, "name": "process_name", "args": {"name": trace.target or "npu"}}
+    yield {"ph": "M", "pid": _PROCESS, "tid": _PROCESS, "name": "process_name", "args": {"name": trace.target or "npu"}}
     for e in Engine:
         for name, value in (("thread_name", {"name": e.name}), ("thread_sort_index", {"sort_index": int(e)})):
-            yield {"ph": "M", "pid": 0, "tid": int(e), "name": name, "args": value}
+            yield {"ph": "M", "pid": _PROCESS, "tid": _thread(e), "name": name, "args": value}
 
 
 def _spans(trace: Trace, level: str) -> Iterator[Event]:
@@ -46,7 +51,7 @@ def _spans(trace: Trace, level: str) -> Iterator[Event]:
             continue
         name = row["layer"] if level == "layer" else f"stack {row['stack']}: {row['layers']}"
         shown = {k: row[k] for k in ("stack", "instructions", "bytes", "macs")}
-        common = {"cat": level, "id": number, "pid": 0, "tid": 0, "name": name}
+        common = {"cat": level, "id2": {"local": str(number)}, "pid": _PROCESS, "tid": _PROCESS, "name": name}
         first, last = _microseconds(trace, np.array([row["start"], row["end"]]))
         yield {"ph": "b", "ts": first, **common, "args": shown}
         yield {"ph": "e", "ts": last, **common, "args": {}}
@@ -56,8 +61,8 @@ def _work(trace: Trace, start: list[float], end: list[float]) -> Iterator[Event]
     for row, first, last in zip(trace.rows(), start, end):
         yield {
             "ph": "X",
-            "pid": 0,
-            "tid": int(Engine[row["engine"].upper()]),
+            "pid": _PROCESS,
+            "tid": _thread(Engine[row["engine"].upper()]),
             "ts": first,
             "dur": round(last - first, 3),
             "name": f"{row['kind']} {row['layer']}".strip(),
@@ -75,7 +80,7 @@ def _tokens(trace: Trace, start: list[float], end: list[float]) -> Iterator[Even
             gives = order[(engine == p) & (signal >> q & 1 == 1)]
             takes = order[(engine == q) & (wait >> p & 1 == 1)]
             for give, take in zip(gives.tolist(), takes.tolist()):
-                common = {"cat": "token", "id": next(number), "pid": 0, "name": f"{p.name} to {q.name}"}
+                common = {"cat": "token", "id": next(number), "pid": _PROCESS, "name": f"{p.name} to {q.name}"}
                 middle = (start[give] + end[give]) / 2
-                yield {"ph": "s", "tid": int(p), "ts": round(middle, 4), **common}
-                yield {"ph": "f", "bp": "e", "tid": int(q), "ts": start[take], **common}
+                yield {"ph": "s", "tid": _thread(p), "ts": round(middle, 4), **common}
+                yield {"ph": "f", "bp": "e", "tid": _thread(q), "ts": start[take], **common}
