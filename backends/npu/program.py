@@ -111,7 +111,8 @@ class Program:
         if self.digest != accelerator.digest:
             raise DnncError(
                 f"program: one for target '{accelerator.name}' with hash {accelerator.digest[:16]} was expected, "
-                f"not for '{self.target}' with hash {self.digest[:16]}. Compile it again for this target.",
+                f"not for '{self.target}' with hash {self.digest[:16]}. Give that target with -t, its name or its file, or "
+                "compile the network again for this one.",
                 "E0814",
             )
 

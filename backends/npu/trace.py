@@ -217,6 +217,8 @@ class Trace:
 
 def load(path: Path | str) -> Trace:
     """Read a trace file."""
+    if not Path(path).is_file():
+        raise DnncError(f"{path}: a trace file was expected, there is none. Write it with dnnc run --trace.", "E0103")
     try:
         with safe_open(path, "numpy") as file:
             about = json.loads((file.metadata() or {})[_KEY])

@@ -56,8 +56,9 @@ class _Memories:
     def missing(self, touch: Touch) -> tuple[int, int, int] | None:
         """(bytes missing, first, end of the last) of a read, which count as written from now on."""
         if touch.memory in self.constant:
-            high, end = _end(touch.box), self.constant[touch.memory]
-            return (high - max(end, touch.box.offset), max(end, touch.box.offset), high) if high > end else None
+            end, high = self.constant[touch.memory], _end(touch.box)
+            self.constant[touch.memory] = max(end, high)
+            return (high - end, end, high) if high > end else None
         view = touch.box.of(self.written[touch.memory])
         if view.all():
             return None
@@ -77,14 +78,22 @@ class _Memories:
 def unwritten(
     program: Program, decoded: Mapping[str, Decoded], m: Memories, events: Sequence[Event]
 ) -> tuple[list[Unwritten], list[tuple[Symbol, int]]]:
-    """Reads of bytes that nothing wrote before, each byte told once, and outputs with the bytes that nothing fills."""
+    """Reads of bytes that nothing wrote before, each byte told once, and outputs with the bytes that nothing fills.
+
+    Of constants that the program does not hold the read that reaches furthest is told.
+    """
     memory, found = _Memories(program, m), []
+    lacking: dict[int, Unwritten] = {}
     for index, touch in _first_of_each(decoded, m, events):
         if touch.write:
             memory.write(touch)
         elif (gap := memory.missing(touch)) is not None:
-            size = int(np.prod(touch.box.shape))
-            found.append(Unwritten(index, touch.operand, touch.memory, gap[0], size, *gap[1:]))
+            one = Unwritten(index, touch.operand, touch.memory, gap[0], int(np.prod(touch.box.shape)), *gap[1:])
+            if touch.memory in memory.constant:
+                lacking[touch.memory] = one
+            else:
+                found.append(one)
+    found = [*lacking.values(), *found]
     outputs = [(s, memory.unfilled(s, m)) for s in program.symbols if s.direction == "output"]
     return found, [(s, n) for s, n in outputs if n]
 

@@ -13,7 +13,7 @@ from dnnc.backends.npu.encoding import Decoded, Words, decode, header
 from dnnc.backends.npu.faults import faults
 from dnnc.backends.npu.footprint import Accesses, Memories, accesses, memories
 from dnnc.backends.npu.isa import HALT, QUEUES
-from dnnc.backends.npu.program import Program, inconsistencies
+from dnnc.backends.npu.program import CONSTANT, Program, inconsistencies
 from dnnc.backends.npu.queues import DeadlockError, Event, Load, Queues, limits, load
 from dnnc.backends.npu.races import clocks, races
 from dnnc.backends.npu.sequence import Stream, expand
@@ -98,7 +98,13 @@ class _Verifier:
     def _unwritten(self, decoded: Mapping[str, Decoded], m: Memories) -> None:
         """Reads of bytes that nothing wrote, and outputs that nothing fills."""
         reads, outputs = unwritten(self.program, decoded, m, self.events)
+        held = dict(zip(CONSTANT, (self.program.weights, self.program.parameters)))
         for r in reads:
+            if (data := held.get(r.memory - m.on_chip)) is not None:
+                text = f"{r.last} bytes of {m.names[r.memory]} were expected for {r.operand}, the program holds {len(data)}"
+                todo = "Take them from a program that has them: dnnc asm --like X.npu"
+                self.problems.error(self.where(r.index), f"{text}. {todo}.", "E0840")
+                continue
             text = (
                 f"bytes written before were expected for {r.operand}, {r.missing} of the {r.size} it reads are not: in"
             )

@@ -86,5 +86,6 @@ def test_refusal_names_both_targets_and_hashes(hand):
         hand.build().require(tiny)
     assert str(caught.value) == (
         f"program: one for target 'tiny' with hash {tiny.digest[:16]} was expected, not for 'edge' with hash "
-        f"{edge.digest[:16]}. Compile it again for this target. [E0814]"
+        f"{edge.digest[:16]}. Give that target with -t, its name or its file, or compile the network "
+        "again for this one. [E0814]"
     )

@@ -256,3 +256,12 @@ def test_an_output_that_nothing_fills_is_named(hand):
     words[at, 1:] = 0
     found = [str(f) for f in verify(replace(program, text=words), EDGE)]
     assert len(found) == 1 and found[0].startswith("output 'y': a program that writes all ")
+
+
+def test_constants_that_a_program_lacks_are_told_once_a_region(hand):
+    program = replace(hand.build(), weights=b"", parameters=b"")
+    found = [str(f) for f in verify(program, EDGE)]
+    regions = [
+        re.search(r"\d+ bytes of (\w+) were expected for ld.offset, the program holds 0\. .*--like", f) for f in found
+    ]
+    assert sorted(r[1] for r in regions if r) == ["parameters", "weights"] and all(regions)

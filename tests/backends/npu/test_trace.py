@@ -84,3 +84,5 @@ def test_a_foreign_file_is_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"not a trace")
     with pytest.raises(DnncError, match="a trace written by dnnc was expected"):
         traces.load(tmp_path / "x")
+    with pytest.raises(DnncError, match=r"y: a trace file was expected, there is none"):
+        traces.load(tmp_path / "y")
