@@ -15,6 +15,7 @@ from xdsl.ir import Attribute
 from xdsl.parser import Parser
 
 from dnnc.backends.npu.encoding import Words, encode
+from dnnc.backends.npu.flow import KEY, flow_of
 from dnnc.backends.npu.iss import Run, Simulator
 from dnnc.backends.npu.program import REGIONS, Program, Region, Symbol
 from dnnc.backends.npu.queues import Event
@@ -51,7 +52,7 @@ def assemble(module: ModuleOp, ctx: Context) -> Program:
         tuple(Region(name, size) for name, size in zip(REGIONS, sizes) if size or name != "spill"),
         tuple(symbol(b) for b in buffers if b.space.data in ("inputs", "outputs")),
         selection.tags,
-        host,
+        {**host, KEY: flow_of(module).to_dict()},
     )
     check(program, arch)
     return program

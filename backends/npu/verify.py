@@ -1,7 +1,7 @@
 """The static verifier: what is wrong with a program, found without running its arithmetic.
 
-Fields, bounds, token balance of every ordered pair of queues, deadlock by executing the queues abstractly, races, and bytes
-that are read before anything is written to them.
+Fields, bounds, token balance of every ordered pair of queues, deadlock by executing the queues abstractly, races, bytes that
+are read before anything is written to them, and loads of what holds another value.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from dnnc.backends.npu.program import CONSTANT, Program, inconsistencies
 from dnnc.backends.npu.queues import DeadlockError, Event, Load, Queues, limits, load
 from dnnc.backends.npu.races import clocks, races
 from dnnc.backends.npu.sequence import Stream, expand
+from dnnc.backends.npu.stale import stale
 from dnnc.backends.npu.unwritten import unwritten
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
@@ -66,6 +67,8 @@ class _Verifier:
         # in a race, and after a fault, what has been written by then is not known
         if self._runs(work) and not self._races(accesses(decoded, m), work, m.names) and not found:
             self._unwritten(decoded, m)
+            for s in stale(self.program, words, decoded, m, self.events):
+                self.problems.error(self.where(s.index), f"{s.text}. Store or copy the value there first.", "E0842")
         return self.problems.errors
 
     def _balance(self, words: Words) -> None:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.encoding import HEADER_AT, HEADER_BITS, decode, header, set_field
 from dnnc.backends.npu.executed import executed
+from dnnc.backends.npu.isa import BY_NAME
 from dnnc.backends.npu.listing import listing
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
-from dnnc.ir.diagnostics import Remark
+from dnnc.ir.diagnostics import DnncError, Remark
 from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.integer import QAddOp
 from dnnc.ir.dnn.movement import ConcatOp
@@ -118,3 +120,72 @@ def test_a_slower_way_takes_longer(nets):
             program = assemble(scheduled(module, ctx, bounded(whole // 2, width)), ctx)
         cycles.append(sum(e.cycles for e in executed(program, bounded(whole // 2, width))))
     assert cycles[0] > cycles[1]
+
+
+def returning(nets):
+    """A value read at the beginning and, twice, after a run of large ones: it is spilled and comes back."""
+    net = nets.Net((1, 3, 8, 8), 3)
+    early = net.conv(8, 3, pad=1, relu=ReluOp).v
+    for channels in (16, 16, 8):
+        net.conv(channels, 3, pad=1, relu=ReluOp)
+    net.apply(lambda v: QAddOp(v, early, to=net.quant(1.3, 2)))
+    net.apply(lambda v: QAddOp(v, early, to=net.quant(1.3, 2)))
+    return net.conv(8, 3, pad=1, groups=8).done()
+
+
+@pytest.fixture(scope="module")
+def spilled(nets):
+    """(program, target) in which a value leaves the arena and returns."""
+    module, ctx = returning(nets)
+    target = bounded(2048)
+    with pytest.warns(Remark, match="layer0 spilled"):
+        return assemble(scheduled(module, ctx, target), ctx), target
+
+
+def of_copies(program, kind):
+    """Index, words and layer of the transfers of copies to and from beyond the arena."""
+    for at in decode(program.text)[kind].index.tolist():
+        layer = program.tag(int(header(program.text[at], "tag"))).layer
+        if layer.endswith((".spill", ".reload")):
+            yield at, program.text.copy(), layer
+
+
+def lost(words, at, kind):
+    """It does nothing any more, and keeps its tokens."""
+    field, place = HEADER_AT["op"]
+    set_field(words[at : at + 1], "planted", field, place, BY_NAME["nop"].op)
+    words[at, 1:] = 0
+
+
+def elsewhere(words, at, kind):
+    """It moves 64 bytes further on or back."""
+    field, place = BY_NAME[kind].layout["offset"]
+    offset = int(decode(words)[kind]["offset"][list(decode(words)[kind].index).index(at)])
+    set_field(words[at : at + 1], "planted", field, HEADER_BITS + place, offset + (64 if offset < 64 else -64))
+
+
+@pytest.mark.parametrize("kind", ("ld", "st"))
+@pytest.mark.parametrize("plant", (lost, elsewhere))
+def test_planted_faults_of_copies_are_found_and_named(spilled, plant, kind):
+    program, target = spilled
+    assert verify(program, target) == []
+    planted = list(of_copies(program, kind))
+    assert {layer for _, _, layer in planted} == {"layer0.spill", "layer0.reload"}
+    for at, words, layer in planted:
+        plant(words, at, kind)
+        found = [str(f) for f in verify(replace(program, text=words), target)]
+        # the copy itself, or who reads what it should have made
+        assert any(f"tag {layer} " in f or "'layer0.spill'" in f or "'layer0.reload'" in f for f in found) or (
+            plant is lost and kind == "st" and any("tag layer0.reload " in f for f in found)
+        ), found
+
+
+def test_a_value_that_lies_over_another_alive_is_found(nets):
+    module, ctx = returning(nets)
+    placed = scheduled(module, ctx, TINY)
+    arena = [b for b in placed.walk() if isinstance(b, BufferOp) and b.space.data == "arena"]
+    arena[1].offset = arena[0].offset
+    with pytest.raises(
+        DnncError, match=r"tag layer\d.*: 'layer0' was expected in \[0, 512\), 512 of 512 bytes hold 'layer1'"
+    ):
+        assemble(placed, ctx)
