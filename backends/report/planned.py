@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from dnnc.backends.report.traffic import tiling_bound
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import ComputeOp
+from dnnc.ir.sched import ComputeOp, ViewOp
 from dnnc.ir.types import bits
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.group import Group, group_of
@@ -23,7 +23,8 @@ from dnnc.passes.analysis.traffic import LayerTraffic, traffic_by_layer
 class Planned:
     """A layer of a schedule: bytes its copies touch once, the least it could move by itself, its own MACs.
 
-    Of a layer of a stack also how many steps the stack has, and the bytes of its result that never leave the chip.
+    Of a layer of a stack also how many steps the stack has; of one whose result never leaves the chip, the bytes of that;
+    `beside` says whether it reads or makes a value that stays on chip after it.
     """
 
     compulsory: int
@@ -33,6 +34,7 @@ class Planned:
     sums: int | None = None
     steps: int | None = None
     kept: int | None = None
+    beside: bool = False
 
 
 def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
@@ -45,21 +47,27 @@ def planned(module: ModuleOp, arch: Accelerator) -> dict[str, Planned]:
         steps = prod(len(loop.values) for loop in stack.loops)
         for name in stack.layers:
             traffic = moved.get(name, LayerTraffic())
-            found[name] = _together(groups[name].layer, traffic, steps)
+            kept = _bytes(groups[name].layer, "output") * (not traffic.traffic.write)
+            found[name] = replace(_alone(groups[name].layer, traffic), steps=steps, kept=kept)
+    for name, op in computes.items():
+        if whole := {role.data for role, tile in zip(op.roles, op.tiles) if isinstance(tile.owner, ViewOp)}:
+            last = found[name] if name in found and found[name].steps else None
+            kept = _bytes(groups[name].layer, "output") if "output" in whole else last and last.kept
+            alone = last or _alone(groups[name].layer, moved.get(name, LayerTraffic()))
+            found[name] = replace(alone, kept=kept, beside=True)
     for name, op in computes.items():
         found[name] = _computed(op, groups[name], found.get(name, Planned(0, 0)), arch)
     return found
 
 
-def _together(layer: Layer, moved: LayerTraffic, steps: int) -> Planned:
-    """A layer of a stack: by itself it would read its operands and store its result."""
+def _alone(layer: Layer, moved: LayerTraffic) -> Planned:
+    """A layer that hands on tensors on chip: by itself it would read its operands and store its result."""
     read = layer.rows(0, layer.out[0]).input[1] * layer.span(1, 0, layer.out[1]).input[1]
     operands = layer.N * layer.groups * layer.C * read * layer.bytes_of("input")
     if layer.second is not None:
         operands += _bytes(layer, "second")
     result = _bytes(layer, "output")
-    kept = 0 if moved.traffic.write else result
-    return Planned(moved.compulsory, moved.constants + operands + result, steps=steps, kept=kept)
+    return Planned(moved.compulsory, moved.constants + operands + result)
 
 
 def _bytes(layer: Layer, role: str) -> int:

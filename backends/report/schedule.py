@@ -12,6 +12,7 @@ from dnnc.backends.report.memory import MEMORY_COLUMNS
 from dnnc.backends.report.planned import Planned, planned
 from dnnc.backends.report.sheet import Listing, Sheet
 from dnnc.ir.arch import Accelerator
+from dnnc.passes.analysis.depth_first import runs_stacks
 from dnnc.passes.analysis.executed import Executed
 from dnnc.passes.analysis.spaces import Space, spaces_of
 
@@ -94,10 +95,11 @@ class Whole(Lines):
 
     @property
     def fused(self) -> int | None:
-        """The least DRAM bytes when each stack is one layer; none without stacks."""
-        alone = [line.planned.least for line in self.lines if line.planned and line.run.stack is None]
+        """The least DRAM bytes when each stack is one layer and what stays on chip does not move; none without either."""
+        alone = [line.planned for line in self.lines if line.planned and line.run.stack is None]
         stacks = [least for stack in self.stacks if (least := stack.least) is not None]
-        return sum(alone) + sum(stacks) if stacks else None
+        least = sum(p.compulsory if p.beside else p.least for p in alone)
+        return least + sum(stacks) if stacks or any(p.beside for p in alone) else None
 
 
 def _ratio(line: Line) -> float | None:
@@ -200,7 +202,7 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "over_least",
         "DRAM / least",
         "",
-        "DRAM bytes / least DRAM bytes; below 1 where a stack hands tensors on.",
+        "DRAM bytes / least DRAM bytes; below 1 where tensors are handed on on chip.",
         _ratio,
         show=thousandths,
     ),
@@ -208,7 +210,7 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "kept_bytes",
         "kept on chip",
         "B",
-        "Bytes of the result that later layers of the stack read on chip and DRAM never sees; none by itself.",
+        "Bytes of the result that later layers read on chip and DRAM never sees; none when it is stored.",
         lambda r: r.planned and r.planned.kept,
     ),
     Column(
@@ -283,7 +285,7 @@ SCHEDULE_TOTALS: tuple[Column[Whole], ...] = (
         "over_least",
         "DRAM / least, layer by layer",
         "",
-        "DRAM bytes / least DRAM bytes of all layers by themselves; below 1 where stacks hand tensors on.",
+        "DRAM bytes / least DRAM bytes of all layers by themselves; below 1 where tensors are handed on on chip.",
         lambda n: n.over(n.planned(lambda p: p.least)),
         show=thousandths,
     ),
@@ -299,23 +301,23 @@ SCHEDULE_TOTALS: tuple[Column[Whole], ...] = (
         "fused_least_bytes",
         "least DRAM traffic, stacks as one",
         "B",
-        "Least DRAM bytes of the layers by themselves, and of each stack its inputs, constants and outputs once; none "
-        "without stacks.",
+        "Least DRAM bytes of the layers by themselves, without what stays on chip, and of each stack its inputs, constants "
+        "and outputs once; none where nothing is handed on on chip.",
         lambda n: n.fused,
     ),
     Column(
         "over_fused_least",
         "DRAM / least, stacks as one",
         "",
-        "DRAM bytes / that; none without stacks.",
+        "DRAM bytes / that; none where nothing is handed on on chip.",
         lambda n: n.over(n.fused),
         show=thousandths,
     ),
     Column(
         "kept_bytes",
-        "kept on chip by stacks",
+        "kept on chip",
         "B",
-        "Bytes of results that DRAM never sees; none without stacks.",
+        "Bytes of results that DRAM never sees; none when all are stored.",
         lambda n: n.planned(lambda p: p.kept),
     ),
     Column(
@@ -403,6 +405,11 @@ def _notes(arch: Accelerator, bare: bool) -> tuple[str, ...]:
         "every figure is what the simulator counts: instructions replayed through queues and tokens, without arithmetic.",
         f"partial sums are {arch.array.accumulator_type}, in {sums.name} ({sums.bytes:,} bytes{shared}); none goes to DRAM.",
     ]
+    if not runs_stacks(arch):
+        one, other = arch.holding("output").name, arch.holding("input").name
+        notes.append(
+            f"what layers hand on goes through DRAM: they write to {one} and read from {other}, and nothing copies between them."
+        )
     if bare:
         notes.append(
             "a program file does not hold its schedule: tiles, least DRAM and memory need the network it was compiled from."

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from xdsl.dialects.builtin import UnitAttr
 
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.executed import executed
@@ -12,6 +13,7 @@ from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.structure import GroupOp
 from dnnc.ir.interpret import main_function
+from dnnc.passes.analysis.keeping import ON_CHIP
 from dnnc.passes.analysis.stacks import STEPS
 from dnnc.passes.schedule.units import into_group
 
@@ -23,12 +25,14 @@ CONSTANTS = (6 * 3 * 9 + 6 * 9, 4 * 6 * 9 + 4 * 9)
 INPUT, HANDED, OUTPUT = 3 * 12 * 10, 6 * 10 * 8, 4 * 8 * 6
 
 
-def reported(nets, sizes):
-    """Two layers as a stack in steps of the given rows and columns, and one by itself."""
+def reported(nets, sizes, kept=False):
+    """Two layers as a stack in steps of the given rows and columns, whose result may be kept, and one by itself."""
     module, ctx = nets.Net((1, 3, 12, 10)).conv(6, 3).conv(4, 3).conv(5, 1).done()
     into_group([op for op in main_function(module).body.block.ops if isinstance(op, GroupOp)][:2])
     stack = next(op for op in main_function(module).body.block.ops if isinstance(op, GroupOp))
     stack.attributes[STEPS] = Ints(sizes)
+    if kept:
+        stack.attributes[ON_CHIP] = UnitAttr()
     module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(ARCH)
     scheduled = nets.schedule(module, ctx, ARCH)
     return schedule_report(executed(assemble(scheduled, ctx), ARCH), ARCH, scheduled)
@@ -56,6 +60,17 @@ def test_figures_of_a_stack_are_those_of_its_tensors(nets, sizes, halo):
     assert totals["fused_least_bytes"] == stack["least_bytes"] + rows[2]["least_bytes"]
     assert totals["least_bytes"] == stack["least_alone_bytes"] + rows[2]["least_bytes"]
     assert totals["over_least"] < 1 <= totals["over_fused_least"]
+
+
+@pytest.mark.parametrize("rolls", [0, 1])
+def test_what_stays_on_chip_between_a_stack_and_a_layer_does_not_move(nets, rolls):
+    report = reported(nets, [2, 6, rolls], kept=True)
+    (stack,), rows, totals = report.to_dict()["stacks"], report.to_dict()["layers"], report.totals
+    assert [r["kept_bytes"] for r in rows] == [HANDED, OUTPUT, None]
+    assert stack["least_bytes"] == INPUT + sum(CONSTANTS)
+    last = rows[2]["least_bytes"] - OUTPUT
+    assert rows[2]["dram_read"] + rows[2]["dram_write"] == last
+    assert totals["fused_least_bytes"] == stack["least_bytes"] + last
 
 
 def test_forms_show_stacks(nets, golden):
