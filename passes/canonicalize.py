@@ -212,6 +212,8 @@ class PadIntoConv(RewritePattern):
         if any(before[:2] + after[:2]):
             return
         w = op.window.data
+        if w.block:  # they would be cut elsewhere
+            return
         wider = [p + q for p, q in zip(w.pad, before[2:] + after[2:])]
         window = Window.of(w.kernel, w.stride, wider, w.dilation, w.ceil)
         if window.output(shape_of(pad.x.type)[2:]) == shape_of(op.result.type)[2:]:  # ceil mode counts pads on its own

@@ -55,6 +55,8 @@ def _kind(op: ConvOp | MatmulOp, store: WeightStore) -> str | None:
         return None
     if not _plain(w) or not isinstance(w.owner, ConstOp):
         return None
+    if isinstance(op, ConvOp) and op.window.data.block:
+        return None
     if isinstance(op, MatmulOp) and (op.trans_a is not None or len(op.shape(1)) != 2 or len(op.shape()) < 2):
         return None
     kind = kind_of(levels_of(x, store), levels_of(w, store))

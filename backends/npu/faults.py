@@ -71,6 +71,7 @@ def _units(found: Faults, decoded: Mapping[str, Decoded]) -> None:
             found, t.index, t["accumulator"] % 4 != 0, lambda r: "an accumulator address of 4-byte steps was expected"
         )
         _frames(found, t)
+        _blocks(found, t)
         _forms(found, t)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
         _post(found, t)
@@ -86,6 +87,12 @@ def _frames(found: Faults, t: Operands) -> None:
     period, first, height = t["frame.period"], t["frame.first"], t["frame.height"]
     wraps = framed & ((first >= period) | (height > period) | (t["frame.width"] < 1))
     _note(found, t.index, wraps, lambda r: "a frame of at most the rows of its buffer was expected")
+
+
+def _blocks(found: Faults, t: Operands) -> None:
+    for size, at in (("rows", "row"), ("columns", "column")):
+        outside = (t[f"blocks.{size}"] > 0) & (t[f"blocks.{at}"] >= t[f"blocks.{size}"])
+        _note(found, t.index, outside, lambda r: "a first sum within its block was expected")
 
 
 def _forms(found: Faults, t: Operands) -> None:

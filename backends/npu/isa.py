@@ -342,6 +342,21 @@ MM_FORM = _state(
     Field("height", 12, "rows that count; 0 when all do"),
     Field("width", 12, "columns that count"),
 )
+MM_BLOCKS = _state(
+    "set.blocks",
+    19,
+    (Engine.MM,),
+    "Blocks that see nothing of each other: row y of the sums is in block (y + row) div rows, and tap r of its window, at "
+    "(y + row)*stride + r*dilation - top, must be in rows*stride rows of the same block of the input; columns alike. What "
+    "is elsewhere is read as value.",
+    Field("rows", 12, "rows of a block of sums; 0 when all are one"),
+    Field("columns", 12, "columns of a block of sums; 0 when all are one"),
+    Field("row", 12, "place of the first row in its block"),
+    Field("column", 12, "place of the first column in its block"),
+    Field("top", 8, "rows of padding above a block"),
+    Field("left", 8, "columns of padding before a block"),
+    _zero("value", "what is read outside of the block"),
+)
 SOFTMAX = Instruction(
     "softmax",
     13,
@@ -413,7 +428,7 @@ STEP = Instruction(
 INSTRUCTIONS: tuple[Instruction, ...] = (
     *(NOP, LD, ST, MM, PPU),
     *(DMA_COUNT, DMA_DRAM, DMA_LOCAL, DMA_PAD),
-    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT, MM_FRAME, MM_FORM),
+    *(MM_INPUT, MM_WINDOW, MM_WEIGHT, MM_OUTPUT, MM_FRAME, MM_FORM, MM_BLOCKS),
     *(PPU_SOURCE, PPU_DESTINATION, PPU_SCALE, PPU_POOL, PPU_TABLE, PPU_SECOND, PPU_ADD, PPU_SUM),
     *(PPU_NORM, SOFTMAX, NORMALIZE),
     *(FENCE, MARK, IRQ, HALT, LOOP, ENDLOOP, STEP),

@@ -36,6 +36,8 @@ from dnnc.ir.packed import pack, unpack
 _TYPES = tuple(map(np.dtype, ("u1", "i1", "<u2", "<i2")))
 _REACH = (255, 128)
 _EXACT = 1 << 24
+_BLOCK_AXES = (("rows", "row", "top", "rows", "h"), ("columns", "column", "left", "F", "w"))
+"""Of set.blocks, along rows and columns: size, place and padding of a block; of MM: the sums and the letter of its window."""
 
 Rows = dict[str, list[int]]
 Floats = NDArray[np.float32]
@@ -166,8 +168,23 @@ class Machine:
         )
         view = np.ndarray(shape, kind, memory, start, strides)
         pixels = shape[3] * shape[4]
-        x = view.astype(np.float32).reshape((shape[0], -1, pixels) if c["depthwise"][j] else (-1, pixels))
+        values = view.astype(np.float32)
+        self._blocked(c, j, values)
+        x = values.reshape((shape[0], -1, pixels) if c["depthwise"][j] else (-1, pixels))
         return x - np.float32(c["input.zero"][j]) if c["input.zero"][j] else x
+
+    def _blocked(self, c: Rows, j: int, x: Floats) -> None:
+        """Fill in what [channel, kernel row, kernel column, row, column] reads outside of its block."""
+        for axis, (side, at, before, sums, i) in enumerate(_BLOCK_AXES):
+            if size := c[f"blocks.{side}"][j]:
+                u = c[f"window.stride_{i}"][j]
+                y = np.arange(c[sums][j]) + c[f"blocks.{at}"][j]
+                taps = np.arange(c[f"window.kernel_{i}"][j]) * c[f"window.dilation_{i}"][j] - c[f"blocks.{before}"][j]
+                kernel, out = np.nonzero((taps[:, None] + y * u) // (size * u) != y // size)
+                if axis == 0:
+                    x[:, kernel, :, out] = c["blocks.value"][j]
+                else:
+                    x[:, :, kernel, :, out] = c["blocks.value"][j]
 
     def _framed(self, c: Rows, j: int, kind: np.dtype[Any]) -> NDArray[Any]:
         """The input tile with what lies outside of its frame filled in, as [channels, rows, columns]."""

@@ -33,7 +33,7 @@ from dnnc.backends.npu.tiles import (
     whole_records,
 )
 from dnnc.backends.npu.tokens import Interval, Row
-from dnnc.backends.npu.zones import Zone, zones
+from dnnc.backends.npu.zones import Zone, blocks, zones
 from dnnc.ir.arch import DECODERS, ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
 from dnnc.ir.dnn.movement import Strided
@@ -261,6 +261,7 @@ class _Selector(Emitter):
             multiplier=shape.M // shape.C if depthwise else 1,
         )
         self._form(layer, p)
+        self.set(isa.MM_BLOCKS, Engine.MM, **blocks(layer, p))
         sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns.sums[1], columns.sums[1])
         self.set(isa.MM_OUTPUT, Engine.MM, channel_pitch=sums[0], row_pitch=sums[1])
         fields = {

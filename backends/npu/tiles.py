@@ -102,7 +102,7 @@ class LayerTiles:
     def rows(self, p: Place) -> Rows:
         """The rows of the tile at a place."""
         if p.s not in self._rows:
-            self._rows[p.s] = self.shape.rows(*p.s)
+            self._rows[p.s] = self.shape.span(0, *p.s) if p.held else self.shape.rows(*p.s)
         return self._rows[p.s]
 
     def columns(self, p: Place) -> Rows:

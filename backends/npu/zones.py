@@ -9,7 +9,7 @@ import numpy as np
 
 from dnnc.backends.npu.held import cut
 from dnnc.backends.npu.tiles import LayerTiles, Place
-from dnnc.passes.analysis.layer import reach
+from dnnc.ir.dnn.attributes import Window
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,49 @@ def zones(layer: LayerTiles, p: Place) -> list[Zone]:
     found = []
     for y, height in _runs(counts[p.s[0] : sum(p.s)]):
         for x, width in _runs(counts.T):
-            ys, pad_y = reach((p.s[0] + y, height), shape.pool, shape.sums[0])
-            xs, pad_x = reach((x, width), shape.pool, shape.sums[1], 1)
+            ys, pad_y = shape.pool.reach((p.s[0] + y, height), shape.sums[0], 0)
+            xs, pad_x = shape.pool.reach((x, width), shape.sums[1], 1)
             record = int(counts[p.s[0] + y, x])
             found.append(Zone((ys[0] - rows.sums[0], ys[1]), xs, (*pad_y, *pad_x), (y, x), height, record))
     return found
 
 
 def _unbroken(layer: LayerTiles, p: Place) -> list[Zone]:
-    """The rows of a tile, cut where a rolling buffer starts over; what a pool reads does not."""
-    shape, columns, top = layer.shape, layer.columns(p), layer.rows(p).sums[0]
+    """A tile, cut where a rolling buffer starts over and where blocks of its pool do; what a pool reads is not."""
+    shape, columns, rows = layer.shape, layer.columns(p), layer.rows(p)
     roles = ["output"] if shape.pooled or shape.kind != "none" else ["output", "input"]
     roles += [] if shape.pooled else ["second"]
     breaks = [y for role in roles if role in p.held for y in p.held[role].breaks(*p.s)]
     found = []
-    for first, count in cut(*p.s, breaks):
-        rows = shape.rows(first, count)
-        part = (rows.sums[0] - top, rows.sums[1])
-        found.append(Zone(part, (0, columns.sums[1]), (*rows.pool_pad, *columns.pool_pad), (first - p.s[0], 0), count))
+    for y, height in cut(*p.s, [*breaks, *_borders(shape.pool, 0, p.s)]):
+        for x, width in cut(*columns.out, _borders(shape.pool, 1, columns.out)):
+            ys, pad_y = shape.pool.reach((y, height), shape.sums[0], 0)
+            xs, pad_x = columns.sums, columns.pool_pad
+            if shape.pool.block:
+                xs, pad_x = shape.pool.reach((x, width), shape.sums[1], 1)
+            at = (ys[0] - rows.sums[0], ys[1]), (xs[0] - columns.sums[0], xs[1])
+            found.append(Zone(*at, (*pad_y, *pad_x), (y - p.s[0], x - columns.out[0]), height))
     return found
+
+
+def _borders(window: Window, axis: int, span: tuple[int, int]) -> range:
+    """Where blocks begin within outputs (first, count)."""
+    first, count = span
+    if not window.block:
+        return range(0)
+    block = window.block[axis]
+    return range(-(-(first + 1) // block) * block, first + count, block)
+
+
+def blocks(layer: LayerTiles, p: Place) -> dict[str, int]:
+    """Where blocks of the sums begin in a tile, as the matrix unit's state; nothing when there are none."""
+    window, state = layer.shape.window, {}
+    names = zip(("rows", "columns"), ("row", "column"), ("top", "left"))
+    for axis, (size, at, before) in enumerate(names) if window.block else ():
+        block, first = window.block[axis], (layer.rows(p), layer.columns(p))[axis].sums[0]
+        if block < layer.shape.sums[axis]:
+            state |= {size: block, at: first % block, before: window.pads[axis][0]}
+    return state | {"value": int(layer.group.source.zero)} if state else {}
 
 
 def _runs(lines: np.ndarray) -> list[tuple[int, int]]:

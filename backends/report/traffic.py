@@ -82,9 +82,19 @@ def touched(op: DnnOp, operand: int) -> int:
 
 
 def reached(window: Window, size: tuple[int, ...]) -> list[int]:
-    """Positions inside the input that some window covers, for each spatial dimension: |{U*e + d*r - pad} & [0, H)|."""
+    """Positions inside the input that some window covers, for each spatial dimension: |{U*e + d*r - pad} & [0, H)|.
+
+    Of blocks, the sum over them.
+    """
     axes = zip(size, window.output(size), window.kernel, window.stride, window.dilation, window.pads)
-    return [_covered(h, e, r, u, d, pad) for h, e, r, u, d, (pad, _) in axes]
+    if not window.block:
+        return [_covered(h, e, r, u, d, pad) for h, e, r, u, d, (pad, _) in axes]
+    found = []
+    for axis, (h, e, r, u, d, _) in enumerate(axes):
+        spans = [(at, min(window.block[axis], e - at)) for at in range(0, e, window.block[axis])]
+        parts = [(count, window.reach((at, count), h, axis)) for at, count in spans]
+        found.append(sum(_covered(n, count, r, u, d, pad) for count, ((_, n), (pad, _)) in parts))
+    return found
 
 
 def _covered(h: int, e: int, r: int, u: int, d: int, pad: int) -> int:

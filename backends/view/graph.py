@@ -294,10 +294,11 @@ def parameter(value: Attribute, digits: int = 0) -> str:
 
 
 def window_text(attr: WindowAttr) -> str:
-    """`R3x3 U2 pad 1`: filter, stride, padding, dilation; what is default is left out."""
+    """`R3x3 U2 pad 1`: filter, stride, padding, dilation, blocks; what is default is left out."""
     w = attr.data
     parts = [f"R{'x'.join(map(str, w.kernel))}"]
-    for word, values, default in (("U", w.stride, 1), ("pad ", w.pad, 0), ("dilation ", w.dilation, 1)):
+    written = (("U", w.stride, 1), ("pad ", w.pad, 0), ("dilation ", w.dilation, 1), ("block ", w.block, 0))
+    for word, values, default in written:
         if any(v != default for v in values):
             parts.append(word + (str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))))
     return " ".join([*parts, *(["ceil"] if w.ceil else [])])

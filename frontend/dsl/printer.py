@@ -339,6 +339,8 @@ def _window(window: Window, known: tuple[int, ...] | None) -> list[str]:
         parts.append(f"pad={_short(half) if half * 2 == window.pad else list(window.pad)}")
     if any(d != 1 for d in window.dilation):
         parts.append(f"dilation={_short(window.dilation)}")
+    if window.block:
+        parts.append(f"block={_short(window.block)}")
     return parts + ["ceil=true"] * window.ceil
 
 

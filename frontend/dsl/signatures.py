@@ -17,7 +17,7 @@ from dnnc.ir.dnn.base import SEGMENTS
 from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 
-WINDOW = ("kernel", "stride", "pad", "dilation", "ceil")  # a window's parameters, each an argument of its own
+WINDOW = ("kernel", "stride", "pad", "dilation", "ceil", "block")  # a window's parameters, each an argument of its own
 _NOT_CALLED = (ConstOp, GroupOp, ScanOp)  # constants have initialisers, const and load; a loop names a function
 
 

@@ -128,7 +128,8 @@ def window(values: Mapping[str, Any], spatial: Sequence[int], weights: Sequence[
         if len(pads) not in (rank, 2 * rank):
             raise Unfit(f"1, {rank} or {2 * rank} pads", len(pads), "E0415")
         pads = pads * 2 if len(pads) == rank else pads
-    return Window.of(kernel, stride, pads, dilation, flag(values.get("ceil", False)))
+    block = _each("block", values["block"], rank) if "block" in values else ()
+    return Window.of(kernel, stride, pads, dilation, flag(values.get("ceil", False)), block)
 
 
 def _each(name: str, value: Any, rank: int) -> tuple[int, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, ClassVar
 
 from xdsl.ir import Data
@@ -137,13 +138,18 @@ class Key(Param):
 
 @dataclass(frozen=True)
 class Window:
-    """A sliding window over spatial dimensions: kernel R x S, stride U, dilation, padding before and after, ceil mode."""
+    """A sliding window over spatial dimensions: kernel R x S, stride U, dilation, padding before and after, ceil mode.
+
+    With `block` the outputs are cut into blocks of so many rows and columns, the last ones smaller, and the input at U times
+    the same places; a window sees its own block alone, all outside of it is padding.
+    """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     pad: tuple[int, ...]  # begins, then ends
     ceil: bool = False
+    block: tuple[int, ...] = ()
 
     @staticmethod
     def of(
@@ -152,12 +158,12 @@ class Window:
         pad: Sequence[int] = (),
         dilation: Sequence[int] = (),
         ceil: bool = False,
+        block: Sequence[int] = (),
     ) -> Window:
-        """A window with stride 1, dilation 1 and no padding where these are not given."""
+        """A window with stride 1, dilation 1, no padding and no blocks where these are not given."""
         n = len(kernel)
-        return Window(
-            tuple(kernel), tuple(stride) or (1,) * n, tuple(dilation) or (1,) * n, tuple(pad) or (0,) * (2 * n), ceil
-        )
+        steps, apart = tuple(stride) or (1,) * n, tuple(dilation) or (1,) * n
+        return Window(tuple(kernel), steps, apart, tuple(pad) or (0,) * (2 * n), ceil, tuple(block))
 
     @property
     def rank(self) -> int:
@@ -170,6 +176,11 @@ class Window:
         return tuple(zip(self.pad[: self.rank], self.pad[self.rank :]))
 
     @property
+    def filled(self) -> bool:
+        """Whether a window may read padding: around the input, or around its block."""
+        return any(self.pad) or bool(self.block)
+
+    @property
     def extent(self) -> tuple[int, ...]:
         """Input elements the dilated kernel spans: (R - 1) * dilation + 1."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation))
@@ -179,14 +190,53 @@ class Window:
 
         In ceil mode the division rounds up, but a window must start inside the input or its left padding.
         """
-        out = []
-        for h, u, e, (before, after) in zip(size, self.stride, self.extent, self.pads):
-            span = h + before + after - e
-            n = (-(-span // u) if self.ceil else span // u) + 1
-            if self.ceil and (n - 1) * u >= h + before:
-                n -= 1
-            out.append(n)
-        return tuple(out)
+        return tuple(self._output(axis, h) for axis, h in enumerate(size))
+
+    def _output(self, axis: int, size: int) -> int:
+        (before, after), u = self.pads[axis], self.stride[axis]
+        span = size + before + after - self.extent[axis]
+        n = (-(-span // u) if self.ceil else span // u) + 1
+        return n - 1 if self.ceil and (n - 1) * u >= size + before else n
+
+    @property
+    def whole(self) -> Window:
+        """The window without blocks."""
+        return replace(self, block=())
+
+    def reach(self, out: tuple[int, int], size: int, axis: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The (first, count) of `size` inputs that outputs (first, count) need, and the padding around them."""
+        first = out[0] * self.stride[axis] - self.pads[axis][0]
+        last = first + (out[1] - 1) * self.stride[axis] + self.extent[axis]
+        low, high = self._seen(out, size, axis)
+        low, high = max(first, low), min(last, high)
+        return (low, high - low), (low - first, last - high)
+
+    def _seen(self, out: tuple[int, int], size: int, axis: int) -> tuple[int, int]:
+        """Where the blocks of outputs begin and end in the input."""
+        if not self.block:
+            return 0, size
+        block, stride = self.block[axis], self.stride[axis]
+        return out[0] // block * block * stride, min(-(-sum(out) // block) * block * stride, size)
+
+    def keeps(self, size: Sequence[int]) -> bool:
+        """Whether outputs are as many as inputs at every stride: then blocks of outputs are blocks of the input too."""
+        kept = zip(size, self.stride, self.output(size))
+        return all(-(-h // u) == o for h, u, o in kept) and all(
+            p < e for pads, e in zip(self.pads, self.extent) for p in pads
+        )
+
+    def cells(self, size: Sequence[int]) -> Iterator[Cell]:
+        """The blocks of an input of spatial `size`, in order."""
+        axes = []
+        for axis, (n, outputs) in enumerate(zip(size, self.output(size))):
+            block = self.block[axis] if self.block else max(outputs, 1)
+            spans = [(at, min(block, outputs - at)) for at in range(0, outputs, block)]
+            axes.append([(span, *self.reach(span, n, axis)) for span in spans])
+        for cell in product(*axes):
+            outs, inputs, pads = zip(*cell)
+            pad = (*(a for a, _ in pads), *(b for _, b in pads))
+            alone = Window(self.kernel, self.stride, self.dilation, pad)
+            yield Cell(tuple(map(_range, outs)), tuple(map(_range, inputs)), alone)
 
     def check_form(self, size: Sequence[int]) -> None:
         """Verify the parameters on their own, for an input of spatial `size`."""
@@ -208,9 +258,10 @@ class Window:
             code="E0416",
         )
 
-    def check(self, size: Sequence[int]) -> None:
-        """Verify the parameters, and that an input of spatial `size` holds a window."""
+    def check(self, size: Sequence[int], blocks: bool = False) -> None:
+        """Verify the parameters, and that an input of spatial `size` holds a window; whether there may be `blocks`."""
         self.check_form(size)
+        self.check_blocks(blocks, size)
         out = self.output(size)
         expect(
             all(o >= 1 for o in out),
@@ -219,10 +270,39 @@ class Window:
             code="E0417",
         )
 
+    def check_blocks(self, allowed: bool, size: Sequence[int] = ()) -> None:
+        """Verify the blocks, if there are any and if there may be."""
+        if not self.block:
+            return
+        todo = "Only dnn.conv and dnn.max_pool run in blocks."
+        expect(allowed, "a window without blocks", f"blocks of {list(self.block)}", todo, code="E0453")
+        expect(len(self.block) == self.rank, f"{self.rank} sizes of a block", f"{len(self.block)}", code="E0415")
+        expect(min(self.block) >= 1, "blocks of at least 1", str(list(self.block)), code="E0416")
+        expect(
+            self.keeps(size),
+            f"padding that keeps the size, {[-(-h // u) for h, u in zip(size, self.stride)]}, for blocks",
+            str(list(self.output(size))),
+            "Pad as much as the kernel reaches, or leave the blocks out.",
+            code="E0453",
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A block of a window's outputs: where they lie, which inputs they see, and the window that makes them of these."""
+
+    out: tuple[slice, ...]
+    input: tuple[slice, ...]
+    window: Window
+
+
+def _range(span: tuple[int, int]) -> slice:
+    return slice(span[0], sum(span))
+
 
 @irdl_attr_definition
 class WindowAttr(Param):
-    """A window: `<[3, 3], stride [2, 2], pad [1, 1, 1, 1], dilation [2, 2], ceil>`; what is default is left out."""
+    """A window: `<[3, 3], stride [2, 2], pad [1, 1, 1, 1], dilation [2, 2], block [28, 28], ceil>`; defaults are left out."""
 
     name = "dnn.window"
     data: Window
@@ -235,6 +315,7 @@ class WindowAttr(Param):
             values = getattr(w, name)
             if values != (default,) * (per * w.rank):
                 parts.append(f"{name} {list(values)}")
+        parts += [f"block {list(w.block)}"] if w.block else []
         return f"<{', '.join([*parts, *(['ceil'] if w.ceil else [])])}>"
 
     @classmethod
@@ -244,7 +325,7 @@ class WindowAttr(Param):
             given: dict[str, tuple[int, ...]] = {}
             ceil = False
             while parser.parse_optional_punctuation(","):
-                word = parser.parse_keyword_in(("stride", "pad", "dilation", "ceil"))
+                word = parser.parse_keyword_in(("stride", "pad", "dilation", "block", "ceil"))
                 if word == "ceil":
                     ceil = True
                 else:

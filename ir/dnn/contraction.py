@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -136,6 +137,26 @@ def padded(x: np.ndarray, window: Window, value: float) -> np.ndarray:
     return np.pad(x, ((0, 0), (0, 0), *width), constant_values=value)
 
 
+def by_blocks(x: np.ndarray, window: Window, made: Callable[[np.ndarray, Window], np.ndarray]) -> np.ndarray:
+    """`made(part, its window)` of each block of x [N, C, spatial...] on its own, put together."""
+    if not window.block:
+        return made(x, window)
+    whole: np.ndarray | None = None
+    for cell in window.cells(x.shape[2:]):
+        part = made(x[(Ellipsis, *cell.input)], cell.window)
+        if whole is None:
+            shape = (*part.shape[:2], *window.output(x.shape[2:]), *part.shape[2 + window.rank :])
+            whole = np.empty(shape, part.dtype)
+        whole[(slice(None), slice(None), *cell.out)] = part
+    assert whole is not None
+    return whole
+
+
+def unrolled(x: np.ndarray, window: Window, value: float) -> np.ndarray:
+    """What every window reads of x, padded with `value`, as [N, C, out..., kernel...]: a view where there are no blocks."""
+    return by_blocks(x, window, lambda part, alone: patches(padded(part, alone, value), alone))
+
+
 def convolve(x: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
     """Sum over (k, i, j) of x[n, k, U*e + i, U*f + j] * w[m, k, i, j], for a padded x, group by group."""
     view = patches(x, window)
@@ -202,7 +223,7 @@ class ConvOp(DnnOp):
             str(list(self.window.data.kernel)),
             code="E0421",
         )
-        self.window.data.check(x[2:])
+        self.window.data.check(x[2:], blocks=True)
         check_channels(self.element(1), 0)
         element = product_type(self.element(0), self.element(1), 1)
         if self.bias is not None:
@@ -210,8 +231,9 @@ class ConvOp(DnnOp):
         return tensor(element, (x[0], w[0], *self.window.data.output(x[2:])))
 
     def evaluate(self, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-        win = self.window.data
-        y = convolve(padded(centered(x, self.element(0)), win, 0), centered(w, self.element(1)), win, self.groups.data)
+        win, groups = self.window.data, self.groups.data
+        x, w = centered(x, self.element(0)), centered(w, self.element(1))
+        y = by_blocks(x, win, lambda part, alone: convolve(padded(part, alone, 0), w, alone, groups))
         if bias is not None:
             y += bias.reshape(-1, *(1,) * win.rank)
         return y
@@ -270,6 +292,7 @@ class ConvTransposeOp(DnnOp):
         expect(x[1] % groups == 0, f"a multiple of {groups} input channels", str(x[1]), code="E0420")
         expect(w[2:] == win.kernel, f"a kernel of {list(w[2:])}", str(list(win.kernel)), code="E0421")
         win.check_form(x[2:])
+        win.check_blocks(False)
         extra = self.extra()
         fits = len(extra) == win.rank and min(extra, default=0) >= 0
         expect(fits, f"{win.rank} output pads of at least 0", str(list(extra)), code="E0434")

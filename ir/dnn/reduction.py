@@ -14,7 +14,7 @@ from dnnc.ir import scalar as S
 from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int, Ints, Window, WindowAttr, normal_axes, normal_axis
 from dnnc.ir.dnn.base import DnnOp, Work
-from dnnc.ir.dnn.contraction import padded, patches
+from dnnc.ir.dnn.contraction import by_blocks, padded, patches
 from dnnc.ir.types import I64, QuantType, dtype, integer_range, is_float, tensor, tensor_text, type_name
 
 _NARROW = (2, 1)  # bytes of floats that are accumulated in float32
@@ -257,6 +257,7 @@ def window_counts(size: Sequence[int], win: Window, count_pad: bool) -> np.ndarr
 class Pool(Reduction):
     """A reduction over the window at each output position of x [N, C, spatial...]."""
 
+    BLOCKS: ClassVar[bool] = False  # whether it may run in blocks
     x = operand_def(TensorType)
     window = prop_def(WindowAttr)
     result = result_def(TensorType)
@@ -264,7 +265,7 @@ class Pool(Reduction):
     def infer(self) -> TensorType:
         shape, win = self.shape(), self.window.data
         expect(len(shape) == win.rank + 2, f"an input of rank {win.rank + 2}", tensor_text(self.x.type), code="E0418")
-        win.check(shape[2:])
+        win.check(shape[2:], self.BLOCKS)
         return tensor(self.element(), (*shape[:2], *win.output(shape[2:])))
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
@@ -286,9 +287,12 @@ class MaxPoolOp(Pool):
 
     name = "dnn.max_pool"
     STEP: ClassVar[str] = "maximum"
+    BLOCKS: ClassVar[bool] = True
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        win = self.window.data
+        return by_blocks(x, self.window.data, self._largest)
+
+    def _largest(self, x: np.ndarray, win: Window) -> np.ndarray:
         view = patches(padded(x, win, self.identity()), win)
         y = None
         for tap in np.ndindex(*win.kernel):  # R * S steps over whole outputs: faster than a strided reduction

@@ -10,7 +10,7 @@ import numpy as np
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.composite import BatchNormOp, LogSoftmaxOp, SoftmaxOp
-from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, padded, patches
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, padded, patches, unrolled
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.reduction import AvgPoolOp, MaxPoolOp, ReduceMeanOp, ReduceSumOp
@@ -45,12 +45,18 @@ def _conv(op: ConvOp, index: int, operands: Arrays, result: np.ndarray, g: np.nd
 
 def _scattered(x: np.ndarray, window: Window, part: Callable[[tuple[int, ...]], np.ndarray]) -> np.ndarray:
     """The sum of what each tap of a window gives to the elements it reads; what falls on padding is dropped."""
-    total = np.zeros_like(padded(x, window, 0), subok=False)
-    view = patches_writable(total, window)
+    cells = list(window.cells(x.shape[2:]))
+    totals = [np.zeros_like(padded(x[(Ellipsis, *cell.input)], cell.window, 0), subok=False) for cell in cells]
+    views = [patches_writable(total, cell.window) for total, cell in zip(totals, cells)]
     for tap in np.ndindex(*window.kernel):
-        view[(Ellipsis, *tap)] += part(tap)
-    inside = tuple(slice(before, before + size) for (before, _), size in zip(window.pads, x.shape[2:]))
-    return total[(slice(None), slice(None), *inside)]
+        given = part(tap)
+        for view, cell in zip(views, cells):
+            view[(Ellipsis, *tap)] += given[(Ellipsis, *cell.out)]
+    found = np.zeros_like(x, subok=False)
+    for total, cell in zip(totals, cells):
+        inside = tuple(slice(a, n - b) for (a, b), n in zip(cell.window.pads, total.shape[2:]))
+        found[(Ellipsis, *cell.input)] = total[(Ellipsis, *inside)]
+    return found
 
 
 def patches_writable(x: np.ndarray, window: Window) -> np.ndarray:
@@ -62,7 +68,7 @@ def patches_writable(x: np.ndarray, window: Window) -> np.ndarray:
 def _max_pool(op: MaxPoolOp, index: int, operands: Arrays, result: np.ndarray, g: np.ndarray) -> np.ndarray:
     """All of it to the first largest element of each window."""
     window = op.window.data
-    view = patches(padded(operands[0], window, -np.inf), window)
+    view = unrolled(operands[0], window, -np.inf)
     left = np.ones(result.shape, bool)
 
     def part(tap: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dnnc.ir.codes import WeightCode
 from dnnc.ir.diagnostics import DnncError, Finding, where
 from dnnc.ir.dnn.attributes import Key
-from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, padded, patches
+from dnnc.ir.dnn.contraction import ConvOp, MatmulOp, unrolled
 from dnnc.ir.dnn.quantize import DequantizeOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import main_function
@@ -126,7 +126,7 @@ def second_moments(op: Rows, x: np.ndarray) -> np.ndarray:
         columns = x.reshape(1, -1, x.shape[-1])
         return (columns.swapaxes(1, 2) @ columns).astype(np.float64)
     rank, groups = op.window.data.rank, op.groups.data
-    view = patches(padded(x, op.window.data, 0), op.window.data)
+    view = unrolled(x, op.window.data, 0)
     c = view.shape[1]
     order = (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))
     columns = np.ascontiguousarray(view.transpose(order)).reshape(

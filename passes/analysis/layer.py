@@ -7,7 +7,7 @@ summing pool, a requantize, a table, a second operand, and an optional max-pool:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import prod
 
@@ -133,19 +133,25 @@ class Layer:
         )
 
     def rows(self, first: int, count: int) -> Rows:
-        """Rows of the tile that makes output rows [first, first + count)."""
-        return self.span(0, first, count)
+        """Rows of the tile that makes output rows [first, first + count), of all blocks that windows without any would meet."""
+        return self._whole.span(0, first, count)
+
+    @cached_property
+    def _whole(self) -> Layer:
+        """The layer without blocks."""
+        blocks = self.window.block or self.pool.block
+        return replace(self, window=self.window.whole, pool=self.pool.whole) if blocks else self
 
     def span(self, axis: int, first: int, count: int) -> Rows:
-        """Rows (axis 0) or columns (axis 1) of the tile that makes [first, first + count) of the output's."""
-        sums, pool_pad = reach((first, count), self.pool, self.sums[axis], axis)
-        inputs, pad = reach(sums, self.window, (self.H, self.W)[axis], axis)
+        """Rows (axis 0) or columns (axis 1) that make [first, first + count) of the output's: of its blocks alone."""
+        sums, pool_pad = self.pool.reach((first, count), self.sums[axis], axis)
+        inputs, pad = self.window.reach(sums, (self.H, self.W)[axis], axis)
         return Rows((first, count), sums, inputs, pad, pool_pad)
 
     def columns(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """(left, right) padding of the input and of the pool, for the full width."""
-        _, pool_pad = reach((0, self.out[1]), self.pool, self.sums[1], 1)
-        _, pad = reach((0, self.sums[1]), self.window, self.W, 1)
+        _, pool_pad = self.pool.reach((0, self.out[1]), self.sums[1], 1)
+        _, pad = self.window.reach((0, self.sums[1]), self.W, 1)
         return pad, pool_pad
 
     def sizes(self, role: str) -> dict[str, int]:
@@ -183,11 +189,3 @@ class Layer:
         if found is None or (run > 1 and found.strides[2] != 1):
             return None
         return dict(zip(("g", "row"), found.strides))
-
-
-def reach(out: tuple[int, int], window: Window, size: int, axis: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The (first, count) of `size` inputs that outputs need, and how far the window sticks out (before, after)."""
-    first = out[0] * window.stride[axis] - window.pads[axis][0]
-    last = first + (out[1] - 1) * window.stride[axis] + window.extent[axis]
-    low, high = max(first, 0), min(last, size)
-    return (low, high - low), (low - first, last - high)

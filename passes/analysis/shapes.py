@@ -140,7 +140,8 @@ def planar(window: Window) -> Window:
     if window.rank != 1:
         raise Refusal(f"{window.rank} spatial dimensions in place of 1 or 2")
     (a, b) = window.pad
-    return Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, a, 0, b), window.ceil)
+    block = (1, *window.block) if window.block else ()
+    return Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, a, 0, b), window.ceil, block)
 
 
 def conv(head: ConvOp, name: str) -> Layer:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dnnc.ir.dnn.attributes import Window
 from dnnc.passes.analysis.layer import Layer
 
 Int = NDArray[np.int64]
@@ -133,9 +134,9 @@ def _rolling(r: Reach) -> Reach:
 def _needs(m: Member, axis: int, low: Any, high: Any, step: Any) -> list[tuple[int, Reach]]:
     """What a layer reads of each operand to make [low, high) of its output."""
     pool, window = m.layer.pool, m.layer.window
-    sums = _before(low, high, pool.stride[axis], pool.pads[axis][0], pool.extent[axis])
-    inputs = _before(*sums, window.stride[axis], window.pads[axis][0], window.extent[axis])
     down = pool.stride[axis]
+    sums = _before(low, high, step, pool, axis)
+    inputs = _before(*sums, step * down, window, axis)
     found = [(m.x, Reach(*inputs, step * down * window.stride[axis], inputs[0]))]
     if m.second is not None:
         first = m.layer.summed_first
@@ -144,8 +145,15 @@ def _needs(m: Member, axis: int, low: Any, high: Any, step: Any) -> list[tuple[i
     return found
 
 
-def _before(low: Any, high: Any, stride: int, pad: int, extent: int) -> tuple[Any, Any]:
-    return low * stride - pad, (high - 1) * stride - pad + extent
+def _before(low: Any, high: Any, step: Any, window: Window, axis: int) -> tuple[Any, Any]:
+    """What windows read to make [low, high), and as much `step` further on: of whole blocks nothing outside of them."""
+    stride, pad = window.stride[axis], window.pads[axis][0]
+    first, end = low * stride - pad, (high - 1) * stride - pad + window.extent[axis]
+    if not window.block:
+        return first, end
+    whole = (low % window.block[axis] == 0) & (high % window.block[axis] == 0) & (step % window.block[axis] == 0)
+    inside = np.maximum(first, low * stride), np.minimum(end, high * stride)
+    return np.where(whole, inside[0], first), np.where(whole, inside[1], end)
 
 
 def _joined(a: Reach | None, b: Reach) -> Reach | None:

@@ -61,7 +61,7 @@ def split(fixed: FixedType) -> tuple[QuantType, float]:
 def _check(op: Operation, store: WeightStore, report: Collector) -> None:
     taken = isinstance(op, (ConvOp, MatmulOp)) and isinstance(op.operands[1].owner, ConstOp) and op.element(1) == F32
     plain = taken and (op.bias is None or bias_values(op, store) is not None)  # pyright: ignore
-    if plain and not (isinstance(op, ConvOp) and any(op.window.data.pad)):
+    if plain and not (isinstance(op, ConvOp) and op.window.data.filled):
         return
     todo = "Give the input a bias that is a whole multiple of its slope, or pad before it is quantized."
     message = (

@@ -8,7 +8,9 @@ from math import prod
 import numpy as np
 
 from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels.blocks import cuts, spread, spread_shape
 from dnnc.backends.c.kernels.elementwise import Walk, emit_walk
+from dnnc.backends.c.kernels.plain import emit_plain_conv
 from dnnc.backends.c.kernels.planes import MIN_RUN, Planes, emit_load
 from dnnc.backends.c.kernels.tiles import ROWS, packed
 from dnnc.backends.c.text import Bound, Code, index, shifted, table
@@ -47,11 +49,16 @@ class Layer:
 def emit_conv(kernel: Kernel, op: ConvOp) -> None:
     """O[n][m] = bias + sum over channels and taps, then the elementwise operations of the unit."""
     d = op.dims()
-    planes = Planes.of(*two_dimensional(op.window.data, d.C // d.groups, d.HW, d.EF))
+    window, channels, hw, ef = two_dimensional(op.window.data, d.C // d.groups, d.HW, d.EF)
+    cut = spread(window, hw, ef)
+    if cut is None:
+        return emit_plain_conv(kernel, op)
+    window, hw, ef = cut
+    planes = Planes.of(window, channels, hw, ef)
     m, taps = d.M // d.groups, prod(d.RS)
     w = kernel.value(op.w)
     w = w if w is None else w.reshape(d.groups, m, planes.C, taps)
-    _Writer(kernel, op, Layer(planes, d.N, d.groups, m, planes.C * taps, taps, w)).emit()
+    return _Writer(kernel, op, Layer(planes, d.N, d.groups, m, planes.C * taps, taps, w)).emit()
 
 
 def emit_conv_transpose(kernel: Kernel, op: ConvTransposeOp) -> None:
@@ -72,7 +79,9 @@ def two_dimensional(
     if window.rank > 1:
         return window, channels, hw, ef
     begin, end = window.pad
-    flat = Window((1, *window.kernel), (1, *window.stride), (1, *window.dilation), (0, begin, 0, end))
+    block = (1, *window.block) if window.block else ()
+    kernel, stride, dilation = ((1, *values) for values in (window.kernel, window.stride, window.dilation))
+    flat = Window(kernel, stride, dilation, (0, begin, 0, end), block=block)
     return flat, channels, (1, *hw), (1, *ef)
 
 
@@ -178,9 +187,12 @@ class _Writer:
         bounds: list[Bound] = [1, "ms", "rows", *p.EF[1:]]
         origin = self._origin()
         tile: list[int] = [0, self.line, *p.pitch]
+        cut = cuts(self.op.window.data, shape[2:]) if isinstance(self.op, ConvOp) else []
         if len(shape) == 3:  # the dimension that was added to a 1-D convolution
             del bounds[2], origin[2], tile[2]
-        walk = Walk(bounds, origin, shape)
+        if any(cut):
+            shape = spread_shape(shape, cut)
+        walk = Walk(bounds, origin, shape, cut=cut)
         strides = _row_major(shape)
         y = walk.array(kernel.y(), strides, index(origin, strides))
         known = y if self.stored else walk.array(self.tile, tile)

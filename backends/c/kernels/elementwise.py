@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from xdsl.ir import SSAValue
 
 from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels.blocks import spread_shape
 from dnnc.backends.c.kernels.steps import Step, step_of
 from dnnc.backends.c.text import Bound, c_type, collapse, index, strides_to
 from dnnc.ir.dnn.base import DnnOp
@@ -18,13 +19,15 @@ from dnnc.ir.types import shape_of
 class Walk:
     """A nest over part of a result: loop bounds, and where each loop stands in the result.
 
-    `origin` is added to each result coordinate (C text or a number), so that an operand is read at the right place.
+    `origin` is added to each result coordinate (C text or a number), so that an operand is read at the right place. Of axes
+    that are `cut` into blocks the target has two dimensions, and so has every operand.
     """
 
     bounds: Sequence[Bound]
     origin: Sequence[Bound]
     target: tuple[int, ...]
     arrays: list[tuple[str, tuple[int, ...], Bound]] = field(default_factory=list)
+    cut: Sequence[int | None] = ()
 
     def array(self, pointer: str, strides: Sequence[int], offset: Bound = 0) -> int:
         """Add an array walked with these strides from an offset; returns its number."""
@@ -35,7 +38,8 @@ class Walk:
 
     def operand(self, kernel: Kernel, value: SSAValue) -> int:
         """Add an operand that broadcasts to the result."""
-        strides = strides_to(shape_of(value.type), self.target)
+        shape = shape_of(value.type)
+        strides = strides_to(spread_shape(shape, self.cut) if any(self.cut) else shape, self.target)
         return self.array(kernel.x(value), strides, self.offset(strides))
 
     def offset(self, strides: Sequence[int]) -> str:

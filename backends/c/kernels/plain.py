@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels.blocks import coordinates, inside
+from dnnc.backends.c.kernels.elementwise import Walk, emit_walk
 from dnnc.backends.c.text import c_type, index, kind_of, numpy_type, strides_to
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
 from dnnc.ir.types import shape_of
@@ -50,7 +52,7 @@ def _start(kernel: Kernel, op: MatmulOp, variables: list[str], full: tuple[int, 
 
 
 def emit_plain_conv(kernel: Kernel, op: ConvOp) -> None:
-    """O[n][m] = bias[m] + sum over channels and the taps that lie inside the input."""
+    """O[n][m] = bias[m] + sum over channels and the taps inside the input, or its block; then what follows in the unit."""
     d, win, code, sums = op.dims(), op.window.data, kernel.code, _sum_type(kernel)
     rank, c, m = win.rank, d.C // d.groups, d.M // d.groups
     x, w = kernel.x(op.x), kernel.x(op.w)
@@ -60,15 +62,18 @@ def emit_plain_conv(kernel: Kernel, op: ConvOp) -> None:
         code.add(f"{sums} sum = {start};")
         with code.nest((c, *d.RS), "k") as inner:
             k, *tap = inner
-            for a in range(rank):
-                text = index([at[a], tap[a]], [win.stride[a], win.dilation[a]], -win.pad[a])
-                code.add(f"const int32_t h{a} = {text};")
-            inside = " && ".join(f"h{a} >= 0 && h{a} < {d.HW[a]}" for a in range(rank))
+            coordinates(code, win, at, tap)
+            condition = inside(code, win, d.HW, d.EF, at)
             x_at = index([n, g, k, *(f"h{a}" for a in range(rank))], _rows((d.N, d.groups, c, *d.HW)))
             w_at = index([g, f, k, *tap], _rows((d.groups, m, c, *d.RS)))
-            with code.block(f"if ({inside})"):
+            with code.block(f"if ({condition})"):
                 code.add(f"sum += ({sums}){x}[{x_at}] * ({sums}){w}[{w_at}];")
         code.add(f"{kernel.y()}[{index(out, _rows((d.N, d.groups, m, *d.EF)))}] = ({c_type(op.result)})sum;")
+    if kernel.unit.tail:
+        shape = shape_of(op.result.type)
+        walk = Walk(shape, (0,) * len(shape), shape)
+        y = walk.array(kernel.y(), strides_to(shape, shape))
+        emit_walk(kernel, walk, y, kernel.unit.tail, {op.result: (y,)})
 
 
 def _rows(shape: tuple[int, ...]) -> tuple[int, ...]:

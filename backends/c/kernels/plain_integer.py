@@ -12,6 +12,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels.blocks import coordinates, inside
 from dnnc.backends.c.kernels.chain import Chain
 from dnnc.backends.c.kernels.elementwise import Walk
 from dnnc.backends.c.text import index, shifted, strides_to
@@ -23,7 +24,7 @@ _SUM_BOUND = 1 << 31
 
 
 def emit_integer_conv(kernel: Kernel, op: ConvOp) -> None:
-    """O[n][m] = bias[m] + sum over channels and the taps inside the input of (x - z_x) * (w - z_w)."""
+    """O[n][m] = bias[m] + sum over channels and the taps inside the input, or its block, of (x - z_x) * (w - z_w)."""
     d, win, code = op.dims(), op.window.data, kernel.code
     c, m, rank = d.C // d.groups, d.M // d.groups, win.rank
     chain, sums = Chain.after(kernel, op, d.M, _SUM_BOUND), kernel.scratch(prod(d.EF), np.int32)
@@ -33,12 +34,10 @@ def emit_integer_conv(kernel: Kernel, op: ConvOp) -> None:
         with code.nest(d.EF, "e") as at:
             code.add(f"uint32_t sum = {_bias(kernel, op, channel)};")
             with code.nest((c, *d.RS), "w") as (k, *tap):
-                for a in range(rank):
-                    place = index([at[a], tap[a]], [win.stride[a], win.dilation[a]], -win.pad[a])
-                    code.add(f"const int32_t h{a} = {place};")
+                coordinates(code, win, at, tap)
                 x_at = index([n, g, k, *(f"h{a}" for a in range(rank))], row_strides((d.N, d.groups, c, *d.HW)))
                 w_at = index([g, f, k, *tap], row_strides((d.groups, m, c, *d.RS)))
-                with code.block(f"if ({_inside(d.HW)})"):
+                with code.block(f"if ({inside(code, win, d.HW, d.EF, at)})"):
                     code.add(f"sum += {x(x_at, channel)} * {w(w_at, channel)};")
             code.add(f"{sums}[{index(at, row_strides(d.EF))}] = (int32_t)sum;")
         y = shifted(kernel.y(), index([n, g, f], row_strides((d.N, d.groups, m, prod(d.EF)))[:3]))

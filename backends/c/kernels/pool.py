@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels.blocks import coordinates, inside, spread
 from dnnc.backends.c.kernels.reduction import Steps
 from dnnc.backends.c.text import C_TYPES, Code, c_type, index, kind_of, numpy_type, shifted
 from dnnc.ir.dnn.attributes import Window
@@ -23,40 +24,62 @@ _UNROLLED = 8  # taps written out in one expression
 
 
 def emit_pool(kernel: Kernel, op: Pool) -> None:
-    """y[n][c][e][f] = finish(step over the taps inside the input of map(x))."""
+    """y[n][c][e][f] = finish(step over the taps inside the input, or its block, of map(x))."""
     n, c, *hw = op.shape()
     ef = shape_of(op.result.type)[2:]
     steps, code = Steps(op), kernel.code
+    cut = spread(op.window.data, hw, ef)
+    if cut is None:
+        return _emit_by_taps(kernel, op, steps)
+    win, hw, ef = cut
     line = kernel.scratch(hw[-1], steps.type)
     count = _count(kernel, op, steps)
     with code.loop("c", n * c), code.nest(ef[:-1], "e") as row:
         out = index(["c", *row], _rows((1, *ef)))
         code.add(f"{c_type(op.result)} *out = {shifted(kernel.y(), out)};")
-        _emit_rows(code, steps, op, row, kernel.x(op.x), line)
+        _emit_rows(code, steps, (win, hw), row, kernel.x(op.x), line)
         at = index([*row, "f"], _rows(ef))
-        _emit_columns(code, steps, op, line, count if isinstance(count, int) else f"{count}[{at}]")
+        _emit_columns(code, steps, (win, hw[-1], ef[-1]), line, count if isinstance(count, int) else f"{count}[{at}]")
+    return None
 
 
-def _emit_rows(code: Code, steps: Steps, op: Pool, row: Sequence[str], x: str, line: str) -> None:
+def _emit_by_taps(kernel: Kernel, op: Pool, steps: Steps) -> None:
+    """Windows of blocks of which the last is smaller, tap by tap."""
+    n, c, *hw = op.shape()
+    ef, win, code = shape_of(op.result.type)[2:], op.window.data, kernel.code
+    with code.loop("c", n * c), code.nest(ef, "e") as out:
+        code.add(f"{steps.c_type} total = {steps.identity()};")
+        with code.nest(win.kernel, "k") as tap:
+            coordinates(code, win, out, tap)
+            place = index(["c", *(f"h{d}" for d in range(win.rank))], [prod(hw), *_rows(hw)])
+            with code.block(f"if ({inside(code, win, hw, ef, out)})"):
+                code.add(f"total = {steps.step('total', f'{kernel.x(op.x)}[{place}]')};")
+        at, count = index(["c", *out], _rows((1, *ef))), prod(win.kernel)
+        code.add(f"{kernel.y()}[{at}] = {steps.finish('total', count)};")
+
+
+def _emit_rows(
+    code: Code, steps: Steps, of: tuple[Window, Sequence[int]], row: Sequence[str], x: str, line: str
+) -> None:
     """line[w] = the accumulation over the rows of the window at `row` of map(x)."""
-    win, hw = op.window.data, op.shape()[2:]
+    win, hw = of
     with code.loop("w", hw[-1]):
         code.add(f"{line}[w] = {steps.identity()};")
     with code.nest(win.kernel[:-1], "k") as tap:
-        inside = []
+        conditions = []
         for d, (e, k) in enumerate(zip(row, tap)):
             code.add(f"const int32_t h{d} = {index([e, k], [win.stride[d], win.dilation[d]], -win.pad[d])};")
-            inside.append(f"h{d} >= 0 && h{d} < {hw[d]}")
-        with code.block(f"if ({' && '.join(inside)})" if inside else ""):
+            conditions.append(f"h{d} >= 0 && h{d} < {hw[d]}")
+        with code.block(f"if ({' && '.join(conditions)})" if conditions else ""):
             start = index(["c", *(f"h{d}" for d in range(len(row)))], [prod(hw[k:]) for k in range(len(hw))])
             code.add(f"const {C_TYPES[steps.source.name]} *in = {shifted(x, start)};")
             with code.loop("w", hw[-1]):
                 code.add(f"{line}[w] = {steps.step(f'{line}[w]', 'in[w]')};")
 
 
-def _emit_columns(code: Code, steps: Steps, op: Pool, line: str, count: int | str) -> None:
+def _emit_columns(code: Code, steps: Steps, of: tuple[Window, int, int], line: str, count: int | str) -> None:
     """out[f] = finish(the accumulation over the columns of the window of `line`)."""
-    win, width, size = op.window.data, op.shape()[-1], shape_of(op.result.type)[-1]
+    win, width, size = of
     low, high = _inner(win, width, size)
     u, taps = win.stride[-1], win.kernel[-1]
     shifts = [s * win.dilation[-1] - win.pad[win.rank - 1] for s in range(taps)]
@@ -116,9 +139,9 @@ def emit_arg_max_pool(kernel: Kernel, op: ArgMaxPoolOp) -> None:
             for d, (e, k) in enumerate(zip(out, tap)):
                 code.add(f"const int32_t h{d} = {index([e, k], [win.stride[d], win.dilation[d]], -win.pad[d])};")
             spatial = [f"h{d}" for d in range(len(hw))]
-            inside = " && ".join(f"h{d} >= 0 && h{d} < {hw[d]}" for d in range(len(hw)))
+            condition = " && ".join(f"h{d} >= 0 && h{d} < {hw[d]}" for d in range(len(hw)))
             element = f"{kernel.x(op.x)}[{index(['c', *spatial], [prod(hw), *rows])}]"
-            with code.block(f"if ({inside} && (place < 0 || {element} > best))"):
+            with code.block(f"if ({condition} && (place < 0 || {element} > best))"):
                 code.add(f"best = {element};", f"place = {index(['c', *spatial], [prod(hw), *order])};")
         at = index(["c", *out], _rows((1, *ef)))
         code.add(f"{kernel.y()}[{at}] = place;")

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from dnnc.backends.c.kernel import Kernel
+from dnnc.backends.c.kernels.blocks import cuts, spread
 from dnnc.backends.c.kernels.chain import Chain, signed_bytes
 from dnnc.backends.c.kernels.convolution import two_dimensional
 from dnnc.backends.c.kernels.elementwise import Walk
@@ -20,7 +21,10 @@ from dnnc.ir.types import shape_of
 
 
 def quad_weights(kernel: Kernel, op: ConvOp) -> np.ndarray | None:
-    """The weights w - z_w when quads of bytes can hold them and the input, else None."""
+    """The weights w - z_w when quads of bytes can hold them and the input, and blocks divide it evenly, else None."""
+    d = op.dims()
+    if spread(op.window.data, d.HW, d.EF) is None:
+        return None
     return signed_bytes(kernel, op.w) if numpy_type(op.x).itemsize == 1 else None
 
 
@@ -41,6 +45,10 @@ class _Writer:
         self.kernel, self.op, self.d = kernel, op, d
         self.m = d.M // d.groups
         window, channels, hw, ef = two_dimensional(op.window.data, d.C // d.groups, d.HW, d.EF)
+        self.cut = cuts(window, ef)
+        cut = spread(window, hw, ef)
+        assert cut is not None
+        window, hw, ef = cut
         self.quads = Quads.of(window, channels, hw, ef)
         self.planes = self.quads.planes
         self.rows = self.quads.rows(self.m)
@@ -152,10 +160,11 @@ class _Writer:
 
     def _walk(self) -> Walk:
         """The part of the result a strip has made."""
-        p = self.planes
-        shape = shape_of(self.op.result.type)
-        bounds: list[Bound] = [1, "gs" if self.depthwise else self.m, "rows", *p.EF[1:]]
-        origin: list[Bound] = [self.n, f"g * {self.m}" if self.g else 0, "e0", *(0 for _ in p.EF[1:])]
+        shape, block = shape_of(self.op.result.type), self.cut[0]
+        rows, e0 = ("rows", "e0") if block is None else (f"rows * {block}", f"e0 * {block}")
+        inner = two_dimensional(self.op.window.data, 1, self.d.HW, self.d.EF)[3][1:]
+        bounds: list[Bound] = [1, "gs" if self.depthwise else self.m, rows, *inner]
+        origin: list[Bound] = [self.n, f"g * {self.m}" if self.g else 0, e0, *(0 for _ in inner)]
         if len(shape) == 3:
             del bounds[2], origin[2]
         return Walk(bounds, origin, shape)

@@ -83,11 +83,12 @@ class Net:
         bias=True,
         per_channel=True,
         rounding="q31_half_even",
+        block=(),
     ):
         _, c, *hw = shape_of(self.v.type)
         kernel = (kernel,) * len(hw) if isinstance(kernel, int) else tuple(kernel)
         pad = (pad,) * (2 * len(hw)) if isinstance(pad, int) else tuple(pad)
-        window = Window.of(kernel, (stride,) * len(hw), pad, (dilation,) * len(hw))
+        window = Window.of(kernel, (stride,) * len(hw), pad, (dilation,) * len(hw), block=block)
         w = self.rng.integers(-127, 128, (m, c // groups, *kernel)).astype(np.int8)
         scales = self.scale_like(m, w[0].size)
         wt = QuantType.per_channel(I8, scales, 0) if per_channel else QuantType.per_tensor(I8, scales[0])

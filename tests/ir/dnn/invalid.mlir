@@ -185,6 +185,46 @@ func.func @main(%a: tensor<1x4x8x8xf32>, %b: tensor<6x4x9x9xf32>) {
 
 // -----
 
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.conv' expected blocks of at least 1, not [0, 4]. [E0416]
+func.func @main(%a: tensor<1x4x8x8xf32>, %b: tensor<6x4x3x3xf32>) {
+  %y = dnn.conv %a, %b window = <[3, 3], pad [1, 1, 1, 1], block [0, 4]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x8x8xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.conv' expected 2 sizes of a block, not 1. [E0415]
+func.func @main(%a: tensor<1x4x8x8xf32>, %b: tensor<6x4x3x3xf32>) {
+  %y = dnn.conv %a, %b window = <[3, 3], pad [1, 1, 1, 1], block [4]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x8x8xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.conv' expected padding that keeps the size, [8, 8], for blocks, not [6, 6]. Pad as much as the kernel reaches, or leave the blocks out. [E0453]
+func.func @main(%a: tensor<1x4x8x8xf32>, %b: tensor<6x4x3x3xf32>) {
+  %y = dnn.conv %a, %b window = <[3, 3], block [4, 4]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.avg_pool' expected a window without blocks, not blocks of [4, 4]. Only dnn.conv and dnn.max_pool run in blocks. [E0453]
+func.func @main(%a: tensor<1x4x8x8xf32>) {
+  %y = dnn.avg_pool %a window = <[3, 3], pad [1, 1, 1, 1], block [4, 4]> : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.conv_transpose' expected a window without blocks, not blocks of [4, 4]. Only dnn.conv and dnn.max_pool run in blocks. [E0453]
+func.func @main(%a: tensor<1x4x8x8xf32>, %b: tensor<4x3x2x2xf32>) {
+  %y = dnn.conv_transpose %a, %b window = <[2, 2], stride [2, 2], block [4, 4]> : (tensor<1x4x8x8xf32>, tensor<4x3x2x2xf32>) -> tensor<1x3x16x16xf32>
+  func.return
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.conv' expected stride of at least 1, not [0, 1]. [E0416]
 func.func @main(%a: tensor<1x4x8x8xf32>, %b: tensor<6x4x3x3xf32>) {
   %y = dnn.conv %a, %b window = <[3, 3], stride [0, 1]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32>

@@ -257,6 +257,8 @@ func.func @contraction(
   %conv = dnn.conv %a, %b window = <[3, 3]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x6x6xf32>
   // CHECK-NEXT: %conv_b = dnn.conv %a, %c, bias(%d) window = <[3, 3], stride [2, 2], pad [1, 1, 0, 0], dilation [2, 1]> groups = 2 : (tensor<1x4x8x8xf32>, tensor<6x2x3x3xf32>, tensor<6xf32>) -> tensor<1x6x3x4xf32>
   %conv_b = dnn.conv %a, %c, bias(%d) window = <[3, 3], stride [2, 2], pad [1, 1, 0, 0], dilation [2, 1]> groups = 2 : (tensor<1x4x8x8xf32>, tensor<6x2x3x3xf32>, tensor<6xf32>) -> tensor<1x6x3x4xf32>
+  // CHECK-NEXT: %conv_blocks = dnn.conv %a, %b window = <[3, 3], pad [1, 1, 1, 1], block [4, 8]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x8x8xf32>
+  %conv_blocks = dnn.conv %a, %b window = <[3, 3], pad [1, 1, 1, 1], block [4, 8]> : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x8x8xf32>
   // CHECK-NEXT: %conv_c = dnn.conv %e, %f window = <[3]> groups = 4 : (tensor<1x4x8xf32>, tensor<4x1x3xf32>) -> tensor<1x4x6xf32>
   %conv_c = dnn.conv %e, %f window = <[3]> groups = 4 : (tensor<1x4x8xf32>, tensor<4x1x3xf32>) -> tensor<1x4x6xf32>
   // CHECK-NEXT: %conv_d = dnn.conv %g, %h, bias(%i) window = <[1, 1]> : (tensor<1x4x8x8x!dnn.q<i8, 0.1, 3>>, tensor<4x4x1x1x!q0>, tensor<4xi32>) -> tensor<1x4x8x8x!q1>
@@ -322,6 +324,8 @@ func.func @reduction(
   %arg_min = dnn.arg_min %a axis = 0 : (tensor<2x3xf32>) -> tensor<3xi64>
   // CHECK-NEXT: %arg_min_b = dnn.arg_min %a axis = -1 keepdims last : (tensor<2x3xf32>) -> tensor<2x1xi64>
   %arg_min_b = dnn.arg_min %a axis = -1 keepdims last : (tensor<2x3xf32>) -> tensor<2x1xi64>
+  // CHECK-NEXT: %max_pool_blocks = dnn.max_pool %b window = <[3, 3], stride [2, 2], block [2, 2], ceil> : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  %max_pool_blocks = dnn.max_pool %b window = <[3, 3], stride [2, 2], block [2, 2], ceil> : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
   // CHECK-NEXT: %max_pool = dnn.max_pool %b window = <[2, 2], stride [2, 2]> : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
   %max_pool = dnn.max_pool %b window = <[2, 2], stride [2, 2]> : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
   // CHECK-NEXT: %avg_pool = dnn.avg_pool %b window = <[2, 2], stride [2, 2]> : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
