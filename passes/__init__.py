@@ -6,6 +6,7 @@ from xdsl.passes import ModulePass
 
 from dnnc.passes.adaround import AdaroundPass
 from dnnc.passes.apply_scheme import ApplySchemePass
+from dnnc.passes.block_convolution import BlockConvolutionPass
 from dnnc.passes.calibrate import CalibratePass
 from dnnc.passes.canonicalize import CanonicalizePass
 from dnnc.passes.code_weights import CodeWeightsPass
@@ -89,6 +90,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
 OPTIONAL: tuple[type[ModulePass], ...] = (
     AdaroundPass,
     ApplySchemePass,
+    BlockConvolutionPass,
     CalibratePass,
     CodeWeightsPass,
     CorrectBiasPass,
@@ -118,6 +120,7 @@ QUANTIZES: tuple[type[ModulePass], ...] = (
     QuantizeDynamicPass,
     CodeWeightsPass,
     CorrectBiasPass,
+    BlockConvolutionPass,
 )
 
 # The stage (`dnnc.ir.stages`) a module has reached after a pass; checked whenever the pass has run.

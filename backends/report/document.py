@@ -15,6 +15,7 @@ from dnnc.backends.report.roofline import Roof
 from dnnc.backends.report.sheet import Sheet
 from dnnc.backends.report.totals import TOTALS, Network, border, distinct
 from dnnc.ir.arch import MODULE_ATTRIBUTE, Accelerator, of_module
+from dnnc.ir.blocked import blocked_notes
 from dnnc.ir.interpret import main_function
 from dnnc.ir.weights import ABSENT
 
@@ -78,7 +79,8 @@ def report(module: ModuleOp, ctx: Context, arch: Accelerator | None = None, name
     rows = tuple(Row(layer, b, roof) for layer, b in zip(layers, live))
     returned = {root(v) for v in block.last_op.operands} if block.last_op is not None else set()
     network = Network(rows, distinct(rows), border(rows, returned), max(live), roof)
-    return Report(name or "network", network, arch, (*_absent(module), *_notes(layers, arch)))
+    notes = (*_absent(module), *_notes(layers, arch), *blocked_notes(module))
+    return Report(name or "network", network, arch, notes)
 
 
 def _absent(module: ModuleOp) -> list[str]:

@@ -12,6 +12,7 @@ from dnnc.backends.report.memory import MEMORY_COLUMNS
 from dnnc.backends.report.planned import Planned, planned
 from dnnc.backends.report.sheet import Listing, Sheet
 from dnnc.ir.arch import Accelerator
+from dnnc.ir.blocked import blocked_notes
 from dnnc.passes.analysis.depth_first import runs_stacks
 from dnnc.passes.analysis.executed import Executed
 from dnnc.passes.analysis.spaces import Space, spaces_of
@@ -394,7 +395,8 @@ def schedule_report(
     peak = arch.array.rows * arch.array.columns
     lines = tuple(Line(run, plans.get(run.layer), peak) for run in runs)
     spaces = [s for s in spaces_of(module) if s.occupants] if module is not None else []
-    return ScheduleReport(name, Whole(lines, arch), _notes(arch, module is None), tuple(spaces))
+    notes = (*_notes(arch, module is None), *(blocked_notes(module) if module is not None else ()))
+    return ScheduleReport(name, Whole(lines, arch), notes, tuple(spaces))
 
 
 def _notes(arch: Accelerator, bare: bool) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from xdsl.ir import Attribute, SSAValue
 from dnnc.frontend.dsl.constants import NOTES
 from dnnc.frontend.dsl.evaluate import WORDS
 from dnnc.frontend.dsl.signatures import Signature, operation
+from dnnc.ir.blocked import BLOCKED, blocked_of
 from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn import DnnOp
 from dnnc.ir.dnn.attributes import Int, Ints, Key, Real, Reals, Window, WindowAttr, Word
@@ -63,6 +64,7 @@ class _Writer:
         self.function = _only_function(module, self.refused)
         told = module.attributes.get(CALIBRATED)
         self.calibrated = told if isinstance(told, StringAttr) else None
+        self.blocked = blocked_of(module)
         self.block = self.function.body.block
         self.names = _value_names([*self.block.args, *(r for op in self.block.ops for r in op.results)])
         self.aliases: dict[Attribute, str] = {}
@@ -83,6 +85,7 @@ class _Writer:
                 self.refused.refuse(where(op.location, op.name), message, "E0331")
         self.refused.raise_if_any()
         head = [f"# calibrated: {self.calibrated.data}"] if self.calibrated else []
+        head += [f"# {self.blocked.text()}"] if self.blocked else []
         head += [f"weights {_quoted(weights)}"] if weights else []
         types = [_wrapped(f"type {name} = {_element(t)}") for t, name in self.aliases.items()]
         parts = [part for part in (head, types, inputs, lines, [outputs]) if part]
@@ -213,7 +216,7 @@ def _only_function(module: ModuleOp, refused: Collector) -> FuncOp:
                 f"expected @main alone, not '{op.name}' beside it. Write the program as .mlir.",
                 "E0331",
             )
-    if names := ", ".join(name for name in module.attributes if name != CALIBRATED):
+    if names := ", ".join(name for name in module.attributes if name not in (CALIBRATED, BLOCKED)):
         refused.refuse(
             "module",
             f"expected no attributes, not {names}. Write the program as .dnn before they are set, or as .mlir.",

@@ -45,10 +45,16 @@ def watched(items: Sequence[T], what: str) -> Iterable[T]:
     return items if show is None else show(items, what)
 
 
+def offered_samples() -> Sequence[Sample] | None:
+    """The samples of this run, if there are any."""
+    make = _given.get()
+    return None if make is None else make()
+
+
 def given_samples(who: str) -> Sequence[Sample]:
     """The samples of this run; an error that names the pass when there are none."""
-    make = _given.get()
-    if make is None:
+    samples = offered_samples()
+    if samples is None:
         message = "expected unlabelled samples to measure with, not none. Give samples with --calibrate X.npz."
         raise DnncError(Finding(f"pass '{who}'", message, "E0704"))
-    return make()
+    return samples

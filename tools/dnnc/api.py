@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import StringAttr
 
 from dnnc.ir import text
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
+from dnnc.ir.blocked import Blocked, blocked_of
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding, nearest
 from dnnc.ir.interpret import main_function
@@ -170,6 +171,11 @@ class Program:
         """By which method and which samples ranges were set, if they were."""
         told = self.network.module.attributes.get(CALIBRATED)
         return told.data if isinstance(told, StringAttr) else None
+
+    @property
+    def blocked(self) -> Blocked | None:
+        """What independent blocks do to the outputs, if any layer runs in them."""
+        return blocked_of(self.network.module)
 
     def report(self) -> Report:
         """The analytical cost report on the target."""

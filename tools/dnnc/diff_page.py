@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, Protocol
 
 from dnnc.backends.html import Head, table
-from dnnc.metrics import STEPS
+from dnnc.passes.analysis.errors import STEPS
 
 _STYLE = """body { font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e6e6e6; } }"""

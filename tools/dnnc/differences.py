@@ -22,7 +22,7 @@ from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import QuantType, is_float, shape_of, tensor_text
 from dnnc.ir.weights import store_of
-from dnnc.metrics import Errors
+from dnnc.passes.analysis.errors import Errors
 from dnnc.passes.fuse_groups import FuseGroupsPass
 from dnnc.passes.pipeline import Pipeline
 from dnnc.passes.quantize import QuantizePass

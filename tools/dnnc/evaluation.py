@@ -10,7 +10,8 @@ import numpy as np
 
 from dnnc import api, pipelines
 from dnnc.ir.diagnostics import DnncError, Finding
-from dnnc.metrics import average_precision, divergence, finite, hits, in_top, probabilities, psnr, snr
+from dnnc.metrics import average_precision, divergence, hits, in_top, probabilities, psnr
+from dnnc.passes.analysis.errors import finite, snr
 from dnnc.passes.analysis.sources import read_arrays
 from dnnc.progress import each
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dnnc import console
 
-TOLD = ("PluginWarning", "DataFreeWarning", "Remark")
+TOLD = ("PluginWarning", "DataFreeWarning", "Remark", "BlockWarning")
 
 
 @contextmanager
@@ -26,5 +26,6 @@ def warned(who: str) -> Iterator[None]:
 
         warnings.showwarning = show
         warnings.filterwarnings("always", message=".*no samples are given")
+        warnings.filterwarnings("always", message="block-convolution: ")
         warnings.filterwarnings("always", message="plug-in '")  # shown, and no error even under `python -W error`
         yield

@@ -4,30 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import i8
 
 from dnnc import metrics
-from dnnc.ir.types import QuantType
-
-
-def test_errors_of_a_layer():
-    errors = metrics.Errors(QuantType.per_tensor(i8, 0.5, 0))
-    errors.add(np.array([1.0, -2.0, 63.5], np.float32), np.array([2, -5, 127], np.int8))
-    facts = errors.to_dict()
-    assert facts["max_error"] == 0.5 and facts["mean_error"] == pytest.approx(0.5 / 3)
-    assert facts["snr_db"] == pytest.approx(10 * np.log10((1 + 4 + 63.5**2) / 0.25))
-    assert facts["saturated"] == 1 and sum(facts["histogram"]) == 3
-
-
-def test_the_zero_of_a_relu_is_no_saturation():
-    q = np.array([-128, 127, 0], np.int8)
-    assert metrics.saturated(q, QuantType.per_tensor(i8, 1.0, -128)) == 1
-    assert metrics.saturated(q, QuantType.per_tensor(i8, 1.0, 0)) == 2
-
-
-def test_equal_values_have_no_noise():
-    assert metrics.snr(1.0, 0.0) is None
-    assert metrics.snr(100.0, 1.0) == pytest.approx(20.0)
 
 
 def test_probabilities_are_left_alone_and_logits_are_not():

@@ -99,7 +99,8 @@ def _scheme(args: Namespace, program: Program, output: Path) -> list[Path]:
 def _written(args: Namespace, program: Program, files: Sequence[Path], output: Path) -> None:
     if args.json:
         written = [_file(path) for path in files]
-        told = {"calibrated": program.calibrated} if program.calibrated else {}
+        told: dict[str, Any] = {"calibrated": program.calibrated} if program.calibrated else {}
+        told |= {"blocked": vars(program.blocked)} if program.blocked else {}
         console.json({"emit": args.emit, "target": args.target, **told, "files": written, **_figures(program)})
         return
     for path in files:
@@ -108,6 +109,8 @@ def _written(args: Namespace, program: Program, files: Sequence[Path], output: P
         console.tell(f"  {what.replace('_', ' ')} {value:,}")
     if program.calibrated:
         console.tell(f"  calibrated {program.calibrated}")
+    if program.blocked:
+        console.tell(f"  {program.blocked.text()}")
     console.hint(_next(args, output))
 
 
