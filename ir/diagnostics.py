@@ -27,7 +27,7 @@ class Finding:
 
 
 class Remark(UserWarning):
-    """What a pass did beyond what was asked of it, for the user to know."""
+    """What a pass did beyond what was asked of it, or what that costs, for the user to know."""
 
 
 class DnncError(Exception):

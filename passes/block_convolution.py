@@ -19,7 +19,7 @@ from xdsl.ir import BlockArgument, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
 from dnnc.ir.blocked import BLOCKED, Blocked
-from dnnc.ir.diagnostics import Collector, DnncError, Finding, nearest, node_names, where
+from dnnc.ir.diagnostics import Collector, DnncError, Finding, Remark, nearest, node_names, where
 from dnnc.ir.dnn.attributes import Window, WindowAttr
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.bitwise import BitConvOp
@@ -36,10 +36,6 @@ HARMLESS = 28
 """Pixels of a block from which VGG-16 loses no more than 0.14 points of its top-1 accuracy; with 14 it loses 1.1."""
 
 Windowed = ConvOp | MaxPoolOp
-
-
-class BlockWarning(UserWarning):
-    """Blocks change what a network computes."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +67,13 @@ class BlockConvolutionPass(ModulePass):
         for layer in cut:
             layer.properties["window"] = WindowAttr(replace(layer.window.data, block=sizes[layer]))
         if not cut:
-            warnings.warn(
-                BlockWarning(f"{self.name}: no layer is as large as two blocks of {self.pixels}"), stacklevel=2
-            )
+            warnings.warn(Remark(f"{self.name}: no layer is as large as two blocks of {self.pixels}"), stacklevel=2)
             return
         found = measured(before, op, store_of(ctx), (len(cut), self.pixels), self.samples)
         self.found.append(found)
         op.attributes[BLOCKED] = found.attribute()
         small = f". Blocks below {HARMLESS} are known to cost accuracy" if self.pixels < HARMLESS else ""
-        warnings.warn(BlockWarning(f"{self.name}: {found.text()}{small}"), stacklevel=2)
+        warnings.warn(Remark(f"{self.name}: {found.text()}{small}"), stacklevel=2)
 
     def _chosen(self, module: ModuleOp) -> list[Windowed]:
         """The layers to cut; those named that cannot be are an error."""

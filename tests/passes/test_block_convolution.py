@@ -7,10 +7,10 @@ import pytest
 
 import dnnc
 from dnnc.ir.blocked import Blocked, blocked_of
-from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.diagnostics import DnncError, Remark
 from dnnc.ir.dnn.contraction import ConvOp
 from dnnc.ir.text import parse, text_of
-from dnnc.passes.block_convolution import BlockConvolutionPass, BlockWarning
+from dnnc.passes.block_convolution import BlockConvolutionPass
 from dnnc.pipelines import run_passes
 
 NET = """
@@ -32,7 +32,7 @@ def network(tmp_path):
 
 def blocked(network, samples=None, **options):
     one = BlockConvolutionPass(**{"pixels": 8, **options})
-    with pytest.warns(BlockWarning) as told:
+    with pytest.warns(Remark) as told:
         run_passes(network, [one], samples)
     return one, str(told[0].message)
 
@@ -66,7 +66,7 @@ def test_without_samples_inputs_are_drawn_and_said_to_be(network):
 def test_no_more_samples_than_asked_for(network):
     one = BlockConvolutionPass(8, samples=2)
     x = np.zeros((5, 2, 24, 24), np.float32)
-    with pytest.warns(BlockWarning, match="leave the outputs as they were, on 2 of 5 samples"):
+    with pytest.warns(Remark, match="leave the outputs as they were, on 2 of 5 samples"):
         run_passes(network, [one], x)
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_run_in_blocks_is_told_by_name(network):
 
 
 def test_blocks_too_large_for_any_layer_are_told(network):
-    with pytest.warns(BlockWarning, match="no layer is as large as two blocks of 28"):
+    with pytest.warns(Remark, match="no layer is as large as two blocks of 28"):
         run_passes(network, [BlockConvolutionPass()])
     assert blocked_of(network.module) is None
 
@@ -117,7 +117,7 @@ def test_compiled_networks_agree_with_the_interpreter(network, front):
     for emit, rest in (("npu", ",fuse-layers,tile,encode-weights,plan-memory"), ("c", "")):
         passes = "block-convolution{pixels=8},int8" if front else "int8,block-convolution{pixels=8}"
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", BlockWarning)
+            warnings.simplefilter("ignore", Remark)
             program = dnnc.compile(network, emit=emit, pipeline=passes + rest, calibrate=x)
         assert program.blocked is not None and program.blocked.layers == 2
         wanted = (program.graph or program.network).run(x[:1])[0]

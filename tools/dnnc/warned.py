@@ -9,7 +9,7 @@ from typing import Any
 
 from dnnc import console
 
-TOLD = ("PluginWarning", "DataFreeWarning", "Remark", "BlockWarning")
+TOLD = ("PluginWarning", "DataFreeWarning", "Remark")
 
 
 @contextmanager

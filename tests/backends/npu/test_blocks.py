@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.executed import executed
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
+from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.dnn.activation import ReluOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.integer import QAddOp
@@ -17,7 +19,9 @@ from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.depth_first import chosen, cut_of
 from dnnc.passes.analysis.stacks import stack_of, unit_of
 from dnnc.passes.analysis.traffic import traffic
-from dnnc.passes.fuse_layers import fuse
+from dnnc.passes.fuse_layers import FuseLayersPass, fuse
+from dnnc.passes.plan_memory import PlanMemoryPass
+from dnnc.passes.tile import TilePass
 
 TINY = load_target("tiny")
 
@@ -115,3 +119,29 @@ def test_steps_of_whole_blocks_have_no_halo(nets, rows, columns):
     assert (cut.moved(loaded) == 3 * 32 * 32) == (rows % 4 == 0 and columns % 8 == 0)
     fuse(groups, cut)
     assert agrees(nets, module, ctx, target(1 << 16)) == plan.dram_bytes
+
+
+VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("kilobytes", "megabytes", "cycles"), [(256, 34.2, 70), (512, 23.7, 66), (1024, 17.7, 66), (2400, 15.7, 69)]
+)
+def test_vgg_in_blocks_of_28_moves_little(nets, kilobytes, megabytes, cycles):
+    net = nets.Net((1, 3, 224, 224))
+    for stage, channels in enumerate(VGG):
+        for i, m in enumerate(channels):
+            pool = Window.of((2, 2), (2, 2)) if i + 1 == len(channels) else None
+            net.conv(m, 3, pad=1, relu=ReluOp, pool=pool, block=(28, 28) if stage < 3 else ())
+    module, ctx = net.done()
+    edge = load_target("edge")
+    sizes = {"scratchpad": kilobytes << 10}
+    arch = replace(edge, memory=tuple(replace(m, bytes=sizes.get(m.name, m.bytes)) for m in edge.memory))
+    module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
+    FuseLayersPass().apply(ctx, module)
+    TilePass().apply(ctx, module)
+    PlanMemoryPass().apply(ctx, module)
+    layers = executed(assemble(module, ctx), arch)
+    assert sum(e.dram_read + e.dram_write for e in layers) <= megabytes * 1e6
+    assert sum(e.cycles for e in layers) <= cycles * 1e6
