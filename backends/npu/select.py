@@ -33,7 +33,7 @@ from dnnc.backends.npu.tiles import (
     whole_records,
 )
 from dnnc.backends.npu.tokens import Interval, Row
-from dnnc.backends.npu.zones import Zone, blocks, zones
+from dnnc.backends.npu.zones import Zone, blocks, form, zones
 from dnnc.ir.arch import DECODERS, ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
 from dnnc.ir.dnn.movement import Strided
@@ -260,7 +260,7 @@ class _Selector(Emitter):
             zero=int(np.max(weights.zero)),
             multiplier=shape.M // shape.C if depthwise else 1,
         )
-        self._form(layer, p)
+        self.set(isa.MM_FORM, Engine.MM, **form(layer, p))
         self.set(isa.MM_BLOCKS, Engine.MM, **blocks(layer, p))
         sums = (1, p.z[1]) if shape.matrix else (rows.sums[1] * columns.sums[1], columns.sums[1])
         self.set(isa.MM_OUTPUT, Engine.MM, channel_pitch=sums[0], row_pitch=sums[1])
@@ -294,14 +294,6 @@ class _Selector(Emitter):
         skipped, depth = input_channels(layer, p, x)
         layout = (1, depth) if shape.matrix else (height * width, width)
         return self._address(x) + (p.k[0] - skipped) * layout[0], layout, (self._chip(x),)
-
-    def _form(self, layer: LayerTiles, p: Place) -> None:
-        """What the bytes hold, and where binary ones count: nowhere in the padding."""
-        form = {1: "bytes", **{n: name for name, n in IN_A_BYTE.items()}}[layer.shape.values]
-        state, rows, columns = {"form": isa.FORMS.index(form)}, layer.rows(p), layer.columns(p)
-        if form == "binary" and any((*rows.pad, *columns.pad)):
-            state |= {"top": rows.pad[0], "left": columns.pad[0], "height": rows.input[1], "width": columns.input[1]}
-        self.set(isa.MM_FORM, Engine.MM, **state)
 
     def _post(self, layer: LayerTiles, p: Place) -> None:
         """One instruction, or one for each zone of a summing pool whose windows differ."""

@@ -1,4 +1,4 @@
-"""The parts of a tile that one post-processing instruction makes."""
+"""The parts of a tile that one post-processing instruction makes, and what the matrix unit must know of a whole one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from dnnc.backends.npu.held import cut
+from dnnc.backends.npu.isa import FORMS
 from dnnc.backends.npu.tiles import LayerTiles, Place
 from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.packed import IN_A_BYTE
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,15 @@ def blocks(layer: LayerTiles, p: Place) -> dict[str, int]:
         if block < layer.shape.sums[axis]:
             state |= {size: block, at: first % block, before: window.pads[axis][0]}
     return state | {"value": int(layer.group.source.zero)} if state else {}
+
+
+def form(layer: LayerTiles, p: Place) -> dict[str, int]:
+    """What the bytes hold, and where binary ones count, nowhere in the padding, as the matrix unit's state."""
+    name = {1: "bytes", **{n: name for name, n in IN_A_BYTE.items()}}[layer.shape.values]
+    state, rows, columns = {"form": FORMS.index(name)}, layer.rows(p), layer.columns(p)
+    if name == "binary" and any((*rows.pad, *columns.pad)):
+        state |= {"top": rows.pad[0], "left": columns.pad[0], "height": rows.input[1], "width": columns.input[1]}
+    return state
 
 
 def _runs(lines: np.ndarray) -> list[tuple[int, int]]:
