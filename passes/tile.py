@@ -27,6 +27,7 @@ from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, Finding, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, Strided, View
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
@@ -37,14 +38,16 @@ from dnnc.passes.analysis.depth_first import runs_stacks
 from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.keeping import ON_CHIP, beside, reserved, spans
 from dnnc.passes.analysis.layer import Layer
+from dnnc.passes.analysis.recurrence import recurrence
 from dnnc.passes.analysis.stacks import STEPS, planes, stack_of, unit_of
-from dnnc.passes.analysis.strides import reshaped
+from dnnc.passes.analysis.strides import composed, contiguous, reshaped
 from dnnc.passes.analysis.tile_search import search
 from dnnc.passes.analysis.tiling import SLACK_PERCENT
 from dnnc.passes.schedule.constants import Constants, element_of
 from dnnc.passes.schedule.host import Holdings, Parts, homes_of, source_name, split
-from dnnc.passes.schedule.moves import Mover, composed, fill_tile
+from dnnc.passes.schedule.moves import Mover, fill_tile
 from dnnc.passes.schedule.nest import Nest
+from dnnc.passes.schedule.recurrence import Outside, Recurrent
 from dnnc.passes.schedule.stripes import Stored, Stripes
 from dnnc.passes.schedule.transposed import split_transposed
 from dnnc.passes.schedule.units import cut, inlined, is_stack
@@ -71,7 +74,10 @@ class TilePass(ModulePass):
         arch, store = of_module(op), store_of(ctx)
         for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
             if (scan := scan_of(group)) is not None:
-                unroll(group, scan)
+                for inner in [o for o in scan.body.block.ops if isinstance(o, GroupOp)]:
+                    cut(inner)
+                if recurrence(scan, arch, store) is None:
+                    unroll(group, scan)
         groups = [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]
         stacks = [(_taken_apart(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
         for group in groups:
@@ -193,10 +199,41 @@ class _Builder:
     def _group(self, op: GroupOp) -> None:
         name, body = self._name(op), op.body_ops()
         self.mover.fit(self._room(op))
+        if isinstance(body[0], ScanOp):
+            return self._loop(op, body[0], name)
         if len(body) == 1 and isinstance(body[0], Movement):
             _Move(self, op, body[0], name).emit()
         else:
             self._layer(op, name)
+
+    def _loop(self, op: GroupOp, scan: ScanOp, name: str) -> None:
+        """A loop over states that stays on chip."""
+        found = recurrence(scan, self.arch, self.constants.store)
+        assert found is not None
+        given = {a: op.inputs[v.index] for a, v in zip(scan.body.block.args, scan.operands)}  # pyright: ignore
+        results = dict(zip(op.yielded(), op.results))
+        outside = Outside(
+            {a: self._loadable(v, name) for a, v in given.items()},
+            [self.home(results[r], f"{name}.{i}") if r in results else None for i, r in enumerate(scan.results)],
+            [self._stored_of(p.op, p.group, found.shared(i, "table")) for i, p in enumerate(found.parts)],
+            [self._name(p.op) for p in found.parts],
+            {
+                v: self.constants.weights(v)
+                for p in found.parts
+                for v in p.values.values()
+                if isinstance(v.owner, ConstOp)
+            },
+        )
+        Recurrent(found, outside, name, op.location, self.block).emit()
+
+    def _loadable(self, value: SSAValue, name: str) -> SSAValue:
+        """Where a value lies, in its own shape, in an order one transfer reads."""
+        place = self.constants.weights(value) if isinstance(value.owner, ConstOp) else self.places[value]
+        layout = reshaped(layout_of(place), shape_of(value.type))
+        if layout is None or (len(layout.shape) > 3 and not contiguous(layout)):
+            place = self.pack(value, name)
+            layout = Strided.rows(shape_of(value.type))
+        return place if layout == layout_of(place) else self.part(place, layout)
 
     def _stack(self, ops: Sequence[GroupOp], steps: Attribute | None) -> None:
         """Layers that run depth-first, as steps over the output of the last."""
@@ -233,14 +270,14 @@ class _Builder:
         place = self.home(value, name)
         return place if layout_of(place).shape == shape else self.part(place, layout)
 
-    def _stored_of(self, op: GroupOp, group: Group) -> dict[str, SSAValue]:
-        """The constants of a layer of a stack, off chip."""
+    def _stored_of(self, op: GroupOp, group: Group, shared: bool = False) -> dict[str, SSAValue]:
+        """The constants of a layer of a stack, off chip; its table when it does not share one."""
         name, stored = group.layer.name, {}
         if group.weights is not None:
             stored["weight"] = self.constants.weights(op.inputs[group.weights])
         if group.layer.records:
             stored["parameter"] = self.constants.stored(f"{name}.post", self.constants.records(op, group))
-        if group.layer.table_bytes:
+        if group.layer.table_bytes and not shared:
             stored["table"] = self.constants.stored(f"{name}.table", group.table(lambda i: self.constants.array(op, i)))
         return stored
 

@@ -176,17 +176,19 @@ def _with_copies(module: ModuleOp, held: dict[BufferOp, NDArray[Any]]) -> dict[B
 def _of_layer(module: ModuleOp, images: Mapping[BufferOp, _Image], store: WeightStore) -> dict[str, tuple[_Image, ...]]:
     """What stores may write, by the layer their tags name: that of the compute whose tile it is, else the tile's own."""
     layers: dict[BufferOp, str] = {}
+    computed: set[BufferOp] = set()
     fills: dict[BufferOp, int] = {}
     found: dict[str, dict[BufferOp, _Image]] = {}
     for op in module.walk():
         if isinstance(op, ComputeOp):
-            for tile in op.tiles:
-                layers.setdefault(buffer_of(tile), op.label.data)
+            computed.update(map(buffer_of, op.tiles))
+            for buffer in op.own():
+                layers.setdefault(buffer, op.label.data)
     for op in module.walk():
         if not isinstance(op, CopyOp):
             continue
         source, target = buffer_of(op.source), buffer_of(op.target)
-        if op.loads and source.constant is not None and target not in layers:
+        if op.loads and source.constant is not None and target not in computed:
             fills[target] = int(store[source.constant.data].reshape(-1).view(np.uint8)[0])
         elif not op.loads:
             image = images[target]

@@ -56,17 +56,20 @@ class Held:
 
 @dataclass(frozen=True)
 class Whole:
-    """A tensor that lies whole in a buffer, of one image and group: its first byte, and pitches of channels and rows."""
+    """A tensor that lies whole in a buffer, of one image and group: its first element, pitches of channels and rows in
+    elements, and bytes of each.
+    """
 
     buffer: BufferOp
     start: int
     pitches: tuple[int, int]
     width: int
+    each: int = 1
 
     def byte(self, channel: int, row: int, column: int) -> int:
         """Where an element of the tensor lies in the buffer."""
         across, down = self.pitches
-        return self.start + channel * across + row * down + column
+        return self.each * (self.start + channel * across + row * down + column)
 
     def breaks(self, first: int, count: int) -> range:
         """No row starts over."""

@@ -18,14 +18,23 @@ WRITES = [KINDS.index(kind) for kind in ("ppu", "softmax", "normalize")]
 
 
 def made_on_chip(module: ModuleOp) -> dict[str, tuple[ComputeOp, BufferOp]]:
-    """(a compute that makes it, where it lies) of each value that stays on chip, by the layer's name."""
+    """(a compute that makes it, where it lies) of each value that stays on chip, by the layer's name.
+
+    What every step of a loop over states makes anew is not one of them.
+    """
     found = {}
     for op in module.walk():
-        if isinstance(op, ComputeOp):
+        if isinstance(op, ComputeOp) and _once(op):
             for role, tile in zip(op.roles, op.tiles):
                 if role.data == "output" and isinstance(tile.owner, ViewOp):
                     found[op.label.data] = op, buffer_of(tile)
     return found
+
+
+def _once(op: ComputeOp) -> bool:
+    """Whether every loop around makes another part."""
+    parts = (op.slices, *(op.holding or ()))
+    return {s.loop for part in parts for s in part.data} >= set(range(len(op.indices)))
 
 
 def last_writes(simulator: Simulator, layers: Collection[str]) -> dict[int, str]:

@@ -98,8 +98,8 @@ class _Selector(Emitter):
         for compute in inside:
             if isinstance(compute, ComputeOp):
                 layer = self.computes[compute] = LayerTiles(compute)
-                for tile in compute.tiles:
-                    self.layers.setdefault(buffer_of(tile), layer)
+                for buffer in compute.own():
+                    self.layers.setdefault(buffer, layer)
         for copy in inside:
             layer = self.layers.get(buffer_of(copy.target)) if isinstance(copy, CopyOp) else None
             if layer and layer.op.tile("weight") is buffer_of(copy.operands[1]):

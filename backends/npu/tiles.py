@@ -18,7 +18,7 @@ from dnnc.ir.types import QuantType, bits, integer_range
 from dnnc.passes.analysis.footprint import tile_bytes
 from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.group_operands import check_weights
-from dnnc.passes.analysis.layer import Layer, Rows
+from dnnc.passes.analysis.layer import Layer, Rows, laid
 
 Env = dict[BlockArgument, int]
 
@@ -46,16 +46,16 @@ class LayerTiles:
     def __init__(self, op: ComputeOp) -> None:
         self.op = op
         self.group: Group = group_of(op.body.block, op.label.data, op.location)
-        self.shape: Layer = self.group.layer
+        self.whole = {role.data: layout_of(t) for role, t in zip(op.roles, op.tiles) if isinstance(t.owner, ViewOp)}
+        shape = laid(self.group.layer, self.whole) if "output" in self.whole else self.group.layer
+        assert shape is not None
+        self.shape: Layer = shape
         self.pads, self.pool_pads = self.shape.columns()
         self.computed = False
         self._rows: dict[tuple[int, int], Rows] = {}
         self._columns: dict[tuple[int, int], Rows] = {}
         self.buffers = {role.data: buffer_of(tile) for role, tile in zip(op.roles, op.tiles)}
         self.parts = {role: part for role in self.buffers if (part := op.held(role))}
-        self.whole = {
-            role.data: layout_of(tile) for role, tile in zip(op.roles, op.tiles) if isinstance(tile.owner, ViewOp)
-        }
         self.rolling = {role: Held.of(self.buffers[role], (0, 0)) for role in self.parts if role not in self.whole}
 
     def buffer(self, role: str) -> BufferOp:
@@ -97,7 +97,7 @@ class LayerTiles:
         assert strides is not None
         pitch = {letter: stride * (sizes[letter] > 1) for letter, stride in strides.items()}
         start = layout.offset + n * pitch["n"] + g * pitch["g"]
-        return Whole(self.buffers[role], start, (pitch["c"], pitch["y"]), sizes["x"])
+        return Whole(self.buffers[role], start, (pitch["c"], pitch["y"]), sizes["x"], self.shape.bytes_of(role))
 
     def rows(self, p: Place) -> Rows:
         """The rows of the tile at a place."""

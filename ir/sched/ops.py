@@ -260,6 +260,10 @@ class ComputeOp(IRDLOperation):
                 return buffer_of(value)
         return None
 
+    def own(self) -> list[BufferOp]:
+        """The buffers that are tiles of this compute and nothing else; of a buffer that values lie in it has views."""
+        return [tile.owner for tile in self.tiles if isinstance(tile.owner, BufferOp)]
+
     def held(self, role: str) -> SlicesAttr | None:
         """The rows and columns of a tensor that a role's buffer holds, None when the tile is this compute's own."""
         for name, part in zip(self.roles, self.holding or ()):

@@ -7,6 +7,7 @@ summing pool, a requantize, a table, a second operand, and an optional max-pool:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import prod
@@ -189,3 +190,21 @@ class Layer:
         if found is None or (run > 1 and found.strides[2] != 1):
             return None
         return dict(zip(("g", "row"), found.strides))
+
+
+def laid(layer: Layer, layouts: Mapping[str, Strided]) -> Layer | None:
+    """A layer over parts of buffers: as it is, or its values as rows of channels; None when neither reads them."""
+    for form in (layer, _rows(layer, layouts["output"].shape)):
+        if form is not None and all(form.strides(role, layout) is not None for role, layout in layouts.items()):
+            return form
+    return None
+
+
+def _rows(layer: Layer, shape: tuple[int, ...]) -> Layer | None:
+    """Values, one beside the other, as rows of the last dimension."""
+    alone = layer.kind != "none" or layer.matrix or layer.pooled or layer.vector or layer.constants > 1
+    if alone or layer.second not in (None, "cyx", "ngcyx") or not shape:
+        return None
+    *rows, channels = shape
+    second = None if layer.second is None else "ngcyx"
+    return replace(layer, N=1, groups=1, M=channels, C=channels, H=prod(rows), W=1, matrix=True, second=second)

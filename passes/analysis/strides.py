@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from dnnc.ir.dnn.movement import Strided
+from dnnc.ir.dnn.movement import Movement, SliceOp, Strided, TransposeOp
 
 
 def blocks(layout: Strided) -> list[tuple[int, int]]:
@@ -41,3 +41,22 @@ def reshaped(layout: Strided, shape: tuple[int, ...]) -> Strided | None:
         strides[i] = stride
         size, stride = size // shape[i], stride * shape[i]
     return Strided(shape, tuple(strides), layout.offset)
+
+
+def composed(layout: Strided, nest: Strided, movement: Movement | None, operand: int) -> Strided | None:
+    """A nest over the row-major elements of a tensor as one over the buffer it lies in; None when strides cannot say it."""
+    if blocks(layout) in ([], [(prod(layout.shape), 1)]):
+        return Strided(nest.shape, nest.strides, nest.offset + layout.offset)
+    same = prod(nest.shape) == prod(layout.shape)
+    if same and nest == Strided.rows(nest.shape):
+        return reshaped(layout, nest.shape)
+    whole = reshaped(layout, movement.shape(operand)) if movement is not None else None
+    if whole is None:
+        return None
+    if isinstance(movement, TransposeOp):
+        return Strided(nest.shape, tuple(whole.strides[p] for p in movement.perm.data), whole.offset)
+    if isinstance(movement, SliceOp):
+        steps = tuple(s * t for s, t in zip(whole.strides, movement.steps()))
+        offset = sum(s * t for s, t in zip(movement.start.data, whole.strides))
+        return Strided(nest.shape, steps, whole.offset + offset)
+    return None

@@ -95,7 +95,7 @@ class LayerTraffic:
 def traffic_by_layer(module: ModuleOp) -> dict[str, LayerTraffic]:
     """The traffic of each layer of a schedule, by the name its instructions are tagged with."""
     ops = list(main_function(module).walk())
-    layer = {buffer_of(t): c.label.data for c in ops if isinstance(c, ComputeOp) for t in c.tiles}
+    layer = {buffer: c.label.data for c in ops if isinstance(c, ComputeOp) for buffer in c.own()}
     moved: dict[str, Traffic] = {}
     needed: dict[str, dict[tuple[SSAValue, bool], int]] = {}
     for copy in (op for op in ops if isinstance(op, CopyOp)):

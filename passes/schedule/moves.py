@@ -9,17 +9,15 @@ sched.copy %tile to %y.part at (%i) [...]
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 from xdsl.dialects.builtin import LocationAttr, MemRefType
 from xdsl.ir import Attribute, Block, SSAValue
 
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Finding, UnsupportedError
-from dnnc.ir.dnn.movement import Movement, SliceOp, Strided, TransposeOp
+from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.sched import BufferOp, CopyOp, LoopOp, Slice, SlicesAttr, ViewOp, buffer_of
 from dnnc.ir.types import QuantType, bits
-from dnnc.passes.analysis.strides import blocks, reshaped
 from dnnc.passes.analysis.tiling import ALIGN
 
 LONGEST, LONGEST_RUN = 4095, 65535
@@ -181,22 +179,3 @@ def fill_tile(layout: Strided, capacity: int, each: int) -> tuple[Strided, list[
     dims = nest_of(layout, layout)
     tile = tile_of(dims, min(capacity, LONGEST_RUN), each)
     return Strided(tuple(d.size for d in dims), tuple(d.write for d in dims), layout.offset), tile
-
-
-def composed(layout: Strided, nest: Strided, movement: Movement | None, operand: int) -> Strided | None:
-    """A nest over the row-major elements of a tensor as one over the buffer it lies in; None when strides cannot say it."""
-    if blocks(layout) in ([], [(prod(layout.shape), 1)]):
-        return Strided(nest.shape, nest.strides, nest.offset + layout.offset)
-    same = prod(nest.shape) == prod(layout.shape)
-    if same and nest == Strided.rows(nest.shape):
-        return reshaped(layout, nest.shape)
-    whole = reshaped(layout, movement.shape(operand)) if movement is not None else None
-    if whole is None:
-        return None
-    if isinstance(movement, TransposeOp):
-        return Strided(nest.shape, tuple(whole.strides[p] for p in movement.perm.data), whole.offset)
-    if isinstance(movement, SliceOp):
-        steps = tuple(s * t for s, t in zip(whole.strides, movement.steps()))
-        offset = sum(s * t for s, t in zip(movement.start.data, whole.strides))
-        return Strided(nest.shape, steps, whole.offset + offset)
-    return None
