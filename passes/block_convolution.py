@@ -85,7 +85,8 @@ class BlockConvolutionPass(ModulePass):
             mine = [op for op in windowed if name in node_names(op.location)]
             if not mine:
                 known = [n for op in windowed for n in node_names(op.location)]
-                text = f"expected a convolution or maximum pool '{name}', there is none.{nearest(name, known)}"
+                meant = nearest(name, known) or " `dnnc report` lists the layers."
+                text = f"expected the name of a convolution or maximum pool, not '{name}'.{meant}"
                 report.error(f"pass '{self.name}'", text, "E0453")
             for op in mine:
                 if why := _refusal(op):
