@@ -25,6 +25,19 @@ def _whole(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:,.0f}"
 
 
+_LONGEST = 48
+
+
+def elided(value: Value) -> str:
+    """A name for people: of a long one its beginning and its end, of many their first and last; exporters join names."""
+    text = plain(value)
+    names = text.split(", ")
+    if len(names) > 3:
+        return f"{elided(names[0])}, ..., {elided(names[-1])} ({len(names)})"
+    half = _LONGEST // 2 - 2
+    return ", ".join(n if len(n) <= _LONGEST else f"{n[:half]}...{n[-half:]}" for n in names)
+
+
 def si(value: Value) -> str:
     """A large number in three digits with its SI prefix: 1.58 G."""
     if not isinstance(value, int | float):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
 
-from dnnc.backends.report.column import Column, Value, thousandths
+from dnnc.backends.report.column import Column, elided, thousandths
 from dnnc.backends.report.memory import MEMORY_COLUMNS
 from dnnc.backends.report.planned import Planned, planned
 from dnnc.backends.report.sheet import Listing, Sheet
@@ -115,12 +115,6 @@ def _worst(n: Whole) -> float | None:
     return max((r for line in n.lines if (r := _ratio(line)) is not None), default=None)
 
 
-def _shortened(value: Value) -> str:
-    """The first and the last of many names."""
-    names = str(value).split(", ")
-    return str(value) if len(names) <= 3 else f"{names[0]}, ..., {names[-1]} ({len(names)})"
-
-
 STACK_COLUMNS: tuple[Column[Together], ...] = (
     Column("stack", "stack", "", "Its number.", lambda s: s.number),
     Column(
@@ -129,7 +123,7 @@ STACK_COLUMNS: tuple[Column[Together], ...] = (
         "",
         "Its layers, in order.",
         lambda s: ", ".join(r.run.layer for r in s.lines),
-        show=_shortened,
+        show=elided,
     ),
     Column(
         "steps",
@@ -155,7 +149,14 @@ STACK_COLUMNS: tuple[Column[Together], ...] = (
 )
 
 SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
-    Column("name", "layer", "", "Name of the layer, as instructions and traces have it.", lambda r: r.run.layer),
+    Column(
+        "name",
+        "layer",
+        "",
+        "Name of the layer, as instructions and traces have it.",
+        lambda r: r.run.layer,
+        show=elided,
+    ),
     Column("node", "node", "", "The node of the source it comes from.", lambda r: r.run.node or None, False),
     Column(
         "tile",

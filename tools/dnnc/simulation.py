@@ -16,6 +16,7 @@ from dnnc.backends.npu.iss import Run, Simulator
 from dnnc.backends.npu.parallel import Task, run_all
 from dnnc.backends.npu.target import Executable
 from dnnc.backends.npu.trace import Trace
+from dnnc.backends.report.column import elided
 from dnnc.ir.diagnostics import DnncError, Finding, nearest
 from dnnc.progress import each
 
@@ -42,7 +43,7 @@ def timing(file: Executable, args: Namespace) -> dict[str, Any]:
 def table(layers: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[object]]]:
     """Heads and rows of `timing`, a layer each and their sum."""
     keys = ("cycles", "instructions", "macs", "dram_read", "dram_write", "chip_read", "chip_write")
-    rows: list[list[object]] = [[layer["layer"], *(layer[k] for k in keys)] for layer in layers]
+    rows: list[list[object]] = [[elided(layer["layer"]), *(layer[k] for k in keys)] for layer in layers]
     rows.append(["total", *(sum(layer[k] for layer in layers) for k in keys)])
     stacks = [*(layer["stack"] for layer in layers), None]
     if any(stacks):

@@ -12,6 +12,7 @@ from dnnc import cli, scheduled
 from dnnc.backends.npu.catalog import bundled, load_target
 from dnnc.backends.npu.target import Executable
 from dnnc.backends.report import SCHEDULE_COLUMNS
+from dnnc.backends.report.column import elided
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import CopyOp, loops_around
 from dnnc.ir.types import bits
@@ -100,3 +101,11 @@ def test_least_traffic_as_the_objective(integer):
     fast, lean = moved(""), moved("{objective=traffic}")
     assert lean["dram_bytes"] <= fast["dram_bytes"] and lean["cycles"] >= fast["cycles"]
     assert lean["dram_bytes"] == moved("{slack=0}")["dram_bytes"]
+
+
+def test_long_names_keep_their_ends():
+    """Exporters join names of all they fused."""
+    long = "model/activation/Relu;" + 9 * "model/conv2d/BiasAdd;" + "model/conv2d/Conv2D"
+    assert elided("conv1") == "conv1" and elided("a, b, c") == "a, b, c"
+    assert elided(long) == "model/activation/Relu;...dd;model/conv2d/Conv2D"
+    assert elided(", ".join([long, "b", "c", "d"])) == f"{elided(long)}, ..., d (4)"

@@ -216,3 +216,16 @@ def test_what_does_not_go_together_is_refused(line: str, codes: list[str], refus
 def test_a_place_is_a_layer_an_instruction_or_a_cycle(place: str, capsys: pytest.CaptureFixture[str]):
     assert cli.run(["run", "lenet5.npu", "--until", place]) == 2
     assert f"expected layer=NAME, instruction=N or cycle=N, not '{place}'" in capsys.readouterr().err
+
+
+def test_a_part_of_the_critical_path(said, capsys: pytest.CaptureFixture[str]):
+    """Of a slice it is what the slice takes of the whole run's path."""
+    said("lenet5.npu -i digits.npz --trace path.trace")
+
+    def path(*options: str) -> list[dict[str, Any]]:
+        assert cli.run(["trace", "path.trace", "path", "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    whole = path()
+    assert path("--layer", "conv2") == [row for row in whole if row["layer"] == "conv2"]
+    assert sum(r["mm"] for r in path("--engine", "mm")) == sum(r["mm"] for r in whole)

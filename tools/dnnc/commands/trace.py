@@ -63,6 +63,7 @@ def declare(p: Parser) -> None:
 def run(args: Namespace) -> None:
     """The view asked for, of the part asked for."""
     from dnnc import trace_view
+    from dnnc.backends.report.column import elided
 
     if args.view == "export":
         console.write(args.output, trace_view.exported(args))
@@ -76,7 +77,8 @@ def run(args: Namespace) -> None:
         return
     # a column of a network without stacks says nothing
     head = [key for key in (rows[0] if rows else ()) if any(row[key] is not None for row in rows)]
-    cells = [[row[key] for key in head] for row in rows]
+    names = ("layer", "layers")
+    cells = [[elided(row[key]) if key in names else row[key] for key in head] for row in rows]
     if args.output:
         console.write(args.output, console.table_text(head, cells))
     elif rows:
