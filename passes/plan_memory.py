@@ -21,11 +21,15 @@ from dnnc.passes.analysis.allocate import Packing, plan, smallest
 from dnnc.passes.analysis.allocation import Buffer, MemPlan
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.liveness import step_names, steps
+from dnnc.passes.analysis.prefetch import apart
 from dnnc.passes.analysis.solvers import SOLVERS
 from dnnc.passes.analysis.spaces import by_memory, capacity_of, wanted
 
 SHOWN = 8
 """Buffers an error names."""
+
+FILLED = ("weight", "parameter")
+"""Spaces on chip whose buffers loads fill with constants."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class PlanMemoryPass(ModulePass):
         for (on_chip, memory), buffers in by_memory(op, arch).items():
             asked = wanted(buffers, live, max(1, len(names)))
             capacity = capacity_of(arch, on_chip, memory)
-            offsets, packing = self._placed(asked, capacity)
+            filled = [i for i, b in enumerate(buffers) if b.space.data in FILLED]
+            offsets, packing = self._placed(asked, filled, capacity)
             if packing is not None and packing.offsets is None:
                 problems.unsupported.append(_too_small(memory, capacity or 0, asked, buffers, names, packing))
             for i, buffer in enumerate(buffers):
@@ -53,8 +58,12 @@ class PlanMemoryPass(ModulePass):
         problems.unsupported += _dram_short(op, arch)
         problems.raise_if_any()
 
-    def _placed(self, asked: Sequence[Buffer], capacity: int | None) -> tuple[Mapping[Hashable, int], Packing | None]:
+    def _placed(
+        self, asked: Sequence[Buffer], filled: Sequence[int], capacity: int | None
+    ) -> tuple[Mapping[Hashable, int], Packing | None]:
         """Offsets, and what became of the search where the quick plan is above the capacity."""
+        if capacity is not None and (early := apart(asked, filled, capacity)) is not None:
+            return early, None
         quick = plan(asked)
         if capacity is None or quick.peak <= capacity:
             return quick.offsets, None

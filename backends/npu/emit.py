@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from dnnc.backends.npu import isa
 from dnnc.backends.npu.held import Held, Whole
 from dnnc.backends.npu.isa import Engine, Instruction
 from dnnc.backends.npu.program import REGIONS, Tag
-from dnnc.backends.npu.tiles import Env, LayerTiles, Place
+from dnnc.backends.npu.tiles import Box, Env, LayerTiles, Place
 from dnnc.backends.npu.tokens import Interval, Row
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import where
@@ -60,6 +61,21 @@ class Emitter:
         if self.state.get(key, {f.name: f.default for f in instruction.fields}) != wanted:
             self.state[key] = wanted
             self.add(instruction, engine, wanted)
+
+    def _strides(self, register: Instruction, engine: Engine, box: Box, strides: tuple[int, int, int]) -> None:
+        """Strides of the dimensions of more than one trip; the others keep what the queue holds.
+
+        A tile on chip that is packed, pads included, says so: how far its rows are apart depends on the pads.
+        """
+        counts = (box.rows, box.count2, box.count3)
+        names = [f.name for f in register.fields]
+        if register is isa.DMA_LOCAL and not any(strides):
+            return self.set(register, engine, **dict.fromkeys(names, 0))
+        held, wanted, packed = self.state.get((engine, register.name), {}), {}, box.row_bytes
+        for name, stride, count in zip(names, strides, counts):
+            wanted[name] = (stride or packed) if count > 1 else held.get(name, 0)
+            packed = (stride or packed) * count
+        return self.set(register, engine, **wanted)
 
     def _enter(self, layer: LayerTiles, p: Place) -> None:
         """Tag what follows with a layer and its tile."""

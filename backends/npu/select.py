@@ -14,7 +14,7 @@ from xdsl.ir import Operation
 from dnnc.backends.npu import isa
 from dnnc.backends.npu.emit import Emitter
 from dnnc.backends.npu.held import Held, Whole
-from dnnc.backends.npu.isa import Engine, Instruction
+from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.program import REGIONS, Tag
 from dnnc.backends.npu.tiles import (
     BOXES,
@@ -33,6 +33,7 @@ from dnnc.backends.npu.tiles import (
     whole_records,
 )
 from dnnc.backends.npu.tokens import Interval, Row
+from dnnc.backends.npu.waiting import Waiting, waits
 from dnnc.backends.npu.zones import Zone, blocks, form, zones
 from dnnc.ir.arch import DECODERS, ROLES, Accelerator
 from dnnc.ir.diagnostics import Finding, InternalError, where
@@ -72,6 +73,7 @@ class _Selector(Emitter):
         super().__init__(arch)
         self.layers: dict[BufferOp, LayerTiles] = {}
         self.computes: dict[ComputeOp, LayerTiles] = {}
+        self.waiting = Waiting()
 
     # Walking
 
@@ -81,6 +83,8 @@ class _Selector(Emitter):
             if isinstance(op, LoopOp):
                 for value in op.values:
                     self.block(op.body.block.ops, {**env, op.index: value})
+            elif isinstance(op, CopyOp) and not env and waits(op, self.layers):
+                self.waiting.copies.append(op)
             elif isinstance(op, CopyOp):
                 self.env = env
                 self._copy(op, env)
@@ -107,6 +111,13 @@ class _Selector(Emitter):
 
     # Copies
 
+    def _due(self, layer: LayerTiles) -> None:
+        """Load the constants of a layer that waited."""
+        outer, self.env = self.env, {}
+        for op in self.waiting.due(layer):
+            self._copy(op, {})
+        self.env = outer
+
     def _copy(self, op: CopyOp, env: Env) -> None:
         outside, inside = buffer_of(op.source), buffer_of(op.target)
         if not op.loads:
@@ -116,6 +127,7 @@ class _Selector(Emitter):
         if op.holding is not None:
             return self._stream(op, outside, inside, op.holding, env)
         layer = self.layers[inside]
+        self._due(layer)
         role = next(r.data for r, t in zip(layer.op.roles, layer.op.tiles) if t.owner is inside)
         p = layer.place(env)
         self._enter(layer, p)
@@ -140,6 +152,7 @@ class _Selector(Emitter):
         if not all(count for _, count in at):
             return
         layer = self.layers[inside]
+        self._due(layer)
         self._tag(Tag(layer.shape.name, where(layer.op.location, ""), f"n{at[0][0]} y{at[2][0]} x{at[3][0]}"))
         if op.loads:
             self._next(inside)
@@ -188,21 +201,6 @@ class _Selector(Emitter):
         dram = (self._dram(outside),)
         self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)))
 
-    def _strides(self, register: Instruction, engine: Engine, box: Box, strides: tuple[int, int, int]) -> None:
-        """Strides of the dimensions of more than one trip; the others keep what the queue holds.
-
-        A tile on chip that is packed, pads included, says so: how far its rows are apart depends on the pads.
-        """
-        counts = (box.rows, box.count2, box.count3)
-        names = [f.name for f in register.fields]
-        if register is isa.DMA_LOCAL and not any(strides):
-            return self.set(register, engine, **dict.fromkeys(names, 0))
-        held, wanted, packed = self.state.get((engine, register.name), {}), {}, box.row_bytes
-        for name, stride, count in zip(names, strides, counts):
-            wanted[name] = (stride or packed) if count > 1 else held.get(name, 0)
-            packed = (stride or packed) * count
-        return self.set(register, engine, **wanted)
-
     def _check(self, op: CopyOp, env: Env, box: Box) -> None:
         """The transfer moves exactly the slices of the copy; the report counts those."""
         n = prod(count for _, count in spans(op, op.slices, env)) * bits(op.source.type.element_type) // 8  # pyright: ignore
@@ -217,6 +215,7 @@ class _Selector(Emitter):
         p = layer.place(env)
         if not p.s[1]:
             return
+        self._due(layer)
         self._enter(layer, p)
         if layer.shape.kind != "none":
             if p.first:

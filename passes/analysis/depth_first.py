@@ -14,7 +14,9 @@ from dnnc.passes.analysis.cuts import Cut, cut_of, cuts
 from dnnc.passes.analysis.stack import Stack
 from dnnc.passes.analysis.step_memory import placed
 from dnnc.passes.analysis.step_plan import Plan, Share
-from dnnc.passes.analysis.step_tiles import RECORDS, Option, aligned, options, post_bytes, tile_bytes, weight_bytes
+from dnnc.passes.analysis.step_records import Records, records
+from dnnc.passes.analysis.step_tiles import RECORDS, Option, aligned, options, weight_bytes
+from dnnc.passes.analysis.step_time import StepTime
 
 
 def chosen(cut: Cut, arch: Accelerator) -> Plan | None:
@@ -46,14 +48,15 @@ class _Choice:
         picked = [p for i in range(len(self.layers)) if (p := self._pick(i, resident)) is not None]
         if len(picked) < len(self.layers):
             return None
-        shares = tuple(self._share(i, *pick, resident, self.records[i]) for i, pick in enumerate(picked))
-        kept, held = self._kept(resident), self._held(True) if self.cut.rolls else []
+        shares = tuple(self._share(i, *pick, resident, self.records.stay[i]) for i, pick in enumerate(picked))
+        held = self._held(True) if self.cut.rolls else []
         ahead = self.cut.rolls and all(
-            self._fits(i, kept, option.sums, held[i]) for i, (option, _) in enumerate(picked)
+            self._fits(i, self._kept(i, resident), option.sums, held[i]) for i, (option, _) in enumerate(picked)
         )
         fastest = [option for option, _ in picked]
         moved = self._moved(fastest, shares)
-        return Plan(self.cut, shares, ahead, moved, sum(self.moved), self._cycles(fastest, shares))
+        cycles = StepTime(self.cut, fastest, shares, self.arch).cycles()
+        return Plan(self.cut, shares, ahead, moved, sum(self.moved), cycles)
 
     def _held(self, ahead: bool) -> list[int]:
         """Bytes of the tensors alive while each layer runs: all where rows roll."""
@@ -76,29 +79,49 @@ class _Choice:
 
     def _recorded(self, i: int) -> int:
         """Bytes of records and tables while a layer runs."""
-        return self._record_bytes(self.records, i) if self.records is not None else 0
+        return self.records.held[i] if self.records is not None else 0
 
-    def _kept(self, resident: frozenset[int]) -> int:
-        """Bytes of the weights that stay."""
-        return sum(self.weights[i] for i in resident)
+    def _kept(self, i: int, stay: frozenset[int]) -> int:
+        """Bytes of the weights that stay while a layer runs; where there is one step its own alone, if they come at once."""
+        return self.weights[i] * (i in stay) if self.once else sum(self.weights[j] for j in stay)
 
     def _resident(self) -> frozenset[int] | None:
         """The layers whose weights stay: all where rows roll, as many bytes as fit where tiles follow one another."""
         weighty = [i for i, layer in enumerate(self.layers) if layer.kind != "none"]
+        if self.once:
+            return self._at_once(weighty)
         if self.cut.rolls:
-            stay = self._kept(frozenset(weighty))
+            stay = sum(self.weights)
             sums = [min(o.sums for o in found) for found in self.options]
             return frozenset(weighty) if all(self._fits(i, stay, n) for i, n in enumerate(sums)) else None
         kept: set[int] = set()
         room = [self._left("weight", i) for i in range(len(self.layers))]
-        need = self._least() if not self.once else []
-        for i in sorted(weighty, key=lambda i: -self.weights[i]) if not self.once else ():
+        need = self._least()
+        for i in sorted(weighty, key=lambda i: -self.weights[i]):
             more = [n + self.weights[i] for n in need]
             more[i] = sum(self.weights[j] for j in kept) + self.weights[i] + self._least_sums(i)
             if all(n <= r for n, r in zip(more, room)):
                 need = more
                 kept.add(i)
         return frozenset(kept)
+
+    def _at_once(self, weighty: list[int]) -> frozenset[int]:
+        """The layers of the only step whose weights come at once: those with room also beside the weights of the layer before.
+
+        The last one's come in tiles where they take longer than the computing, which nothing else would run beside.
+        """
+        kept: set[int] = set()
+        room = [self._left("weight", i) - self._least_sums(i) for i in range(len(self.layers))]
+        before, least = 0, self._least()
+        for i in range(len(self.layers)):
+            if i in weighty and self.weights[i] <= room[i] and (not i or before + self.weights[i] <= room[i - 1]):
+                kept.add(i)
+            before = self.weights[i] if i in kept else least[i]
+        return frozenset(kept - {i for i in weighty[-1:] if self._load(i) > self.options[i][0].busy})
+
+    def _load(self, i: int) -> int:
+        """Cycles that all weights of a layer take to come."""
+        return weight_bytes(self.layers[i]) // self.arch.dma.constant_bandwidth
 
     def _least_sums(self, i: int) -> int:
         """Bytes of the fewest sums of a layer, where they lie with the weights."""
@@ -116,7 +139,7 @@ class _Choice:
 
     def _pick(self, member: int, resident: frozenset[int]) -> tuple[Option, int] | None:
         """The fastest tile of a layer for which there is room, and the copies of its weights."""
-        kept = self._kept(resident)
+        kept = self._kept(member, resident)
         if member in resident or self.layers[member].kind == "none":
             whole = (o for o in self.options[member] if o.reduction == self.layers[member].C)
             fits = (o for o in whole if self._fits(member, kept, o.sums))
@@ -127,75 +150,35 @@ class _Choice:
             fewest = min((o.loads for o in fits), default=0)
             for o in fits:
                 if o.loads == fewest:
-                    load = weight_bytes(self.layers[member]) * o.loads // self.arch.dma.bytes_per_cycle
-                    busy = max(o.mm, o.post) + o.stall
-                    key = (o.loads, max(busy, load) if copies == 2 else busy + load)
+                    load = self._load(member) * o.loads
+                    key = (o.loads, max(o.busy, load) if copies == 2 else o.busy + load)
                     best = min(best, (key, o, copies), key=lambda b: b[0]) if best else (key, o, copies)
                     break
         return (best[1], best[2]) if best else None
 
-    def _records(self) -> list[str] | None:
-        """Where the records of each layer stay: as many as fit, the largest first."""
-        memory, sizes = self.arch.holding("parameter"), [post_bytes(layer) for layer in self.layers]
+    def _records(self) -> Records | None:
+        """Where the records of each layer stay."""
+        memory = self.arch.holding("parameter")
         room = memory.bytes - max(self.held) * ("input" in memory.holds)
         # what else lies in the memory comes in tiles
         room = room // 2 if {"weight", "accumulator"} & {*memory.holds} else room
-        found = ["tile"] * len(sizes)
-        for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
-            if self.once and sizes[i] <= room:
-                found[i] = "whole"
-                continue
-            kept = [*found[:i], "resident", *found[i + 1 :]]
-            if max(self._record_bytes(kept, j) for j in range(len(sizes))) <= room:
-                found = kept
-        if not self.cut.rolls:
-            left = room - sum(s for s, f in zip(sizes, found) if f == "resident")
-            found = ["whole" if f == "tile" and s <= left else f for s, f in zip(sizes, found)]
-        short = max(self._record_bytes(found, i) for i in range(len(sizes))) > room
-        alone = any(f == "tile" and layer.kind == "none" for f, layer in zip(found, self.layers))
-        return None if short or alone else found
-
-    def _record_bytes(self, found: list[str], i: int) -> int:
-        """Bytes of records and tables while a layer runs: those that stay, and its own, or those of all where rows roll."""
-        stay = sum(post_bytes(layer) for layer, f in zip(self.layers, found) if f == "resident")
-        mine = range(len(self.layers)) if self.cut.rolls else (i,)
-        sizes = {"resident": lambda layer: 0, "whole": post_bytes, "tile": tile_bytes}
-        return stay + sum(sizes[found[j]](self.layers[j]) for j in mine)
+        return records(tuple(self.layers), self.once, self.cut.rolls, room)
 
     def _share(self, i: int, option: Option, copies: int, resident: frozenset[int], records: str) -> Share:
         channels = min(option.channels, RECORDS) if records == "tile" else option.channels
-        weights = "resident" if i in resident else "tile"
+        weights = "tile" if i not in resident else "whole" if self.once else "resident"
         return Share(channels, option.reduction, option.rows, option.sums_copies, option.sums, weights, records, copies)
 
     def _moved(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
         """DRAM bytes, exactly."""
         total = sum(self.moved)
         for layer, option, share in zip(self.layers, picked, shares):
-            loads = 1 if share.weights == "resident" else self.cut.passes * option.loads
+            loads = self.cut.passes * option.loads if share.weights == "tile" else 1
             total += weight_bytes(layer) * loads
             total += layer.record * layer.records * (1 if share.records == "resident" else self.cut.passes)
             always = share.records != "whole"
             total += layer.table_bytes * (1 if always else self.cut.passes)
         return total
-
-    def _cycles(self, picked: list[Option], shares: tuple[Share, ...]) -> int:
-        """Estimated cycles: the layers of a step follow one another, transfers run beside them."""
-        width, setup = self.arch.dma.bytes_per_cycle, self.arch.dma.setup_cycles
-        outside = sum(self.moved) // width
-        first = sum(weight_bytes(layer) for layer, s in zip(self.layers, shares) if s.weights == "resident") // width
-        busy = 0
-        for m, option, share in zip(self.stack.members, picked, shares):
-            height, width_ = self.cut.made(m.out)
-            used = self.stack.used[m.out]
-            full = -(-used[0] // height) * -(-used[1] // width_) * self.stack.images
-            mine = max(option.mm, option.post) + option.stall
-            if share.weights == "tile":
-                load = weight_bytes(m.layer) * option.loads // width + setup * -(-m.layer.M // option.channels)
-                mine = (max(mine, load) if share.copies == 2 else mine + load) + setup + option.weight_tile // width
-            busy += mine * max(full, 1 if self.cut.rolls else self.cut.passes)
-        each = sum(n // self.cut.passes // width for n in self.moved)
-        alone = each * (1 if self.cut.rolls else self.cut.passes)
-        return max(busy + first + alone, outside)
 
 
 def runs_stacks(arch: Accelerator) -> bool:

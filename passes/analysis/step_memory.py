@@ -30,7 +30,7 @@ def buffers(plan: Plan) -> Iterator[Asked]:
         stays, records = share.weights == "resident", share.records == "resident"
         yield (
             "weight",
-            weight_bytes(member.layer) if stays else _weights(member.layer, share),
+            _weights(member.layer, share) if share.weights == "tile" else weight_bytes(member.layer),
             always if stays else mine,
         )
         yield "accumulator", share.sums, mine

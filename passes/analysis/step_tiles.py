@@ -64,6 +64,11 @@ class Option:
     post: int
     stall: int
 
+    @property
+    def busy(self) -> int:
+        """Cycles of computing in a step."""
+        return max(self.mm, self.post) + self.stall
+
 
 @lru_cache(maxsize=65536)
 def options(layer: Layer, rows: int, columns: int, arch: Accelerator, room: int) -> tuple[Option, ...]:

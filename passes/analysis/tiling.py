@@ -260,6 +260,8 @@ class Model:
         moves = self.dma_cycles()
         dma = sum(moves.values(), np.zeros_like(n_s))
         waiting = sum((moves[role] * alone for role, alone in self._single().items()), np.zeros_like(n_s))
+        # what stays comes before all else, while the tile before, taken to be like one of its own, is computed
+        waiting = waiting + np.maximum(0, moves["weight"] * c.resident - (mm + post) // (runs * n_k))
         overlap = (c.sums == 2) | (layer.kind == "none") | layer.wide
         busiest = np.maximum(dma, waiting + np.where(overlap, np.maximum(mm, post), mm + post))
         return busiest + (dma + mm + post - busiest) // (runs * n_k)

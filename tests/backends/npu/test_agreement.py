@@ -210,7 +210,7 @@ def test_layers_that_run_depth_first_agree(tmp_path: Path):
     path = tmp_path / "stack.dnn"
     path.write_text(STACK)
     x = np.random.default_rng(0).normal(size=(1, 8, 64, 64)).astype(np.float32)
-    program = api.compile(path, calibrate=x)
+    program = api.compile(path, pipeline="npu{fuse-layers.slower=5}", calibrate=x)
     assert program.graph is not None and program.npu is not None
     assert any(isinstance(op, GroupOp) and is_stack(op) for op in program.graph.module.walk())
     assert Comparison(program).run([x]).stores == len(decode(program.npu.text)["st"].index)
