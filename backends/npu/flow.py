@@ -88,8 +88,8 @@ def _transfers(module: ModuleOp) -> Iterator[tuple[str, BufferOp, CopyOp]]:
     layer: dict[BufferOp, str] = {}
     for op in ops:
         if isinstance(op, ComputeOp):
-            for tile in op.tiles:
-                layer.setdefault(buffer_of(tile), op.label.data)
+            for buffer in op.own():
+                layer.setdefault(buffer, op.label.data)
     for op in ops:
         if isinstance(op, CopyOp):
             sides = buffer_of(op.source), buffer_of(op.target)
