@@ -20,10 +20,11 @@ from dnnc.ir.sched import BufferOp
 from dnnc.passes.analysis.allocate import Packing, plan, smallest
 from dnnc.passes.analysis.allocation import Buffer, MemPlan
 from dnnc.passes.analysis.footprint import buffer_bytes
-from dnnc.passes.analysis.liveness import step_names, steps
+from dnnc.passes.analysis.in_place import in_place
+from dnnc.passes.analysis.liveness import lifetimes
 from dnnc.passes.analysis.prefetch import apart
 from dnnc.passes.analysis.solvers import SOLVERS
-from dnnc.passes.analysis.spaces import by_memory, capacity_of, wanted
+from dnnc.passes.analysis.spaces import arranged, by_memory, capacity_of, root
 
 SHOWN = 8
 """Buffers an error names."""
@@ -44,17 +45,17 @@ class PlanMemoryPass(ModulePass):
     solver: Literal["built-in", "cp-sat", "minimalloc"] = "built-in"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        arch, live, names = of_module(op), steps(op), step_names(op)
-        problems = Collector()
+        arch, times, problems = of_module(op), lifetimes(op), Collector()
         for (on_chip, memory), buffers in by_memory(op, arch).items():
-            asked = wanted(buffers, live, max(1, len(names)))
+            over = in_place(op) if memory == "arena" else {}
+            asked, over = arranged(buffers, times, on_chip, over)
             capacity = capacity_of(arch, on_chip, memory)
             filled = [i for i, b in enumerate(buffers) if b.space.data in FILLED]
             offsets, packing = self._placed(asked, filled, capacity)
             if packing is not None and packing.offsets is None:
+                names = times.steps(on_chip)
                 problems.unsupported.append(_too_small(memory, capacity or 0, asked, buffers, names, packing))
-            for i, buffer in enumerate(buffers):
-                buffer.offset = Int(offsets[i])
+            _place(buffers, offsets, over)
         problems.unsupported += _dram_short(op, arch)
         problems.raise_if_any()
 
@@ -69,6 +70,15 @@ class PlanMemoryPass(ModulePass):
             return quick.offsets, None
         packing = SOLVERS[self.solver](asked, capacity)
         return packing.offsets or quick.offsets, packing
+
+
+def _place(buffers: Sequence[BufferOp], offsets: Mapping[Hashable, int], over: Mapping[BufferOp, BufferOp]) -> None:
+    """Give every buffer its offset: that of the one it is written over, where it is."""
+    number = {b: i for i, b in enumerate(buffers)}
+    for buffer in buffers:
+        buffer.offset = Int(offsets[number[root(buffer, over)]])
+        if buffer in over:
+            buffer.lie_over(over[buffer])
 
 
 def _too_small(

@@ -26,9 +26,10 @@ from dnnc.ir.sched import BufferOp, CopyOp, ViewOp, buffer_of, layout_of
 from dnnc.ir.types import bits
 from dnnc.passes.analysis.allocate import pack, smallest
 from dnnc.passes.analysis.footprint import buffer_bytes
-from dnnc.passes.analysis.liveness import step_names, steps
+from dnnc.passes.analysis.in_place import in_place
+from dnnc.passes.analysis.liveness import Lifetimes, lifetimes
 from dnnc.passes.analysis.sections import Section, sections
-from dnnc.passes.analysis.spaces import by_memory, wanted
+from dnnc.passes.analysis.spaces import arranged, by_memory
 from dnnc.passes.analysis.spilling import Spills, Stay, Touch, Value, least_spills
 from dnnc.passes.analysis.traffic import copy_bytes
 from dnnc.passes.schedule.moves import Mover
@@ -59,22 +60,43 @@ class SpillPass(ModulePass):
 
 
 def _placeable(module: ModuleOp, arch: Accelerator, capacity: int, values: Sequence[Value]) -> Spills:
-    """The least spills after which what stays finds places; all values where several rounds find none."""
-    room = capacity
+    """The least spills after which what stays finds places; all values where several rounds find none.
+
+    Where values are written over others more fits than is alive, so that more room than there is is asked for first.
+    """
+    shared = max(0, _together(values) - capacity - _short(module, arch, capacity))
+    for room in dict.fromkeys((capacity + shared, capacity)):
+        found = _placed_within(module, arch, capacity, values, room)
+        if found is not None:
+            return replace(found, proved=found.proved and not in_place(module))
+    return least_spills(values, 0)
+
+
+def _together(values: Sequence[Value]) -> int:
+    """Most bytes that are alive in one step."""
+    lives = [(v.touches[0].steps[0], v.touches[-1].steps[1], v.size) for v in values]
+    return max((sum(size for a, b, size in lives if a <= at <= b) for at, _, _ in lives), default=0)
+
+
+def _placed_within(
+    module: ModuleOp, arch: Accelerator, capacity: int, values: Sequence[Value], room: int
+) -> Spills | None:
+    """The least spills that leave so much room, or less, after which what stays finds places."""
+    asked = room
     for _ in range(ROUNDS):
         found, trial = least_spills(values, room), module.clone()
         _Spiller(trial, arch).spill(found)
         short = _short(trial, arch, capacity)
         if short <= 0:
-            return replace(found, proved=found.proved and room == capacity)
+            return replace(found, proved=found.proved and room == asked)
         room = max(0, room - short)
-    return least_spills(values, 0)
+    return None
 
 
 def _short(module: ModuleOp, arch: Accelerator, capacity: int) -> int:
     """Bytes that the arena lacks: 0 when its buffers find places."""
     buffers = by_memory(module, arch).get(ARENA, [])
-    asked = wanted(buffers, steps(module), max(1, len(step_names(module))))
+    asked, _ = arranged(buffers, lifetimes(module), False, in_place(module))
     return 0 if pack(asked, capacity).offsets is not None else smallest(asked).peak - capacity
 
 
@@ -82,20 +104,26 @@ class _Candidates:
     """The buffers of the arena as values, with the copies that touch them by section."""
 
     def __init__(self, module: ModuleOp) -> None:
-        self.sections = sections(module)
+        times = lifetimes(module)
+        self.sections = sections(module, times)
         self.touches: dict[BufferOp, dict[int, list[CopyOp]]] = {}
         for number, section in enumerate(self.sections):
             for copy in section.copies():
                 outside = buffer_of(copy.source if copy.loads else copy.target)
                 if outside.space.data == "arena":
                     self.touches.setdefault(outside, {}).setdefault(number, []).append(copy)
-        self.values = [_value(b, at) for b, at in self.touches.items()]
+        self.values = [_value(b, [self._touch(n, at[n], times) for n in at]) for b, at in self.touches.items()]
+
+    def _touch(self, number: int, copies: Sequence[CopyOp], times: Lifetimes) -> Touch:
+        """What a section does to a value."""
+        first, end = self.sections[number].steps
+        spans = [times.copies[c] for c in copies]
+        during = min(a for a, _ in spans), max(b for _, b in spans) - 1
+        moved, writes = sum(map(copy_bytes, copies)), any(not c.loads for c in copies)
+        return Touch(number, moved, writes, during, (2 * first, 2 * end))
 
 
-def _value(buffer: BufferOp, at: dict[int, list[CopyOp]]) -> Value:
-    touches = (
-        Touch(number, sum(map(copy_bytes, copies)), any(not c.loads for c in copies)) for number, copies in at.items()
-    )
+def _value(buffer: BufferOp, touches: Sequence[Touch]) -> Value:
     type_ = buffer.result.type
     assert isinstance(type_, MemRefType)
     return Value(buffer_bytes(buffer), tuple(touches), bits(type_.element_type) == 8)

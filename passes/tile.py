@@ -355,7 +355,7 @@ class _Builder:
             layout = layout_of(place)
             self.packed[value] = copy = self._dram(f"{name}.packed", "arena", value)
             order = Strided.rows(layout.shape)
-            self.mover.move(name, value.owner.location, place, layout, copy, order)  # pyright: ignore
+            self.mover.move(name, value.owner.location, place, layout, copy, order, "pack")  # pyright: ignore
         return self.packed[value]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dnnc.backends.npu import isa
@@ -16,6 +16,9 @@ from dnnc.ir.diagnostics import where
 from dnnc.ir.sched import BufferOp
 from dnnc.passes.analysis.footprint import pitch, tile_bytes
 from dnnc.passes.analysis.steps import Steps
+
+TILED = (1 << 16) - (1 << 12)
+"""Tags that may name tiles; the rest is for the layers of what comes then."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Emitter:
         self.stretches: dict[BufferOp, Stretch] = {}
         self.stacks: dict[str, Steps] = {}
         self.env: Env = {}
+        self.above: dict[BufferOp, int] = {}
+        self.written_over: dict[BufferOp, int] = {}
         self.tag = 0
 
     def add(
@@ -51,8 +56,19 @@ class Emitter:
         fields: Mapping[str, int],
         reads: tuple[Interval, ...] = (),
         writes: tuple[Interval, ...] = (),
+        outside: BufferOp | None = None,
     ) -> None:
-        self.rows.append(Row(instruction, engine, self.tag, dict(fields), reads, writes))
+        """Add an instruction; a transfer's buffer off chip is `outside`."""
+        row = Row(instruction, engine, self.tag, dict(fields), reads, writes)
+        if outside is not None:
+            row.buffer, row.apart = self.above.get(outside, 0), self.written_over.get(outside, -1)
+        self.rows.append(row)
+
+    def note_buffers(self, buffers: Iterable[BufferOp]) -> None:
+        """Number the buffers that are written over others."""
+        for buffer in buffers:
+            if (below := buffer.below) is not None:
+                self.above[buffer] = self.written_over[below] = len(self.above) + 1
 
     def set(self, instruction: Instruction, engine: Engine, **fields: int) -> None:
         """Set state, when it differs from what the queue holds."""
@@ -85,7 +101,7 @@ class Emitter:
     def _tag(self, tag: Tag) -> None:
         if stack := self.stacks.get(tag.layer):
             tag = replace(tag, stack=stack.number, step=stack.at(self.env))
-        if tag not in self.tags and len(self.tags) >= 1 << 16:
+        if tag not in self.tags and len(self.tags) >= TILED:
             tag = replace(tag, tile="", step=None)
         self.tag = self.tags.setdefault(tag, min(len(self.tags), (1 << 16) - 1))
 

@@ -1,6 +1,9 @@
-"""The bytes each instruction may touch: one interval per operand, in a memory on chip or a DRAM region."""
+"""The bytes each instruction may touch: one interval per operand, in a memory on chip or a DRAM region.
 
-from collections.abc import Mapping
+An interval is a bounding one; what a transfer touches of it in DRAM is known to the byte.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +28,16 @@ from dnnc.ir.fixed import AFFINE, EXP_BYTES, OFFSET_RECORD, RECORD
 
 RECORD_BYTES = RECORD.itemsize
 
+MOST_RUNS = 1 << 20
+"""Runs of a transfer that are compared one by one."""
+
 
 @dataclass(frozen=True)
 class Accesses:
-    """Intervals [low, high) as columns: instruction, memory number, whether written, and the operand's name."""
+    """Intervals [low, high) as columns: instruction, memory number, whether written, and the operand's name.
+
+    Of an interval runs of `run` bytes are touched, `counts` of them by `strides`: a row of three each.
+    """
 
     index: Column
     memory: Column
@@ -37,10 +46,28 @@ class Accesses:
     write: Column
     operand: tuple[str, ...]
     operand_id: Column
+    run: Column
+    counts: Column
+    strides: Column
 
     def name(self, row: int) -> str:
         """The operand of an access: `ld.address`."""
         return self.operand[int(self.operand_id[row])]
+
+    def overlap(self, x: int, y: int) -> bool:
+        """Whether two accesses to one memory touch a common byte; so taken to be where one has more runs than programs make."""
+        if max(self.counts[x].prod(), self.counts[y].prod()) > MOST_RUNS:
+            return True
+        starts, (before, after) = np.sort(self._starts(x)), (self.run[x], self.run[y])
+        others = self._starts(y)
+        return bool(np.any(np.searchsorted(starts, others + after) > np.searchsorted(starts, others - before, "right")))
+
+    def _starts(self, row: int) -> Column:
+        """The first bytes of the runs of an access."""
+        found = self.low[row : row + 1]
+        for count, stride in zip(self.counts[row], self.strides[row]):
+            found = (found[:, None] + np.arange(count) * stride).reshape(-1)
+        return found
 
 
 @dataclass(frozen=True)
@@ -82,19 +109,30 @@ class _Gather:
         self.names: list[str] = []
 
     def add(
-        self, name: str, index: Column, memory: Column, low: Column, size: Column, write: bool, when: ArrayLike = True
+        self,
+        name: str,
+        index: Column,
+        memory: Column,
+        low: Column,
+        size: Column,
+        write: bool,
+        when: ArrayLike = True,
+        runs: tuple[Column, Sequence[Column], Sequence[Column]] | None = None,
     ) -> None:
+        """Note an operand; `runs` are the bytes of a run, counts and strides where it is not all of the interval."""
         keep = np.broadcast_to(when, index.shape)
         number = len(self.names)
         self.names.append(name)
-        columns = (index, memory, low, low + size, np.int64(write), np.int64(number))
+        run, counts, strides = runs or (size, [np.int64(1)] * 3, [np.int64(0)] * 3)
+        columns = (index, memory, low, low + size, np.int64(write), np.int64(number), run, *counts, *strides)
         self.parts.append(tuple(np.broadcast_to(c, index.shape)[keep] for c in columns))
 
     def done(self) -> Accesses:
         columns = [np.concatenate(c) for c in zip(*self.parts)]
         order = np.argsort(columns[0], kind="stable")
-        index, memory, low, high, write, operand = (c[order] for c in columns)
-        return Accesses(index, memory, low, high, write, tuple(self.names), operand)
+        index, memory, low, high, write, operand, run, *nest = (c[order] for c in columns)
+        counts, strides = np.stack(nest[:3], 1), np.stack(nest[3:], 1)
+        return Accesses(index, memory, low, high, write, tuple(self.names), operand, run, counts, strides)
 
 
 def accesses(decoded: Mapping[str, Decoded], m: Memories) -> Accesses:
@@ -121,10 +159,11 @@ def _extent(counts: tuple[Column, ...], strides: tuple[Column, ...], last: Colum
 
 
 def _transfer(g: _Gather, name: str, t: Operands, m: Memories) -> None:
-    b, load = box(t), name == "ld"
-    dram = np.where(coded(t), t["dram.dram1"], _extent(b.counts, b.dram, t["row_bytes"]))
+    b, load, blocks = box(t), name == "ld", coded(t)
+    dram = np.where(blocks, t["dram.dram1"], _extent(b.counts, b.dram, t["row_bytes"]))
     local = _extent((b.box_rows, *b.counts[1:]), b.local, b.box_bytes)
-    g.add(f"{name}.offset", t.index, m.of_region(t["region"]), t["offset"], dram, not load)
+    runs = np.where(blocks, dram, t["row_bytes"]), [np.where(blocks, 1, c) for c in b.counts], b.dram
+    g.add(f"{name}.offset", t.index, m.of_region(t["region"]), t["offset"], dram, not load, runs=runs)
     g.add(f"{name}.address", t.index, m.of_role(t["space"]), t["address"], local, load)
 
 

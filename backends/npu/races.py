@@ -1,7 +1,8 @@
 """Races: two instructions of different queues touch the same bytes, one of them writes, and no token path orders them.
 
 Each instruction gets a vector clock: how many instructions of every queue are certainly complete when it starts, by
-queue order, by the tokens it takes and by fences. Intervals are bounding ones, so strided accesses may be over-counted.
+queue order, by the tokens it takes and by fences. On chip intervals are bounding ones, so strided accesses may be
+over-counted; in DRAM two transfers are compared byte by byte, since a tile may be stored amid what is loaded.
 """
 
 from collections.abc import Sequence
@@ -85,7 +86,8 @@ def races(a: Accesses, c: Clocks, work: Load) -> list[tuple[int, int, int, int]]
             clash &= (a.write[x] | a.write[y]) == 1
             for i, j in zip(x[clash].tolist(), y[clash].tolist()):
                 pair = (int(a.index[i]), int(a.index[j]))
-                found.setdefault(pair, (*pair, i, j))
+                if pair not in found and a.overlap(i, j):
+                    found[pair] = (*pair, i, j)
     return [found[pair] for pair in sorted(found)]
 
 

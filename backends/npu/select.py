@@ -61,6 +61,7 @@ def select(module: ModuleOp, arch: Accelerator) -> Selection:
     body = main.body.block.ops
     selector.stacks = {layer: stack for stack in steps_in(main) for layer in stack.layers}
     selector.note_layers(body)
+    selector.note_buffers(op for op in body if isinstance(op, BufferOp))
     selector.block(body, {})
     selector.add(isa.HALT, Engine.CTRL, {})
     return Selection(selector.rows, tuple(selector.tags))
@@ -199,7 +200,7 @@ class _Selector(Emitter):
             "decoder": DECODERS.index(op.decoder.data if op.decoder else "dense"),
         }
         dram = (self._dram(outside),)
-        self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)))
+        self.add(instruction, engine, fields, *((dram, chip) if op.loads else (chip, dram)), outside)
 
     def _check(self, op: CopyOp, env: Env, box: Box) -> None:
         """The transfer moves exactly the slices of the copy; the report counts those."""

@@ -13,6 +13,7 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -42,7 +43,8 @@ DIMS = ("image", "group", "channel", "row", "reduction")
 class BufferOp(IRDLOperation):
     """A stretch of one space: `offset` once memory is planned, `copies` of it back to back when double-buffered.
 
-    A constant one is filled from the weight store before the program starts.
+    A constant one is filled from the weight store before the program starts. One `over` another lies where that does, and
+    is written while it is read for the last time.
     """
 
     name = "sched.buffer"
@@ -51,9 +53,11 @@ class BufferOp(IRDLOperation):
     offset = opt_prop_def(Int)
     copies = opt_prop_def(Int, default_value=Int(1))
     constant = opt_prop_def(Key)
+    over = opt_operand_def(MemRefType)
     result = result_def(MemRefType)
     assembly_format = (
-        "$label `in` $space (`at` $offset^)? (`copies` $copies^)? (`constant` $constant^)? attr-dict `:` type($result)"
+        "$label `in` $space (`at` $offset^)? (`copies` $copies^)? (`constant` $constant^)? attr-dict `:` type($result) "
+        "(`over` $over^ `:` type($over))?"
     )
 
     def __init__(
@@ -70,17 +74,31 @@ class BufferOp(IRDLOperation):
             properties["copies"] = Int(copies)
         if constant is not None:
             properties["constant"] = Key(constant)
-        super().__init__(result_types=[MemRefType(element, shape)], properties=properties)
+        super().__init__(operands=[None], result_types=[MemRefType(element, shape)], properties=properties)
 
     @property
     def on_chip(self) -> bool:
         """Whether the space is on chip."""
         return self.space.data in ROLES
 
+    @property
+    def below(self) -> BufferOp | None:
+        """The buffer it is written over."""
+        return None if self.over is None else buffer_of(self.over)
+
+    def lie_over(self, other: BufferOp) -> None:
+        """Lie where another one does."""
+        self.operands = [other.result]
+
     def verify_(self) -> None:
         if self.space.data not in (*ROLES, *DRAM):
             raise BrokenRule(
                 f"expected one of the spaces {', '.join((*ROLES, *DRAM))}, not {self.space.data}.", "E0444"
+            )
+        below = self.below
+        if below is not None and (self.space.data != "arena" or below.space.data != "arena"):
+            raise BrokenRule(
+                f"expected both buffers in the arena, not one over another in {below.space.data}.", "E0444"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from dnnc.ir.sched import BufferOp, ComputeOp, buffer_of
 from dnnc.passes.analysis.allocate import plan
 from dnnc.passes.analysis.allocation import Buffer, lower_bound
 from dnnc.passes.analysis.footprint import buffer_bytes, pitch
-from dnnc.passes.analysis.liveness import Span, step_names, steps
+from dnnc.passes.analysis.liveness import Lifetimes, lifetimes
 from dnnc.passes.analysis.tiling import ALIGN
 
 KEPT = ("weights", "parameters", "inputs", "outputs")
@@ -31,7 +31,10 @@ def short(name: str, most: int = 48) -> str:
 
 @dataclass(frozen=True)
 class Occupant:
-    """A buffer in its place: `size` bytes from `offset` on, during the steps [start, end); `spare` bytes are second copies."""
+    """A buffer in its place: `size` bytes from `offset` on, during the steps [start, end); `spare` bytes are second copies.
+
+    `over` names the buffer it is written over, which is shown until then.
+    """
 
     label: str
     size: int
@@ -39,6 +42,7 @@ class Occupant:
     end: int
     offset: int
     spare: int = 0
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,24 +120,48 @@ def capacity_of(arch: Accelerator, on_chip: bool, name: str) -> int | None:
     return (arch.dram.arena_bytes or None) if name == "arena" else None
 
 
-def wanted(buffers: Sequence[BufferOp], live: dict[BufferOp, Span], end: int) -> list[Buffer]:
-    """What each buffer asks of its space: bytes, steps, alignment; those that are kept live to the end."""
-    return [
-        Buffer(i, buffer_bytes(b), *((0, end) if b.space.data in KEPT else live.get(b, (0, 0))), ALIGN)
-        for i, b in enumerate(buffers)
-    ]
+def wanted(
+    buffers: Sequence[BufferOp], times: Lifetimes, on_chip: bool, over: Mapping[BufferOp, BufferOp] | None = None
+) -> list[Buffer]:
+    """What each buffer asks of its space: bytes, steps, alignment; those that are kept live to the end.
+
+    One written over another (`over`) asks for the same bytes, for as long as either lives.
+    """
+    number, end = {b: i for i, b in enumerate(buffers)}, max(1, len(times.steps(on_chip)))
+    found: dict[int, Buffer] = {}
+    for b in buffers:
+        i, (start, stop) = number[root(b, over or {})], (0, end) if b.space.data in KEPT else times.spans.get(b, (0, 0))
+        one = found.get(i, Buffer(i, buffer_bytes(b), start, stop, ALIGN))
+        found[i] = replace(one, start=min(one.start, start), end=max(one.end, stop))
+    return list(found.values())
+
+
+def arranged(
+    buffers: Sequence[BufferOp], times: Lifetimes, on_chip: bool, over: Mapping[BufferOp, BufferOp]
+) -> tuple[list[Buffer], Mapping[BufferOp, BufferOp]]:
+    """(what buffers ask for, which is written over which): all of `over` where fewer bytes place them so, else none."""
+    apart, shared = wanted(buffers, times, on_chip), wanted(buffers, times, on_chip, over) if over else []
+    return (shared, over) if over and plan(shared).peak < plan(apart).peak else (apart, {})
+
+
+def root(buffer: BufferOp, over: Mapping[BufferOp, BufferOp]) -> BufferOp:
+    """The first of the buffers written over each other that a buffer lies with."""
+    while buffer in over:
+        buffer = over[buffer]
+    return buffer
 
 
 def spaces_of(module: ModuleOp) -> list[Space]:
     """The spaces of a placed module, those on chip first."""
-    arch, live, names = of_module(module), steps(module), tuple(step_names(module))
-    found = [_space(key, buffers, arch, live, names) for key, buffers in by_memory(module, arch).items()]
+    arch, times = of_module(module), lifetimes(module)
+    found = [_space(key, buffers, arch, times) for key, buffers in by_memory(module, arch).items()]
     alone = frozenset(
-        max(live[buffer_of(tile)][0] for tile in op.tiles)
+        max(times.spans[buffer_of(tile)][0] for tile in op.tiles)
         for op in module.walk()
         if isinstance(op, ComputeOp) and _pointwise(op)
     )
-    return sorted((replace(s, pointwise=alone) for s in found), key=lambda s: not s.on_chip)
+    marked = (replace(s, pointwise=alone if s.on_chip else frozenset(2 * i + 1 for i in alone)) for s in found)
+    return sorted(marked, key=lambda s: not s.on_chip)
 
 
 def _pointwise(op: ComputeOp) -> bool:
@@ -141,16 +169,14 @@ def _pointwise(op: ComputeOp) -> bool:
     return all(isinstance(o, Elementwise | Conversion | Sum | QMulOp | TableOp) for o in body)
 
 
-def _space(
-    key: tuple[bool, str],
-    buffers: list[BufferOp],
-    arch: Accelerator,
-    live: dict[BufferOp, Span],
-    names: tuple[str, ...],
-) -> Space:
-    asked = wanted(buffers, live, max(1, len(names)))
-    occupants = tuple(_occupant(op, want) for op, want in zip(buffers, asked) if want.size and want.start < want.end)
-    return space(key[1], key[0], capacity_of(arch, *key), names, occupants, asked)
+def _space(key: tuple[bool, str], buffers: list[BufferOp], arch: Accelerator, times: Lifetimes) -> Space:
+    over = {b: below for b in buffers if (below := b.below) is not None}
+    asked, end = wanted(buffers, times, key[0], over), len(times.steps(key[0]))
+    spans = {b: (0, end) if b.space.data in KEPT else times.spans.get(b, (0, 0)) for b in buffers}
+    # the bytes are those of the buffer written last
+    spans |= {below: (spans[below][0], spans[b][0]) for b, below in over.items()}
+    occupants = tuple(_occupant(b, span) for b, span in spans.items() if span[0] < span[1])
+    return space(key[1], key[0], capacity_of(arch, *key), times.steps(key[0]), occupants, asked)
 
 
 def space(
@@ -167,7 +193,7 @@ def space(
     return found if found.bytes <= bound else replace(found, proved=plan(asked).least)
 
 
-def _occupant(op: BufferOp, want: Buffer) -> Occupant:
+def _occupant(op: BufferOp, span: tuple[int, int]) -> Occupant:
     offset = op.offset.data if op.offset is not None else 0
-    spare = (op.copies.data - 1) * pitch(op)
-    return Occupant(op.label.data, want.size, want.start, want.end, offset, spare)
+    spare, below = (op.copies.data - 1) * pitch(op), op.below
+    return Occupant(op.label.data, buffer_bytes(op), *span, offset, spare, below.label.data if below else "")

@@ -1,22 +1,26 @@
 """Which values leave a memory that is too small for all of them, and when: the choice that moves the fewest bytes.
 
-A value is touched in sections of a program, by those that write it first. Between two touches it may stand in the memory or
-beyond it; a touch finds it in the memory, or moves its bytes beyond. A search by branch and bound keeps, section by section,
-what is alive within the capacity.
+A value is touched in sections of a program, by those that write it first, each in some of its steps. Between two touches it
+may stand in the memory or beyond it; a touch finds it in the memory, or moves its bytes beyond. A search by branch and bound
+keeps, step by step, what is alive within the capacity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from heapq import heappop, heappush
 from itertools import accumulate, count
+from operator import or_
 
 NODES = 4_000
 """Nodes the search may open; what it has found by then is feasible, and not proved least."""
 ANY_WAY = 6
 """Values of at most so many touches may come and go at each; others return once."""
+
+Span = tuple[int, int]
+"""The first and the last of some steps."""
 
 Cost = tuple[int, int]
 """Bytes moved beyond the memory, and bytes of copies."""
@@ -24,11 +28,26 @@ Cost = tuple[int, int]
 
 @dataclass(frozen=True)
 class Touch:
-    """The bytes a section moves of a value, and whether it writes any."""
+    """The bytes a section moves of a value, and whether it writes any; the steps in which it does, and all of the section's.
+
+    Without these a section is one step.
+    """
 
     section: int
     bytes: int
     writes: bool = False
+    during: Span | None = None
+    whole: Span | None = None
+
+    @property
+    def steps(self) -> Span:
+        """The first and the last step that moves any of it."""
+        return self.during or (self.section, self.section)
+
+    @property
+    def around(self) -> Span:
+        """The first and the last step of the section."""
+        return self.whole or (self.section, self.section)
 
 
 @dataclass(frozen=True)
@@ -63,10 +82,16 @@ class Stay:
         """Whether it is copied out: made in the memory, and needed again after its first stay."""
         return bool(self.intervals) and self.intervals[0] != (0, len(value.touches) - 1) and self.intervals[0][0] == 0
 
-    def sections(self, value: Value) -> int:
-        """The sections in which it stands in the memory, as bits."""
-        spans = ((value.touches[a].section, value.touches[b].section) for a, b in self.intervals)
-        return sum(((1 << last - first + 1) - 1) << first for first, last in spans)
+    def steps(self, value: Value) -> Iterator[Span]:
+        """The steps in which it stands in the memory: back before a section begins, and out once one has ended."""
+        for a, b in self.intervals:
+            first, last = value.touches[a], value.touches[b]
+            out = a == 0 and self.leaves(value)
+            yield first.around[0] if a else first.steps[0], last.around[1] if out else last.steps[1]
+
+    def taken(self, value: Value) -> int:
+        """These steps as bits."""
+        return reduce(or_, (((1 << last - first + 1) - 1) << first for first, last in self.steps(value)), 0)
 
 
 @dataclass(frozen=True)
@@ -105,25 +130,23 @@ def _intervals(first: int, n: int, most: int) -> Iterator[tuple[tuple[int, int],
 @dataclass(frozen=True)
 class _Choice:
     cost: Cost
-    sections: int
+    steps: int
     stay: Stay
 
 
 def _choices(value: Value) -> list[_Choice]:
     """The ways to come and go, the cheapest first, without those that cost no less and stay where another does not."""
-    found = sorted(
-        (_Choice(s.cost(value), s.sections(value), s) for s in stays(value)), key=lambda c: (c.cost, c.sections)
-    )
+    found = sorted((_Choice(s.cost(value), s.taken(value), s) for s in stays(value)), key=lambda c: (c.cost, c.steps))
     kept: list[_Choice] = []
     for c in found:
-        if not any(k.sections & ~c.sections == 0 for k in kept):
+        if not any(k.steps & ~c.steps == 0 for k in kept):
             kept.append(c)
     return kept
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A choice for each value, and the sections in which each must be and must not be in the memory."""
+    """A choice for each value, and the steps in which each must be and must not be in the memory."""
 
     chosen: tuple[int, ...]
     cost: Cost
@@ -132,13 +155,13 @@ class _Node:
 
 
 class _Search:
-    """Best first over nodes in which one more value leaves the section that is fullest."""
+    """Best first over nodes in which one more value leaves the step that is fullest."""
 
     def __init__(self, values: Sequence[Value], capacity: int) -> None:
         self.values, self.capacity = values, capacity
         self.choices = [_choices(v) for v in values]
         self.order = sorted(range(len(values)), key=lambda i: (-values[i].size, i))
-        self.sections = 1 + max((t.section for v in values for t in v.touches), default=0)
+        self.steps = 1 + max((t.around[1] for v in values for t in v.touches), default=0)
 
     def run(self, nodes: int) -> Spills:
         """The least cost found."""
@@ -147,11 +170,11 @@ class _Search:
         heap, node = [(start.cost, next(number), start)], start
         while heap and opened < nodes:
             _, _, node = heappop(heap)
-            section = self._fullest(node)
-            if section is None:
+            step = self._fullest(node)
+            if step is None:
                 return self._spills(node, True)
             opened += 1
-            for child in self._children(node, section):
+            for child in self._children(node, step):
                 heappush(heap, (child.cost, next(number), child))
         return self._spills(min((self._greedy(n) for n in (start, node)), key=lambda n: n.cost), False)
 
@@ -160,27 +183,27 @@ class _Search:
         return _Node(chosen, (sum(c[0] for c in costs), sum(c[1] for c in costs)), banned, bound)
 
     def _loads(self, node: _Node) -> list[int]:
-        """Bytes in the memory in each section."""
-        change = [0] * (self.sections + 1)
+        """Bytes in the memory in each step."""
+        change = [0] * (self.steps + 1)
         for v, c in enumerate(node.chosen):
             value, stay = self.values[v], self.choices[v][c].stay
-            for a, b in stay.intervals:
-                change[value.touches[a].section] += value.size
-                change[value.touches[b].section + 1] -= value.size
+            for first, last in stay.steps(value):
+                change[first] += value.size
+                change[last + 1] -= value.size
         return list(accumulate(change))[:-1]
 
     def _fullest(self, node: _Node) -> int | None:
-        """The section with the most bytes; None when all fit."""
+        """The step with the most bytes; None when all fit."""
         loads = self._loads(node)
         most = max(loads, default=0)
         return None if most <= self.capacity else loads.index(most)
 
-    def _children(self, node: _Node, section: int) -> Iterator[_Node]:
-        """One value leaves the section, those before it stay."""
-        bit, held = 1 << section, 0
+    def _children(self, node: _Node, step: int) -> Iterator[_Node]:
+        """One value leaves the step, those before it stay."""
+        bit, held = 1 << step, 0
         bound = dict(node.bound)
         for v in self.order:
-            if not self.choices[v][node.chosen[v]].sections & bit:
+            if not self.choices[v][node.chosen[v]].steps & bit:
                 continue
             if not bound.get(v, 0) & bit:
                 left = self._without(node, v, bit, dict(bound))
@@ -192,19 +215,19 @@ class _Search:
                 return
 
     def _without(self, node: _Node, v: int, bit: int, bound: dict[int, int]) -> _Node | None:
-        """The node in which a value is not in the memory in a section; None when it has no such way."""
+        """The node in which a value is not in the memory in a step; None when it has no such way."""
         banned = {**node.banned, v: node.banned.get(v, 0) | bit}
         must = bound.get(v, 0)
         for c, choice in enumerate(self.choices[v]):
-            if not choice.sections & banned[v] and choice.sections & must == must:
+            if not choice.steps & banned[v] and choice.steps & must == must:
                 return self._node((*node.chosen[:v], c, *node.chosen[v + 1 :]), banned, bound)
         return None
 
     def _greedy(self, node: _Node) -> _Node:
-        """From the fullest section leaves what costs the fewest bytes for each byte it frees, until all fit."""
-        while (section := self._fullest(node)) is not None:
-            bit = 1 << section
-            inside = [v for v in self.order if self.choices[v][node.chosen[v]].sections & bit]
+        """From the fullest step leaves what costs the fewest bytes for each byte it frees, until all fit."""
+        while (step := self._fullest(node)) is not None:
+            bit = 1 << step
+            inside = [v for v in self.order if self.choices[v][node.chosen[v]].steps & bit]
             left = [(v, n) for v in inside if (n := self._without(node, v, bit, {})) is not None]
             _, node = min(left, key=lambda l: ((l[1].cost[0] - node.cost[0]) / self.values[l[0]].size, l[0]))
         return node
@@ -214,5 +237,5 @@ class _Search:
 
 
 def least_spills(values: Sequence[Value], capacity: int, nodes: int = NODES) -> Spills:
-    """The stays of values that keep every section within a capacity and move the fewest bytes beyond it."""
+    """The stays of values that keep every step within a capacity and move the fewest bytes beyond it."""
     return _Search(values, capacity).run(nodes)

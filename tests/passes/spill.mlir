@@ -2,7 +2,8 @@
 // RUN: dnnc-opt %s -p spill --print-op-generic | dnnc-opt - | filecheck %s
 // RUN: dnnc-opt %s -p spill,plan-memory | filecheck %s --check-prefix PLACED
 
-// The arena has room for two of the values; %p is read at the beginning, and twice at the end, and three are alive in between.
+// The arena has room for %p and one other value but %r, which is twice as large, in between; %p is read at the beginning and
+// twice at the end.
 // It is copied out after its first reader and back before the other two, which costs less than to read it twice beyond.
 
 // CHECK: sched.buffer "p" in <arena>
@@ -27,7 +28,7 @@ builtin.module attributes {"arch.target" = #arch.accelerator<{"name" = "test", "
     %x = sched.buffer "x" in <inputs> : memref<1x1x4x8xi8>
     %p = sched.buffer "p" in <arena> : memref<1x1x4x8xi8>
     %q = sched.buffer "q" in <arena> : memref<1x1x4x8xi8>
-    %r = sched.buffer "r" in <arena> : memref<1x1x4x8xi8>
+    %r = sched.buffer "r" in <arena> : memref<1x1x8x8xi8>
     %s = sched.buffer "s" in <arena> : memref<1x1x4x8xi8>
     %t = sched.buffer "t" in <arena> : memref<1x1x4x8xi8>
     %w = sched.buffer "w" in <outputs> : memref<1x1x4x8xi8>
@@ -59,10 +60,10 @@ builtin.module attributes {"arch.target" = #arch.accelerator<{"name" = "test", "
       %1 = dnn.relu %0 : (tensor<1x1x4x8x!dnn.q<i8, 0.5, 3>>) -> tensor<1x1x4x8x!dnn.q<i8, 0.5, 3>>
       dnn.yield %1 : tensor<1x1x4x8x!dnn.q<i8, 0.5, 3>>
     } : memref<1x4x8xi8>, memref<1x4x8xi8>
-    sched.copy %co to %r at() <[0 size 4 in 4, 0 size 8 in 8]> : memref<1x4x8xi8> to memref<1x1x4x8xi8>
+    sched.copy %co to %r at() <[0 size 8 in 8, 0 size 8 in 8]> : memref<1x4x8xi8> to memref<1x1x8x8xi8>
     %di = sched.buffer "d.input" in <input> : memref<1x4x8xi8>
     %do = sched.buffer "d.output" in <output> : memref<1x4x8xi8>
-    sched.copy %r to %di at() <[0 size 4 in 4, 0 size 8 in 8]> : memref<1x1x4x8xi8> to memref<1x4x8xi8>
+    sched.copy %r to %di at() <[0 size 8 in 8, 0 size 8 in 8]> : memref<1x1x8x8xi8> to memref<1x4x8xi8>
     sched.compute "d" on %di, %do as ["input", "output"] at() <[0 size 1 in 1, 0 size 1 in 1, 0 size 1 in 1, 0 size 4 in 4, 0 size 1 in 1]> {
     ^bb0(%0: tensor<1x1x4x8x!dnn.q<i8, 0.5, 3>>):
       %1 = dnn.relu %0 : (tensor<1x1x4x8x!dnn.q<i8, 0.5, 3>>) -> tensor<1x1x4x8x!dnn.q<i8, 0.5, 3>>

@@ -24,7 +24,8 @@ def program(*rows):
                 ends = f"%t{step} to %b{i}" if step == first else f"%b{i} to %t{step}"
                 types = ("memref<1xi8>", f"memref<{size}xi8>")
                 source, target = types if step == first else types[::-1]
-                lines.append(f"  sched.copy {ends} at() <[0 size 1 in {size}]> : {source} to {target}")
+                copy = f"sched.copy {ends} at() <[0 size 1 in {size}]> : {source} to {target}"
+                lines.append(f"  sched.loop %i = 0 to 1 step 1 {{ {copy} }}")  # while the step runs, not before it
     return "\n".join(["func.func @main() {", *lines, "  func.return", "}"])
 
 

@@ -102,7 +102,7 @@ def test_planted_faults_are_named_by_tile_and_element(lenet: api.Program, digit:
         "a bit of a weight": weight,
         "a bit of a multiplier": multiplier,
         "a store one byte further": lambda p: moved(p, 2, 1),
-        "a store beyond its tensor": lambda p: moved(p, 3, 800),
+        "a store beyond its tensor": lambda p: moved(p, 4, 1000),
         "a bit of a bias of the last layer": lambda p: replace(
             p, parameters=flipped(p.parameters, offset(lenet, "ip2.post") + 2, 64)
         ),

@@ -100,7 +100,7 @@ def test_what_fits_is_left_alone(nets):
 
 
 def test_copies_are_named_and_told(nets):
-    module, ctx = wired(nets, 1)
+    module, ctx = wired(nets, 3)
     whole = bytes_of(scheduled(module, ctx, TINY), "arena")
     with pytest.warns(
         Remark, match=r"^arena: layer1 spilled to DRAM, since at most \d+ bytes .* move there \(the fewest\)"

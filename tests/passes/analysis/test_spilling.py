@@ -108,5 +108,5 @@ def test_a_search_at_its_limit_says_so_and_still_fits(nodes):
     found = least_spills(values, 200, nodes)
     assert not found.proved
     for section in range(45):
-        live = [v.size for v, s in zip(values, found.stays) if s.sections(v) >> section & 1]
+        live = [v.size for v, s in zip(values, found.stays) if s.taken(v) >> section & 1]
         assert sum(live) <= 200
