@@ -80,6 +80,7 @@ PIPELINES: dict[str, tuple[type[ModulePass], ...]] = {
         FitLayersPass,
         KeepOnChipPass,
         TilePass,
+        OrderPass,
         EncodeWeightsPass,
         SpillPass,
         PlanMemoryPass,
@@ -98,7 +99,6 @@ OPTIONAL: tuple[type[ModulePass], ...] = (
     EqualizePass,
     GptqPass,
     MixedPrecisionPass,
-    OrderPass,
     QuantizeWeightsPass,
     SmoothPass,
 )

@@ -1,4 +1,4 @@
-"""Operations run in the order that keeps the fewest bytes alive at once.
+"""Operations run in the order that keeps the fewest bytes alive at once; those of a schedule layer by layer, before it is placed.
 
 %1 = A(%x); %2 = B(%x); %3 = C(%1); %4 = add(%3, %2)   ->   A, C, B, add when the result of C is smaller than that of A
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -18,8 +18,15 @@ from xdsl.passes import ModulePass
 from dnnc.ir.dnn.movement import ConcatOp, Movement, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
+from dnnc.ir.sched import BufferOp, ViewOp, buffer_of
 from dnnc.ir.types import nbytes
-from dnnc.passes.analysis.ordering import Ordering, Program, least_peak
+from dnnc.passes.analysis import section_order
+from dnnc.passes.analysis.allocate import plan
+from dnnc.passes.analysis.in_place import in_place
+from dnnc.passes.analysis.liveness import lifetimes
+from dnnc.passes.analysis.ordering import Ordering, Program, least_peak, peak
+from dnnc.passes.analysis.sections import Section, sections
+from dnnc.passes.analysis.spaces import arranged
 from dnnc.passes.analysis.strides import contiguous
 
 
@@ -27,7 +34,8 @@ from dnnc.passes.analysis.strides import contiguous
 class OrderPass(ModulePass):
     """Put the operations of @main in an order of least peak memory; the order stays when none is better.
 
-    `states` bounds the search of each part of the network; past it the best order known is taken and its gap told.
+    After `tile` it is the layers that are put in order, stacks as a whole, so that the arena takes the fewest bytes. `states`
+    bounds the search of each part of the network; past it the best order known is taken and its gap told.
     """
 
     name = "order"
@@ -35,12 +43,37 @@ class OrderPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         block = main_function(op).body.block
+        scheduled = any(isinstance(o, BufferOp) for o in block.ops)
+        found = self._layers(op, block) if scheduled else self._operations(block)
+        if not found.optimal:
+            warnings.warn(gap(found), stacklevel=2)
+
+    def _operations(self, block: Block) -> Ordering:
         operations = movable(block)
         found = least_peak(program(block, operations), self.states)
         if found.order != tuple(range(len(operations))):
             _reorder(block, [operations[i] for i in found.order])
-        if not found.optimal:
-            warnings.warn(gap(found), stacklevel=2)
+        return found
+
+    def _layers(self, module: ModuleOp, block: Block) -> Ordering:
+        """Order the sections of a schedule; as they were, unless the arena of another order takes fewer bytes."""
+        parts, before = sections(module), arena_bytes(module)
+        tasks = section_order.program(module, parts)
+        found = least_peak(tasks, self.states)
+        if found.order == tuple(range(len(parts))):
+            return found
+        given = list(block.ops)
+        _arrange(block, _in_order(given, [parts[i] for i in found.order]))
+        if arena_bytes(module) < before:
+            return found
+        _arrange(block, given)
+        return Ordering(tuple(range(len(parts))), peak(tasks, range(len(parts))), found.lower_bound)
+
+
+def arena_bytes(module: ModuleOp) -> int:
+    """Bytes that the arena of a schedule takes, as `plan-memory` places it."""
+    buffers = [b for b in main_function(module).body.block.ops if isinstance(b, BufferOp) and b.space.data == "arena"]
+    return plan(arranged(buffers, lifetimes(module), False, in_place(module))[0]).peak
 
 
 def gap(found: Ordering) -> str:
@@ -117,6 +150,28 @@ def _returned(value: SSAValue) -> bool:
 def _read(op: Operation) -> set[SSAValue]:
     """Operands, and what the regions of an operation take from around it."""
     return {v for inner in op.walk() for v in inner.operands}
+
+
+def _in_order(ops: Sequence[Operation], parts: Sequence[Section]) -> list[Operation]:
+    """All operations of a schedule: what lies off chip, the sections, each buffer on chip with its views, the end."""
+    kept: dict[BufferOp, list[Operation]] = {}
+    for op in ops:
+        if isinstance(op, ViewOp) and (buffer := buffer_of(op.result)).on_chip:
+            kept.setdefault(buffer, []).append(op)
+    running = {op for part in parts for op in part.ops}
+    views = {view for of in kept.values() for view in of}
+    idle = [op for op in ops if op not in running and op not in views]
+    inside = [
+        o for part in parts for op in part.ops for o in (op, *(kept.get(op, ()) if isinstance(op, BufferOp) else ()))
+    ]
+    return [*idle[:-1], *inside, idle[-1]]
+
+
+def _arrange(block: Block, ops: Iterable[Operation]) -> None:
+    """Put all operations of a block in an order."""
+    for op in ops:
+        op.detach()
+        block.add_op(op)
 
 
 def _reorder(block: Block, order: list[Operation]) -> None:

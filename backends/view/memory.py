@@ -155,7 +155,8 @@ def _box(plot: _Plot, i: int, o: Occupant, steps: Sequence[str]) -> Iterator[str
     x, wide = plot.x(o.start), plot.x(o.end) - plot.x(o.start)
     y, tall = plot.y(o.offset + o.size), plot.y(o.offset) - plot.y(o.offset + o.size)
     during = steps[o.start] if o.end == o.start + 1 else f"{steps[o.start]} to {steps[o.end - 1]}"
-    hint = f"{o.label}: {o.size:,} bytes at {o.offset:,}, during {during}"
+    over = f", written over {o.over}" if o.over else ""
+    hint = f"{o.label}: {o.size:,} bytes at {o.offset:,}, during {during}{over}"
     yield f'<g><title>{escape(hint)}</title><rect class="hue{i % _HUES}" x="{x:g}" y="{y:g}" width="{wide:g}" height="{tall:g}"/>'
     if tall >= 13 and width(o.label, 11) + 6 <= wide:
         yield f'<text class="label" x="{x + 3:g}" y="{y + min(tall - 3, 13):g}">{escape(o.label)}</text>'
@@ -191,6 +192,8 @@ def _tables(space: Space, found: Sequence[Saving]) -> str:
         [short(o.label), f"{o.size:,}", f"{o.offset:,}", *(short(space.steps[i]) for i in (o.start, o.end - 1))]
         for o in space.live(space.peak_step)
     ]
+    placed = [[short(o.label), short(o.over), f"{o.size:,}", f"{o.offset:,}"] for o in space.occupants if o.over]
+    over = [Head("written over another"), Head("that"), Head("bytes", number=True), Head("offset", number=True)]
     advice = [[s.what, "?" if s.bytes is None else f"{s.bytes:,}", s.text] for s in found]
     ways = [Head("what would lower it"), Head("bytes at most", number=True), Head("how")]
-    return f"<h2>{escape(headline(space))}</h2>\n{table(ways, advice)}{table(heads, rows)}"
+    return f"<h2>{escape(headline(space))}</h2>\n{table(ways, advice)}{table(heads, rows)}{table(over, placed) if placed else ''}"

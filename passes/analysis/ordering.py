@@ -1,7 +1,8 @@
 """Execution orders of least peak memory: minimax best-first search over sets of executed tasks.
 
-While a task runs, what it reads and what it makes are alive together; a value that several tasks make, part by part, is
-alive from the first of them on, and one written over a value that dies there takes no bytes of its own. The program is
+While a task runs, what it reads and what it makes are alive together, unless it is told in which of its steps; a value that
+several tasks make, part by part, is alive from the first of them on, and one written over a value that dies there takes no
+bytes of its own. The program is
 split where one value is alone alive; each part is searched on its own. A ready task that frees at least what it adds,
 without a new peak, runs at once: run earlier it raises no later state, because its gain only grows as other readers of
 its operands finish.
@@ -18,13 +19,17 @@ from operator import or_
 Task = tuple[frozenset[int], tuple[int, ...]]
 """The values a task reads and those it makes."""
 
+Span = tuple[int, int]
+"""The first and the last step of a task that needs a value."""
+
 
 @dataclass(frozen=True)
 class Program:
     """Tasks in a valid order over values of `sizes` bytes; `given` live from the start, `kept` to the end.
 
     `waits` says for each task which others it needs; without it, all that make what it reads. `over` says over which
-    values of the same size a task writes the first that it makes, if one of them dies there.
+    values of the same size a task writes the first that it makes, if one of them dies there. `spans` says of a task which
+    steps of it each value needs, first and last: one that dies there dies after the last, one made anew begins with the first.
     """
 
     tasks: Sequence[Task]
@@ -33,6 +38,7 @@ class Program:
     kept: frozenset[int] = frozenset()
     waits: Sequence[frozenset[int]] | None = None
     over: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    spans: Mapping[int, Mapping[int, Span]] = field(default_factory=dict)
 
     @cached_property
     def makers(self) -> list[int]:
@@ -66,12 +72,28 @@ class Program:
     def run(self, number: int, done: int, live: int) -> tuple[int, int]:
         """(bytes alive while a task runs, after it) when `live` bytes are alive before it."""
         reads, makes = self.tasks[number]
-        during = live + sum(self.sizes[v] for v in makes if not self.makers[v] & done)
+        new = [v for v in makes if not self.makers[v] & done]
         after = done | 1 << number
-        left = during - sum(self.sizes[v] for v in {*reads, *makes} if self.dead(v, after))
-        if any(self.dead(v, after) for v in self.over.get(number, ())):
-            during -= self.sizes[makes[0]]
-        return during, left
+        dying = [v for v in {*reads, *makes} if self.dead(v, after)]
+        under = next((v for v in self.over.get(number, ()) if self.dead(v, after)), None)
+        left = live + sum(self.sizes[v] for v in new)
+        during = live + self._most(number, new, dying, under)
+        return during, left - sum(self.sizes[v] for v in dying)
+
+    def _most(self, number: int, new: Sequence[int], dying: Sequence[int], under: int | None) -> int:
+        """Most bytes that a task adds to those alive before it, when `under` is written over."""
+        sizes, spans = self.sizes, self.spans.get(number)
+        if spans is None:
+            return sum(sizes[v] for v in new) - (sizes[self.tasks[number][1][0]] if under is not None else 0)
+        changes = [(spans[v][0], sizes[v]) for v in new] + [(spans[v][1] + 1, -sizes[v]) for v in dying]
+        if under is not None:
+            first = spans[self.tasks[number][1][0]][0]
+            changes += [(first, -sizes[under]), (spans[under][1] + 1, sizes[under])]
+        most = now = 0
+        for _, change in sorted(changes):
+            now += change
+            most = max(most, now)
+        return most
 
 
 @dataclass(frozen=True)
@@ -137,7 +159,8 @@ def _with_readers(program: Program, late: dict[int, list[int]]) -> tuple[Program
     place = {n: i for i, n in enumerate(numbers)}
     waits = [frozenset(place[m] for m in _bits(program.needs[n]) if m in place) for n in numbers]
     over = {place[n]: values for n, values in program.over.items() if n in place and n not in late}
-    return Program(tasks, program.sizes, program.given, program.kept, waits, over), numbers
+    spans = {place[n]: program.spans[n] for n in place if n in program.spans}
+    return Program(tasks, program.sizes, program.given, program.kept, waits, over, spans), numbers
 
 
 def _bits(numbers: int) -> list[int]:
@@ -213,8 +236,10 @@ class _Part:
     def _beside(self, number: int) -> int:
         """Bytes of what a task reads and makes, alive while it runs in every order."""
         reads, makes = self.program.tasks[number]
-        over = self.program.sizes[makes[0]] if self.program.over.get(number) else 0
-        return sum(self.program.sizes[v] for v in {*reads, *makes}) - over
+        under = next(iter(self.program.over.get(number, ())), None)
+        before = [v for v in reads if v not in makes]
+        least = self.program._most(number, makes, [*before, *makes], under)
+        return sum(self.program.sizes[v] for v in before) + least
 
     @cached_property
     def _next(self) -> dict[int, list[tuple[int, int]]]:

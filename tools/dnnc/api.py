@@ -21,8 +21,9 @@ from dnnc.ir.stages import CALIBRATED
 from dnnc.ir.types import tensor_text
 from dnnc.network import Network
 from dnnc.passes import PIPELINES
+from dnnc.passes.analysis import section_order
 from dnnc.passes.analysis.ordering import least_peak, peak
-from dnnc.passes.order import movable, program
+from dnnc.passes.order import OrderPass
 from dnnc.passes.pipeline import Hook, Pipeline
 from dnnc.passes.tile import TilePass
 from dnnc.pipelines import DEFAULT_PIPELINE, Calibration, DataFreeWarning, Samples, default_of, run_passes
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_TARGET = "edge"
-ORDER_STATES = 5_000
-"""States a search for a better order of the layers may take while memory is drawn."""
-
 MODELS = (".onnx", ".dnn", ".mlir")
 EXPORT = {
     **dict.fromkeys((".pt", ".pth"), " Export it with torch.onnx.export(model, inputs, 'net.onnx')."),
@@ -203,9 +201,8 @@ class Program:
             )
         if self.c is not None:
             return memory_map(f"{self.network.name}: memory of C", [self.c.arena], self.c.orders)
-        block = main_function((self.graph or self.network).module).body.block
-        layers = program(block, movable(block))
-        order = Orders(peak(layers, range(len(layers.tasks))), least_peak(layers, ORDER_STATES))
+        layers = section_order.program(self.network.module)
+        order = Orders(peak(layers, range(len(layers.tasks))), least_peak(layers, OrderPass.states))
         return memory_map(f"{self.network.name}: memory of {self.target}", spaces_of(self.network.module), order)
 
     def trace(self) -> Trace:

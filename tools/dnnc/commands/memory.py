@@ -1,4 +1,4 @@
-"""Draw what lies where in every memory while a network runs: who is alive at the peak, and what would lower it."""
+"""Draw what lies where in every memory while a network runs: who is alive at the peak, who is written over whom, what helps."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(args: Namespace) -> None:
 
 
 def _tables(drawn: MemoryMap) -> None:
-    """A row a space, then for each who is alive at its peak and what would lower it."""
+    """A row a space, then for each who is alive at its peak, who is written over whom, and what would lower the peak."""
     from dnnc.passes.analysis.spaces import short
 
     head = ("space", "bytes", "capacity", "least proved", "plan", "buffers", "fullest at")
@@ -62,5 +62,7 @@ def _tables(drawn: MemoryMap) -> None:
         live = [f"{short(o.label)} {o.size:,}" for o in space.live(space.peak_step)]
         more = [f"{len(live) - SHOWN} more"] if len(live) > SHOWN else []
         console.say(f"\n{space.name}, {space.peak}: {', '.join(live[:SHOWN] + more)}")
+        for o in [o for o in space.occupants if o.over]:
+            console.say(f"  {short(o.label)} is written over {short(o.over)}: {o.size:,} bytes at {o.offset:,}")
         for saving in found:
             console.say(f"  {saving.what}{f' (-{saving.bytes:,})' if saving.bytes else ''}: {saving.text}")
