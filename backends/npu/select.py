@@ -56,8 +56,7 @@ class Selection:
 
 def select(module: ModuleOp, arch: Accelerator) -> Selection:
     """The instructions of a planned schedule, in an order in which every hazard points backwards; halt at the end."""
-    selector = _Selector(arch)
-    main = main_function(module)
+    selector, main = _Selector(arch), main_function(module)
     body = main.body.block.ops
     selector.stacks = {layer: stack for stack in steps_in(main) for layer in stack.layers}
     selector.note_layers(body)
