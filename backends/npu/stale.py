@@ -68,14 +68,15 @@ class _Owners:
         """What is wrong with the bytes a load finds; those that nothing wrote are no value's."""
         low, high = _span(touch)
         read, found = self.flow.layers[layer][0], touch.box.of(self.of[region])
-        number = next((n for n in read if self.flow.values[n].holds(region, low, high)), None)
-        if number is None:
+        # moves of one name may take values that lie at one place one after another
+        numbers = [n for n in sorted(read) if self.flow.values[n].holds(region, low, high)]
+        if not numbers:
             return f"a load within {self._names(read)} was expected, not of [{low}, {high})"
-        wrong = (found != number) & (found != NOBODY)
+        wrong = min(((found != n) & (found != NOBODY) for n in numbers), key=np.count_nonzero)
         if not wrong.any():
             return None
         other = self.flow.values[int(found[wrong][0])].name
-        name = self.flow.values[number].name
+        name = self.flow.values[numbers[0]].name
         return (
             f"'{name}' was expected in [{low}, {high}), {np.count_nonzero(wrong)} of {found.size} bytes hold '{other}'"
         )
