@@ -126,7 +126,7 @@ def returning(nets):
     """A value read at the beginning and, twice, after a run of large ones: it is spilled and comes back."""
     net = nets.Net((1, 3, 8, 8), 3)
     early = net.conv(8, 3, pad=1, relu=ReluOp).v
-    for channels in (16, 16, 8):
+    for channels in (8, 16, 16, 8, 8):
         net.conv(channels, 3, pad=1, relu=ReluOp)
     net.apply(lambda v: QAddOp(v, early, to=net.quant(1.3, 2)))
     net.apply(lambda v: QAddOp(v, early, to=net.quant(1.3, 2)))
@@ -137,7 +137,7 @@ def returning(nets):
 def spilled(nets):
     """(program, target) in which a value leaves the arena and returns."""
     module, ctx = returning(nets)
-    target = bounded(2048)
+    target = bounded(1408)
     with pytest.warns(Remark, match="layer0 spilled"):
         return assemble(scheduled(module, ctx, target), ctx), target
 
