@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from dnnc.backends.npu.program import Program
 from dnnc.ir import arch
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import DnncError
@@ -52,6 +53,15 @@ def with_origin(name_or_path: str) -> tuple[Accelerator, Origin | None]:
 def load_target(name_or_path: str = DEFAULT) -> Accelerator:
     """The accelerator of a name, or of a path ending in `.toml`; DnncError names the nearest ones."""
     return arch.read(file_of(name_or_path))
+
+
+def target_of(program: Program, name_or_path: str | None = None) -> Accelerator:
+    """The accelerator to take a program for: the one named, else the known one the program names; DnncError when neither is."""
+    if name_or_path is None and program.target not in (*bundled(), *PLUGINS.names()):
+        raise DnncError(
+            f"program: a known target was expected, not '{program.target}'. Give its file with -t X.toml.", "E0814"
+        )
+    return load_target(name_or_path or program.target)
 
 
 def file_of(name_or_path: str) -> Path:

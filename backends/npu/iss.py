@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.catalog import target_of
 from dnnc.backends.npu.cost import COUNTERS, costs
 from dnnc.backends.npu.encoding import decode, header
 from dnnc.backends.npu.faults import faults
@@ -57,8 +57,8 @@ class Simulator:
     def __init__(
         self, program: Program, arch: Accelerator | None = None, seed: int | None = None, timing_only: bool = False
     ) -> None:
-        """Raise DnncError when the program is for another target; `arch` defaults to the bundled target of its name."""
-        self.arch = load_target(program.target) if arch is None else arch
+        """Raise DnncError when the program is for another target; `arch` defaults to the known target it names."""
+        self.arch = target_of(program) if arch is None else arch
         program.require(self.arch)
         self.program, self.timing_only = program, timing_only
         stream = expand(program.text)

@@ -64,21 +64,25 @@ class _Owners:
         text = f"bytes of '{source.name}' were expected for '{target.name}', {wrong} of the {found.size} stored are others: in part"
         return text if wrong else None
 
-    def loaded(self, region: int, touch: Touch, layer: str) -> str | None:
-        """What is wrong with the bytes a load finds; those that nothing wrote are no value's."""
+    def loaded(self, region: int, touch: Touch, layer: str, moves: bool) -> str | None:
+        """What is wrong with the bytes a load finds; those that nothing wrote are no value's.
+
+        `moves`: several moves of one name may take values that lie at one place one after another. A layer that computes
+        reads all its values at once, so those at one place are an error.
+        """
         low, high = _span(touch)
         read, found = self.flow.layers[layer][0], touch.box.of(self.of[region])
-        # moves of one name may take values that lie at one place one after another
         numbers = [n for n in sorted(read) if self.flow.values[n].holds(region, low, high)]
         if not numbers:
             return f"a load within {self._names(read)} was expected, not of [{low}, {high})"
-        wrong = min(((found != n) & (found != NOBODY) for n in numbers), key=np.count_nonzero)
+        foreign = ((found != n) & (found != NOBODY) for n in numbers)
+        wrong = (min if moves else max)(foreign, key=np.count_nonzero)
         if not wrong.any():
             return None
-        other = self.flow.values[int(found[wrong][0])].name
-        name = self.flow.values[numbers[0]].name
+        other = int(found[wrong][0])
+        name, held = (self.flow.values[n].name for n in (next((n for n in numbers if n != other), numbers[0]), other))
         return (
-            f"'{name}' was expected in [{low}, {high}), {np.count_nonzero(wrong)} of {found.size} bytes hold '{other}'"
+            f"'{name}' was expected in [{low}, {high}), {np.count_nonzero(wrong)} of {found.size} bytes hold '{held}'"
         )
 
     def _names(self, numbers: frozenset[int]) -> str:
@@ -93,6 +97,8 @@ def stale(
     if flow is None:
         return []
     owners, found, tags = _Owners(program, flow, m), [], header(words, "tag")
+    computing = np.isin(header(words, "engine"), (Engine.MM, Engine.PPU))
+    layers = {program.tag(tag).layer for tag in np.unique(tags[computing]).tolist()}
     for index, touch, chip in _transfers(decoded, m, events):
         layer, region = program.tag(int(tags[index])).layer, touch.memory - m.on_chip
         copied = layer in flow.copies
@@ -100,9 +106,10 @@ def stale(
             owners.brought(chip, touch if copied else None)
         if layer not in flow.layers or region in CONSTANT:
             continue
-        text = (owners.stored if touch.write else owners.loaded)(region, touch, layer)
-        if text is None and touch.write and copied:
-            text = owners.kept(touch, chip, layer)
+        if not touch.write:
+            text = owners.loaded(region, touch, layer, layer not in layers)
+        else:
+            text = owners.stored(region, touch, layer) or (owners.kept(touch, chip, layer) if copied else None)
         if text is not None:
             found.append(Stale(index, f"{text} of {m.names[touch.memory]}"))
     return found

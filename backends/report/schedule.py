@@ -177,7 +177,8 @@ SCHEDULE_COLUMNS: tuple[Column[Line], ...] = (
         "recomputed_macs",
         "recomputed MACs",
         "",
-        "Multiply-accumulates executed beyond those of the layer: halos that tiles or steps next to each other compute again.",
+        "Multiply-accumulates executed beyond those of the layer: halos that tiles or steps next to each other compute again; "
+        "below 0 where rows that nothing reads are left out.",
         lambda r: r.recomputed,
     ),
     Column("instructions", "instructions", "", "Instructions executed.", lambda r: r.run.instructions),

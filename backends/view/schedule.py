@@ -13,7 +13,7 @@ from xdsl.ir import Operation
 from dnnc.backends.view.graph import element_text, kind_of, label_of
 from dnnc.ir.dnn.base import DnnOp, Work
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import DIMS, BufferOp, ComputeOp, CopyOp, LoopOp, buffer_of, loops_around
+from dnnc.ir.sched import DIMS, BufferOp, ComputeOp, CopyOp, LoopOp, ViewOp, buffer_of, loops_around
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.traffic import copy_bytes
 
@@ -104,7 +104,7 @@ def _layers(ops: Iterable[Operation]) -> list[list[Operation]]:
             if steps and (isinstance(op, BufferOp) or not parts):
                 parts.append([])
             parts[-1].append(op)
-            steps = not isinstance(op, BufferOp)
+            steps = steps if isinstance(op, ViewOp) else not isinstance(op, BufferOp)
     return parts
 
 

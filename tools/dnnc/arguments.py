@@ -118,10 +118,11 @@ def model(p: Parser, required: bool = True, what: str = "network: .onnx, .dnn or
     p.add_argument("--dim", action="append", default=[], metavar="NAME=VALUE", help="bind a symbolic dimension")
 
 
-def target(p: Parser) -> None:
-    """The accelerator."""
-    what = f"accelerator: a name of `dnnc targets`, or a .toml file ({TARGET})"
-    file(p, "-t", "--target", default=TARGET, help=what, endings=(".toml",))
+def target(p: Parser, programs: bool = False) -> None:
+    """The accelerator; `programs`: None stands for the one a program was compiled for."""
+    own = "a program's own, else " if programs else ""
+    what = f"accelerator: a name of `dnnc targets`, or a .toml file ({own}{TARGET})"
+    file(p, "-t", "--target", default=None if programs else TARGET, help=what, endings=(".toml",))
 
 
 def pipeline(p: Parser, default: str) -> None:

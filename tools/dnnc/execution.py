@@ -283,11 +283,12 @@ class _Binary(_Simulated):
     """A compiled .npu file, with what the host does before and after."""
 
     def __init__(self, args: Namespace):
-        from dnnc.backends.npu import program as container
+        from dnnc.backends.npu.catalog import target_of
+        from dnnc.backends.npu.program import load
         from dnnc.backends.npu.target import Executable
 
-        self.on = "npu"
-        self.file = Executable(container.load(args.model), api.load_target(args.target))
+        self.on, program = "npu", load(args.model)
+        self.file = Executable(program, target_of(program, args.target))
         if args.check:
             from dnnc.carried import carried
 
@@ -305,10 +306,10 @@ class _Binary(_Simulated):
 def _executor(args: Namespace, arrays: Mapping[str, np.ndarray] | None) -> _Executor:
     if args.model.endswith(".npu"):
         return _Binary(args)
-    on = args.on or "reference"
+    on, target = args.on or "reference", args.target or api.DEFAULT_TARGET
     model = given.network(args, arrays)
     if on == "reference" and model.asked is None:
-        return _Executor(on, model, api.Program(model, "ir", args.target))
+        return _Executor(on, model, api.Program(model, "ir", target))
     emit = "ir" if on == "reference" else on
     kind = _Simulated if on == "npu" else _Executor
-    return kind(on, model, api.compile(model, args.target, emit, calibrate=given.calibration(args)))
+    return kind(on, model, api.compile(model, target, emit, calibrate=given.calibration(args)))

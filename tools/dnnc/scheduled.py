@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.catalog import load_target, target_of
 from dnnc.backends.npu.executed import executed
 from dnnc.backends.npu.program import Program, load
 from dnnc.backends.report.schedule import ScheduleReport, schedule_report
@@ -18,8 +18,9 @@ def of_program(npu: Program, target: str, module: ModuleOp, name: str) -> Schedu
     return schedule_report(executed(npu, arch), arch, module, name)
 
 
-def of_file(path: str | Path, target: str) -> ScheduleReport:
+def of_file(path: str | Path, target: str | None = None) -> ScheduleReport:
     """What each layer of a program file moves, computes and takes."""
-    program, arch = load(Path(path)), load_target(target)
+    program = load(Path(path))
+    arch = target_of(program, target)
     program.require(arch)
     return schedule_report(executed(program, arch), arch, name=Path(path).stem)

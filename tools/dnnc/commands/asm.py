@@ -13,7 +13,7 @@ EXAMPLES = ("dnnc asm lenet5.s --like lenet5.npu -o lenet5.npu",)
 def declare(p: Parser) -> None:
     """Its arguments."""
     arguments.file(p, "file", help="text as `dnnc dis` prints it", endings=(".s",))
-    arguments.target(p)
+    arguments.target(p, programs=True)
     what = "take weights, parameters and host functions from this program"
     arguments.file(p, "--like", metavar="X.npu", help=what, endings=(".npu",))
     p.add_argument("--unchecked", action="store_true", help="write it even when `dnnc verify` finds something")
@@ -26,10 +26,12 @@ def run(args: Namespace) -> None:
 
     from dnnc import api
     from dnnc.backends.npu import listing
+    from dnnc.backends.npu.catalog import target_of
     from dnnc.backends.npu.program import load
     from dnnc.backends.npu.verify import check
 
-    arch, like = api.load_target(args.target), load(args.like) if args.like else None
+    like = load(args.like) if args.like else None
+    arch = api.load_target(args.target or api.DEFAULT_TARGET) if like is None else target_of(like, args.target)
     program = listing.program(Path(args.file).read_text("utf-8"), arch, like, args.file)
     if not args.unchecked:
         check(program, arch)

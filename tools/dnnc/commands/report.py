@@ -23,7 +23,7 @@ EXAMPLES = (
 def declare(p: Parser) -> None:
     """Its arguments."""
     arguments.model(p, False, "network: .onnx, .dnn or .mlir, or a program: .npu", ".npu")
-    arguments.target(p)
+    arguments.target(p, programs=True)
     arguments.pipeline(p, "simplify for .onnx, none for text; those of a program with --compiled")
     what = "compile it first: the bytes, cycles and instructions of each layer as the simulator counts them"
     p.add_argument("--compiled", action="store_true", help=what)
@@ -63,7 +63,7 @@ def _analytical(args: Namespace) -> Report:
     asked = given.pipeline(args)
     default = "simplify" if args.model.endswith(".onnx") else ""  # text is reported as it stands
     pipelines.run_passes(network, api.Pipeline(default if asked is None else asked))
-    return network.report(args.target)
+    return network.report(args.target or api.DEFAULT_TARGET)
 
 
 def _compiled(args: Namespace) -> ScheduleReport:
@@ -73,7 +73,8 @@ def _compiled(args: Namespace) -> ScheduleReport:
     if args.model.endswith(".npu"):
         return scheduled.of_file(args.model, args.target)
     network = given.network(args)
-    return api.compile(network, args.target, "npu", given.pipeline(args), given.calibration(args)).schedule_report()
+    target = args.target or api.DEFAULT_TARGET
+    return api.compile(network, target, "npu", given.pipeline(args), given.calibration(args)).schedule_report()
 
 
 def _zoo(args: Namespace) -> None:

@@ -21,7 +21,7 @@ EXAMPLES = (
 def declare(p: Parser) -> None:
     """Its arguments."""
     arguments.model(p, what="network: .onnx, .dnn or .mlir, or a program: .npu", more=".npu")
-    arguments.target(p)
+    arguments.target(p, programs=True)
     what = "inputs, by name or in order; [N, ...] runs N samples, and dimensions left open take the arrays' sizes"
     arguments.file(p, "-i", "--input", metavar="X.npz", help=what, endings=arguments.SAMPLES)
     p.add_argument("--on", choices=("reference", "c", "npu"), help="executor (reference; npu for a .npu program)")
