@@ -1,12 +1,13 @@
 import json
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dnnc.backends.npu import program as container
-from dnnc.backends.npu.catalog import load_target
+from dnnc.backends.npu.catalog import load_target, target_of
 from dnnc.ir.diagnostics import DnncError
 
 
@@ -89,3 +90,13 @@ def test_refusal_names_both_targets_and_hashes(hand):
         f"{edge.digest[:16]}. Give that target with -t, its name or its file, or compile the network "
         "again for this one. [E0814]"
     )
+
+
+def test_a_program_is_taken_for_the_target_it_names_unless_another_is_given(hand):
+    program = replace(hand.build(), target="tiny")
+    assert target_of(program).name == "tiny"
+    assert target_of(program, "edge").name == "edge"
+    with pytest.raises(
+        DnncError, match=r"a known target was expected, not 'mine'. Give its file with -t X.toml. \[E0814\]"
+    ):
+        target_of(replace(program, target="mine"))
