@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from dnnc.backends.npu.catalog import target_of
-from dnnc.backends.npu.cost import COUNTERS, costs
-from dnnc.backends.npu.encoding import decode, header
-from dnnc.backends.npu.faults import faults
-from dnnc.backends.npu.footprint import memories
+from dnnc.backends.npu.cost import COUNTERS
+from dnnc.backends.npu.encoding import header
 from dnnc.backends.npu.isa import Engine
+from dnnc.backends.npu.loaded import Loaded
 from dnnc.backends.npu.machine import Machine
-from dnnc.backends.npu.program import Program, Symbol, inconsistencies
-from dnnc.backends.npu.queues import Event, Load, Queues, limits, load
-from dnnc.backends.npu.sequence import expand
+from dnnc.backends.npu.program import Program, Symbol
+from dnnc.backends.npu.queues import Event, Queues, limits
 from dnnc.backends.npu.trace import COLUMNS, KINDS, STALLS, Trace
 from dnnc.ir.arch import ROLES, Accelerator
 from dnnc.ir.diagnostics import DnncError, Finding, nearest
@@ -55,26 +53,23 @@ class Simulator:
     """One machine with one program loaded; `run` once, or `start`, then `step` or `advance`, and `finish`."""
 
     def __init__(
-        self, program: Program, arch: Accelerator | None = None, seed: int | None = None, timing_only: bool = False
+        self,
+        program: Program | Loaded,
+        arch: Accelerator | None = None,
+        seed: int | None = None,
+        timing_only: bool = False,
     ) -> None:
-        """Raise DnncError when the program is for another target; `arch` defaults to the known target it names."""
-        self.arch = target_of(program) if arch is None else arch
-        program.require(self.arch)
-        self.program, self.timing_only = program, timing_only
-        stream = expand(program.text)
-        self.words, self.origin = stream.words, stream.origin
-        decoded = decode(self.words)
-        self.memories = memories(program, self.arch)
-        if problems := inconsistencies(program, self.arch):
-            raise DnncError(problems)
-        self.faults = faults(self.words, decoded, self.memories)
-        self.costs = costs(decoded, len(self.words), self.arch)
-        self.kind = _kinds(self.words)
-        self.tag = header(self.words, "tag")
-        self.work = load(self.words, decoded, self.costs.cycles)
-        self.waits = _waits(self.words, self.work)
-        self.queues = Queues(self.work, limits(self.arch), self.describe, seed)
-        self.machine = None if timing_only else Machine(program, decoded, self.memories)
+        """Raise DnncError when the program is for another target; `arch` defaults to the known target it names.
+
+        Many runs of one program share its `Loaded` form.
+        """
+        loaded = program if isinstance(program, Loaded) else Loaded.of(program, arch or target_of(program))
+        self.program, self.arch, self.timing_only = loaded.program, loaded.arch, timing_only
+        self.words, self.origin, self.memories = loaded.words, loaded.origin, loaded.memories
+        self.faults, self.costs, self.waits = loaded.faults, loaded.costs, loaded.waits
+        self.kind, self.tag = loaded.kind, loaded.tag
+        self.queues = Queues(loaded.work, limits(self.arch), self.describe, seed)
+        self.machine = None if timing_only else Machine(self.program, loaded.works, self.memories)
         self.events: list[Event] = []
         self.saturated: list[int] = []
 
@@ -139,7 +134,8 @@ class Simulator:
                 if watch is not None:
                     watch(self, event)
         outputs = {} if self.timing_only else {s.name: self.read(s) for s in self._symbols("output")}
-        return Run(outputs, self.trace(), self._by_tag())
+        trace = self.trace()
+        return Run(outputs, trace, self._by_tag(trace))
 
     def memory(self, name: str) -> NDArray[np.uint8]:
         """The bytes of a memory on chip by its name or role, of a DRAM region, or of an input or output, as they are now.
@@ -215,8 +211,8 @@ class Simulator:
         columns = {name: columns[name].astype(dtype) for name, dtype in COLUMNS.items()}
         return Trace(columns, self.program.tags, self.arch.name, self.arch.clock_mhz, limits(self.arch))
 
-    def _by_tag(self) -> dict[str, NDArray[np.int64]]:
-        trace, index = self.trace(), np.array([e.index for e in self.events], np.int64)
+    def _by_tag(self, trace: Trace) -> dict[str, NDArray[np.int64]]:
+        index = trace["place"].astype(np.int64)
         slot = np.minimum(trace["tag"].astype(np.int64), len(self.program.tags))
         amounts = {name: self.costs.counters[name][index] for name in COUNTERS}
         amounts["saturated"] = trace["saturated"]
@@ -231,18 +227,3 @@ def _summed(slot: NDArray[np.int64], values: NDArray[np.int64], n: int) -> NDArr
     out = np.zeros(n, np.int64)
     np.add.at(out, slot, values)
     return out
-
-
-def _waits(words: NDArray[np.uint32], work: Load) -> NDArray[np.int64]:
-    """The queues each instruction waits for: for a token of theirs, or as a barrier until they are empty."""
-    found = header(words, "wait").astype(np.int64)
-    found[list(work.barrier)] = list(work.barrier.values())
-    return found
-
-
-def _kinds(words: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """The place of each instruction's kind in `trace.KINDS`; 0, nop, for words that are none."""
-    found = np.zeros(len(words), np.int64)
-    for name, d in decode(words).items():
-        found[d.index] = KINDS.index(name)
-    return found

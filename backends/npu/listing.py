@@ -7,7 +7,7 @@ text: `program` takes them from another program.
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -168,7 +168,9 @@ def program(text: str, arch: Accelerator, like: Program | None = None, source: s
         wrong = f"the target {arch.name!r} was expected, not {', '.join(tables.targets)}. Give it with -t."
         problems.error(source, wrong, "E0814")
     problems.raise_if_any()
-    constants = (like.weights, like.parameters) if like else (b"", b"")
-    places = (tuple(tables.regions), tuple(tables.symbols), tuple(tables.tags))
-    kept = (like.metadata, like.network, like.constants) if like else ()
-    return Program(arch.name, arch.digest, words, *constants, *places, *kept)
+    base = (
+        replace(like, target=arch.name, digest=arch.digest, text=words)
+        if like
+        else Program(arch.name, arch.digest, words)
+    )
+    return replace(base, regions=tuple(tables.regions), symbols=tuple(tables.symbols), tags=tuple(tables.tags))

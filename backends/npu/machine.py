@@ -59,6 +59,18 @@ def _work(decoded: Mapping[str, Decoded], name: str, engine: Engine, extra: Call
     return Work(columns, {int(i): j for j, i in enumerate(t.index)})
 
 
+def works(decoded: Mapping[str, Decoded]) -> dict[str, Work]:
+    """The operands of every kind of instruction that does something to data."""
+    return {
+        "ld": _work(decoded, "ld", Engine.LD, box_columns),
+        "st": _work(decoded, "st", Engine.ST, box_columns),
+        "mm": _work(decoded, "mm", Engine.MM, product_columns),
+        "ppu": _work(decoded, "ppu", Engine.PPU, pool_columns),
+        "softmax": _work(decoded, "softmax", Engine.PPU, plane_columns),
+        "normalize": _work(decoded, "normalize", Engine.PPU, plane_columns),
+    }
+
+
 def _stored(c: Rows, j: int) -> Strided:
     shape = (c["n3"][j], c["n2"][j], c["n1"][j], c["row_bytes"][j])
     return Strided(shape, (c["d3"][j], c["d2"][j], c["d1"][j], 1), c["offset"][j])
@@ -67,20 +79,21 @@ def _stored(c: Rows, j: int) -> Strided:
 class Machine:
     """Memories on chip, DRAM regions, and one method per kind of instruction."""
 
-    def __init__(self, program: Program, decoded: Mapping[str, Decoded], memories: Memories) -> None:
+    def __init__(self, program: Program, works: Mapping[str, Work], memories: Memories) -> None:
         self.chip = [np.zeros(n, np.uint8) for n in memories.bytes[: memories.on_chip]]
         self.regions = [np.zeros(n, np.uint8) for n in memories.bytes[memories.on_chip :]]
         for region, data in zip(self.regions, (program.weights, program.parameters)):
             region[: len(data)] = np.frombuffer(data, np.uint8)
         self.of_role = memories.role
-        self.kinds = {
-            "ld": (_work(decoded, "ld", Engine.LD, box_columns), self._load),
-            "st": (_work(decoded, "st", Engine.ST, box_columns), self._store),
-            "mm": (_work(decoded, "mm", Engine.MM, product_columns), self._product),
-            "ppu": (_work(decoded, "ppu", Engine.PPU, pool_columns), self._post),
-            "softmax": (_work(decoded, "softmax", Engine.PPU, plane_columns), self._softmax),
-            "normalize": (_work(decoded, "normalize", Engine.PPU, plane_columns), self._normalize),
+        does = {
+            "ld": self._load,
+            "st": self._store,
+            "mm": self._product,
+            "ppu": self._post,
+            "softmax": self._softmax,
+            "normalize": self._normalize,
         }
+        self.kinds = {name: (works[name], do) for name, do in does.items()}
 
     def memory(self, role: str) -> NDArray[np.uint8]:
         """The bytes of the memory that plays a role."""

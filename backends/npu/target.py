@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 from xdsl.parser import Parser
 
+from dnnc.backends.npu.catalog import target_of
 from dnnc.backends.npu.encoding import Words, encode
 from dnnc.backends.npu.flow import KEY, flow_of
 from dnnc.backends.npu.iss import Run, Simulator
+from dnnc.backends.npu.loaded import Loaded
 from dnnc.backends.npu.program import REGIONS, Program, Region, Symbol
 from dnnc.backends.npu.queues import Event
 from dnnc.backends.npu.select import select
@@ -132,6 +135,10 @@ class Executable:
         self.store = WeightStore()
         self.host = {name: self._parse(name) for name in HOST if name in program.metadata}
 
+    @cached_property
+    def _loaded(self) -> Loaded:
+        return Loaded.of(self.program, self.arch or target_of(self.program))
+
     def inputs(self) -> list[str]:
         """Names of what `run` takes."""
         return input_names(self.host["prologue"]) if "prologue" in self.host else self._symbols("input")
@@ -176,7 +183,7 @@ class Executable:
         self, inputs: Sequence[NDArray[Any]] = (), seed: int | None = None, timing_only: bool = False
     ) -> Simulator:
         """The simulator at the first instruction, with what the host makes of the inputs in its memory."""
-        simulator = Simulator(self.program, self.arch, seed, timing_only)
+        simulator = Simulator(self._loaded, seed=seed, timing_only=timing_only)
         names = [s.name for s in self.program.symbols if s.direction == "input"]
         simulator.start({} if timing_only else dict(zip(names, self._call("prologue", inputs))))
         return simulator
