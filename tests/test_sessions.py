@@ -81,7 +81,7 @@ def replayed(page: str) -> str:
     return BLOCK.sub(block, page)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", pytest.param("docs/tutorial.md", marks=pytest.mark.full)])
 def test_a_session_prints_what_its_page_shows(page: str, request: pytest.FixtureRequest):
     path = ROOT / page
     shown = path.read_text("utf-8")

@@ -38,7 +38,9 @@ def built():
 
 
 @pytest.mark.parametrize("operator, attributes", CASES + DIRECTIONS)
-@pytest.mark.parametrize("target", ["edge", "tiny", "u55-128", "eyeriss", "diannao"])
+@pytest.mark.parametrize(
+    "target", ["edge", "u55-128", *(pytest.param(t, marks=pytest.mark.full) for t in ("tiny", "eyeriss", "diannao"))]
+)
 def test_bits_and_bytes(nets, built, operator, attributes, target):
     module, ctx, x, expected = built(operator, attributes)
     arch = load_target(target)

@@ -179,7 +179,7 @@ def built(nets):
 
 
 @pytest.mark.parametrize("name", FORMS)
-@pytest.mark.parametrize("target", ["edge", "small", "eyeriss"])
+@pytest.mark.parametrize("target", ["edge", *(pytest.param(t, marks=pytest.mark.full) for t in ("small", "eyeriss"))])
 def test_bits_and_bytes(nets, built, name, target):
     module, ctx, x, expected = built(name)
     arch = nets.small(2600) if target == "small" else load_target(target)

@@ -31,7 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("line", [line for name in NAMES for line in command(name).EXAMPLES])
+LINES = [line for name in NAMES for line in command(name).EXAMPLES]
+
+
+@pytest.mark.parametrize("line", [pytest.param(e, marks=[pytest.mark.full] * ("--budget" in e)) for e in LINES])
 def test_an_example_works(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(folder)
     program, *arguments = shlex.split(line)

@@ -89,7 +89,9 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("case", LINES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.full] * (c == "scheme of a budget")) for c in LINES]
+)
 def test_output_is_what_the_schema_says(case: str, folder: Path, capsys: pytest.CaptureFixture[str]):
     line = LINES[case].format(lenet=LENET, folder=folder, samples=SAMPLES)
     assert cli.run([*line.split(), "--json"]) == 0
