@@ -75,12 +75,12 @@ def random_net(nets, seed):
     return net.done()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(s, marks=pytest.mark.full) for s in range(8, 40))])
 def test_random_blocks_layer_by_layer(nets, seed):
     agrees(nets, *random_net(nets, seed), target(1 << 14))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(s, marks=pytest.mark.full) for s in range(8, 40))])
 def test_random_blocks_depth_first(nets, seed):
     module, ctx = random_net(nets, seed)
     arch, rng = target(1 << 16), np.random.default_rng(seed)

@@ -100,7 +100,7 @@ def residual(nets, seed):
     return *net.done(), sizes
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(s, marks=pytest.mark.full) for s in range(8, 20))])
 def test_stacks_with_a_residual(nets, seed):
     module, ctx, sizes = residual(nets, seed)
     assert check(nets, module, ctx, sizes, target(1 << 16))
@@ -124,7 +124,7 @@ def test_what_only_a_later_layer_reads_comes_when_it_runs(nets, columns):
     assert all(np.array_equal(a, b) for a, b in zip(Executable(program, TINY).run([x])[0], wanted))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(s, marks=pytest.mark.full) for s in range(8, 40))])
 def test_random_stacks(nets, seed):
     module, ctx, sizes = random_stack(nets, seed)
     assert check(nets, module, ctx, sizes, target(1 << 16), (None, 1, 2))
@@ -220,7 +220,7 @@ def sharing(text, sizes):
 
 
 @pytest.mark.parametrize("text", SHARED)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [*range(1), *(pytest.param(s, marks=pytest.mark.full) for s in range(1, 4))])
 def test_memories_apart_and_together(nets, text, seed):
     """Each memory bounds what lies in it: what a plan says fits is placed, and runs to the same bits."""
     rng = np.random.default_rng(seed)
@@ -231,7 +231,7 @@ def test_memories_apart_and_together(nets, text, seed):
 
 
 @pytest.mark.parametrize("name", ["eyeriss", "tpu-v1"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(1), *(pytest.param(s, marks=pytest.mark.full) for s in range(1, 6))])
 def test_targets_with_memories_of_their_own_for_weights_or_sums(nets, name, seed):
     module, ctx, sizes = (random_stack, residual)[seed % 2](nets, seed + 60)
     assert check(nets, module, ctx, sizes, load_target(name), (None, 1, 2))

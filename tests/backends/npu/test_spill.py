@@ -67,7 +67,7 @@ def bytes_of(module, space):
     return max((b.offset.data + buffer_bytes(b) for b in found), default=0)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [*range(1), *(pytest.param(s, marks=pytest.mark.full) for s in range(1, 3))])
 @pytest.mark.parametrize("percent", (75, 40, 5))
 @pytest.mark.filterwarnings("ignore::dnnc.ir.diagnostics.Remark")
 def test_bits_and_bytes_of_programs_that_spill(nets, seed, percent):
