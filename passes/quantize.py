@@ -118,7 +118,7 @@ class _Typing:
         for op in self.integer:
             shared = [*self._joined(op), *filter(real, op.results)] if self._one_type(op) else []
             for v in shared[1:] if self.options.unify else shared[-1:]:
-                self.parent[self.root(v)] = self.root(shared[0])
+                self._join(v, shared[0])
         self.sources = self._sources()
         rounded = [op for op in self.block.ops if isinstance(op, QuantizeOp) and isinstance(op.to, QuantType)]
         self.stated = {**self._handed_out(), **{self.root(op.x): op.to for op in rounded}}
@@ -151,6 +151,10 @@ class _Typing:
 
     def _joined(self, op: DnnOp) -> list[SSAValue]:
         return [v for v in op.operands if real(v)]
+
+    def _join(self, value: SSAValue, first: SSAValue) -> None:
+        if (root := self.root(value)) is not (other := self.root(first)):
+            self.parent[root] = other
 
     def root(self, value: SSAValue) -> SSAValue:
         """The value that stands for all of one type with this one."""

@@ -42,7 +42,7 @@ def assemble(module: ModuleOp, ctx: Context) -> Program:
     """The verified program of a module after `plan-memory`; constants come from the context's weight store."""
     arch, store = of_module(module), store_of(ctx)
     selection = select(module, arch)
-    synchronise(selection.rows)
+    synchronise(selection.rows, arch.queues.token_depth)
     buffers = [op for op in module.walk() if isinstance(op, BufferOp) and not op.on_chip]
     sizes = [_region_bytes(buffers, name) for name in REGIONS]
     host = {name: _host_text(f) for name in HOST if (f := _function(module, name)) is not None}

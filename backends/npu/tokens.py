@@ -8,6 +8,7 @@ written over another, behind the loads of that, a load names the buffer whose st
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -79,29 +80,67 @@ class _Tracker:
         return need
 
 
-def synchronise(rows: Sequence[Row]) -> None:
-    """Set `wait` and `signal` of every row so that all hazards between queues are ordered."""
-    tracker = _Tracker()
-    queued: list[list[Row]] = [[] for _ in QUEUES]
-    order: list[list[int]] = [[] for _ in QUEUES]
+class _Tokens:
+    """The tokens of each ordered pair of queues: at no point of the program are more than `depth` of a pair on the way.
+
+    The program in its own order is then a run of the machine, and no other one ends in a deadlock.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.queued: list[list[Row]] = [[] for _ in QUEUES]
+        self.order: list[list[int]] = [[] for _ in QUEUES]
+        self.signals: list[list[list[int]]] = [[[] for _ in QUEUES] for _ in QUEUES]
+        self.waits: list[list[list[int]]] = [[[] for _ in QUEUES] for _ in QUEUES]
+
+    def enter(self, row: Row, number: int) -> int:
+        """Put the instruction of this number in the program into its queue; its place there."""
+        self.queued[row.engine].append(row)
+        self.order[row.engine].append(number)
+        return len(self.queued[row.engine]) - 1
+
+    def order_after(self, p: int, place: int, row: Row, number: int) -> int:
+        """Let an instruction start after that of queue p at a place, or at a later one, which is returned.
+
+        Where `depth` tokens are on the way, the next one leaves after the first of them is taken; where queue p has
+        nothing after that, the last of them leaves later.
+        """
+        q, signals, waits = row.engine, self.signals[p][row.engine], self.waits[p][row.engine]
+        if len(waits) >= self.depth:
+            free = bisect_right(self.order[p], waits[-self.depth])
+            if free == len(self.order[p]):
+                self.queued[p][signals[-1]].signal &= ~(1 << q)
+                self.queued[p][place].signal |= 1 << q
+                signals[-1] = place
+                return place
+            place = max(place, free)
+        self.queued[p][place].signal |= 1 << q
+        row.wait |= 1 << p
+        signals.append(place)
+        waits.append(number)
+        return place
+
+
+def synchronise(rows: Sequence[Row], depth: int) -> None:
+    """Set `wait` and `signal` of every row so that all hazards between queues are ordered, by pairs of queues that hold
+    `depth` tokens.
+    """
+    tracker, tokens = _Tracker(), _Tokens(depth)
     ends: list[list[list[int]]] = [[] for _ in QUEUES]
     clock = [[-1] * _N for _ in QUEUES]
     for number, row in enumerate(rows):
         q = row.engine
         if q >= _N:
             continue
-        place = len(queued[q])
-        queued[q].append(row)
-        order[q].append(number)
+        place = tokens.enter(row, number)
         need = [-1] * _N
         accesses = [(i, False) for i in row.reads] + [(i, True) for i in row.writes]
         for interval, write in accesses:
             need = list(map(max, need, tracker.access(interval, row, place, write)))
         # the latest first: what comes before it is often implied
-        for p in sorted(range(_N), key=lambda p: -order[p][need[p]] if need[p] >= 0 else 1):
+        for p in sorted(range(_N), key=lambda p: -tokens.order[p][need[p]] if need[p] >= 0 else 1):
             if p != q and need[p] > clock[q][p]:
-                queued[p][need[p]].signal |= 1 << q
-                row.wait |= 1 << p
-                clock[q] = list(map(max, clock[q], ends[p][need[p]]))
+                done = tokens.order_after(p, need[p], row, number)
+                clock[q] = list(map(max, clock[q], ends[p][done]))
         clock[q][q] = place
         ends[q].append(list(clock[q]))

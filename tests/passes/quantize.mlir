@@ -102,6 +102,17 @@ func.func @main(%a: tensor<1x2xf32> {dnn.range = #dnn.reals<[-1.0, 1.0]>}, %b: t
 }
 
 // -----
+// What is put beside itself has the type it has alone.
+// CHECK-LABEL: func.func @main
+// CHECK: dnn.quantize %a to = !dnn.q<i8, 0.0627451, -1>
+// CHECK: [[c:%.*]] = dnn.concat
+// CHECK-NEXT: dnn.quantize [[c]] to = !dnn.q<i8, 0.0627451, -1>
+func.func @main(%a: tensor<1x2xf32> {dnn.range = #dnn.reals<[-8.0, 8.0]>}) -> tensor<2x2xf32> {
+  %c = dnn.concat [%a, %a] axis = 0 attributes {dnn.range = #dnn.reals<[-8.0, 8.0]>} : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<2x2xf32>
+  func.return %c : tensor<2x2xf32>
+}
+
+// -----
 // A run of elementwise operations on one value is one function: what is inside it has no type of its own.
 // CHECK-LABEL: func.func @main
 // CHECK: dnn.dequantize
