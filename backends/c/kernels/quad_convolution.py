@@ -110,12 +110,14 @@ class _Writer:
     def _emit_channels(self) -> None:
         """Sums of the channels of a depthwise batch."""
         taps, plane = self.quads.taps, self.planes.plane(self.rows)
+        weights = shifted(self.w, index([self.g], [taps]))
         self.kernel.code.add(
-            f"dnnc_quad_depthwise({self.memory}, {plane}, gs, taps, {taps}, {self.w} + {index(['g'], [taps])}, "
-            f"{self.bias} + g, {self.sums}, {self.line}, full);"
+            f"dnnc_quad_depthwise({self.memory}, {plane}, gs, taps, {taps}, {weights}, "
+            f"{shifted(self.bias, index([self.g], [1]))}, {self.sums}, {self.line}, full);"
         )
         with self.kernel.code.loop("m", "gs"):
-            self._emit_store("g + m", index([self.n, "g", "m", "e0"], self._strides()[:3] + self._strides()[4:]))
+            at = index([self.n, self.g, "m", "e0"], self._strides()[:3] + self._strides()[4:])
+            self._emit_store(index([self.g, "m"], [1, 1]), at)
 
     def _emit_block(self) -> None:
         """Sums of a block of filters, each row of them stored in the result."""
