@@ -83,11 +83,16 @@ class LayerStep(Step):
     def __init__(self, op: GroupOp, arch: Accelerator, group: Group) -> None:
         super().__init__(op, arch)
         self.group, self.layer = group, group.layer
-        self.roles = {group.x: "input"} | ({group.second.argument: "second"} if group.second is not None else {})
+        self.roles = {"input": group.x} | ({"second": group.second.argument} if group.second is not None else {})
 
     def reads(self, value: SSAValue, root: SSAValue) -> bool:
-        places = [i for i, v in enumerate(self.op.inputs) if root_of(v) is root]
-        return self._bytes and all(i in self.roles and self._lies(self.roles[i], self.op.inputs[i]) for i in places)
+        return self._bytes and all(self._in_place(i) for i, v in enumerate(self.op.inputs) if root_of(v) is root)
+
+    def _in_place(self, operand: int) -> bool:
+        """Whether an operand is read where it lies, in each of its roles: a product may take one value for both sides."""
+        roles = [role for role, i in self.roles.items() if i == operand]
+        lies = all(self._lies(role, self.op.inputs[operand]) for role in roles)
+        return bool(roles) and lies and operand != self.group.weights
 
     @property
     def makes(self) -> bool:
@@ -101,7 +106,7 @@ class LayerStep(Step):
         return self.layer.strides(role, Strided.rows(shape_of(value.type))) is not None
 
     def _cost(self, kept: frozenset[SSAValue], taken: int) -> Cost | None:
-        whole = frozenset(role for i, role in self.roles.items() if root_of(self.op.inputs[i]) in kept)
+        whole = frozenset(role for role, i in self.roles.items() if root_of(self.op.inputs[i]) in kept)
         whole |= {"output"} if self.op.results[0] in kept else set()
         arch = beside(self.arch, taken)
         try:
@@ -111,7 +116,7 @@ class LayerStep(Step):
         need, home = tile_search.footprint(self.layer, arch, tile, whole), self.arch.holding("input")
         room = sum(need[role] for role in home.holds)
         moved = [i for i in range(len(self.op.inputs)) if not _constant(self.op.inputs[i])]
-        if not all(i in self.roles and self._lies(self.roles[i], self.op.inputs[i]) for i in moved):
+        if not all(map(self._in_place, moved)):
             room = home.bytes - taken  # an operand is brought into order first
         return Cost(tile.dram_bytes, tile.cycles, room)
 

@@ -221,7 +221,8 @@ def _plain(group: Group) -> bool:
 def _constants(op: GroupOp, group: Group) -> bool:
     """Whether all it reads but values are constants that stand in the body."""
     second = group.second.argument if group.second is not None else None
-    return all(isinstance(v.owner, ConstOp) for i, v in enumerate(op.inputs) if i not in (group.x, second))
+    values = {group.x, second} - {group.weights}
+    return all(isinstance(v.owner, ConstOp) for i, v in enumerate(op.inputs) if i not in values)
 
 
 def _channels(layer: Layer, arch: Accelerator) -> int:

@@ -66,7 +66,9 @@ class Constants:
         channels = layer.groups * layer.M
         bias = np.zeros(channels, np.int64)
         if group.bias is not None:
-            bias = np.broadcast_to(self.array(op, group.bias).reshape(-1), bias.shape).astype(np.int64)
+            stated = self.array(op, group.bias)  # one for every channel, or the same for each matrix of a batch
+            rows = stated.reshape(-1, min(stated.size, layer.M))
+            bias = np.broadcast_to(rows, (layer.groups, layer.M)).reshape(-1).astype(np.int64)
         if layer.values > 1:
             _check_sums(op, group, np.abs(bias) + layer.C * layer.taps * layer.values)
             return bias.astype(np.int32)

@@ -110,6 +110,13 @@ def attention(net):
     return net.apply(transpose(1, 0, 2)).apply(reshape(7, 8))
 
 
+def batched(net):
+    """A matrix for each of a batch, all with the same bias."""
+    bias = net.const(np.arange(-2000, 3000, 625, np.int32), tensor(I32, (8,)))
+    acc = net.add(MatmulOp(net.v, net.values((2, 11, 8), zero=0), bias))
+    return net.apply(lambda _: RequantizeOp(acc, to=net.quant(9)))
+
+
 def shuffle(net):
     """Channels of two groups in turn, then halves: the first is left as it is, the second convolved."""
     net.conv(8, 1).apply(reshape(4, 2, 36)).apply(transpose(1, 0, 2)).apply(reshape(2, 1, 4, 6, 6))
@@ -122,6 +129,7 @@ def shuffle(net):
 
 FORMS = {
     "channel shuffle in halves": lambda n: shuffle(n((1, 4, 6, 6))),
+    "a matrix for each of a batch, one bias": lambda n: batched(n((2, 3, 11))),
     "pad in many tiles": lambda n: n((1, 3, 70, 60)).apply(
         lambda v: PadOp(v, before=(0, 0, 1, 1), after=(0, 0, 1, 1), value=-7.0)
     ),

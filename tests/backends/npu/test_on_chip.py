@@ -14,6 +14,7 @@ from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.activation import ReluOp, TanhOp
 from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.contraction import MatmulOp
 from dnnc.ir.dnn.integer import QAddOp, QAvgPoolOp, QMulOp, QSoftmaxOp, softmax_type
 from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
 from dnnc.ir.dnn.structure import GroupOp
@@ -168,6 +169,18 @@ def test_stacks_read_and_make_values_that_stay(nets, seed):
     module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
     FuseLayersPass(layers=2).apply(ctx, module)
     check(nets, module, ctx, arch)
+
+
+@pytest.mark.parametrize("itself", ["product", "sum"])
+def test_a_value_that_one_layer_reads_twice(nets, itself):
+    """Both sides of a product come from DRAM, both of a sum stay on chip."""
+    net = nets.Net((3, 8, 20)).fc(8)
+    if itself == "product":
+        net.apply(lambda v: MatmulOp(v, v, None)).finish(net.v, None, None, "q31_half_even")
+    else:
+        net.apply(lambda v: QAddOp(v, v, to=net.quant(1.3, 2)))
+    placed = check(nets, *net.fc(5).done(), LARGE, (None, 1))
+    assert (handed_over(placed) > 0) == (itself == "product")
 
 
 def test_nothing_stays_where_outputs_have_a_memory_of_their_own(nets):
