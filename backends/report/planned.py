@@ -10,18 +10,18 @@ from xdsl.dialects.builtin import ModuleOp
 from dnnc.backends.report.traffic import tiling_bound
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import ComputeOp, ViewOp
+from dnnc.ir.sched import ComputeOp, Slice, ViewOp, loops_around
 from dnnc.ir.types import bits
 from dnnc.passes.analysis.footprint import buffer_bytes
 from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.steps import steps_in
-from dnnc.passes.analysis.traffic import LayerTraffic, traffic_by_layer
+from dnnc.passes.analysis.traffic import LayerTraffic, covered, traffic_by_layer
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A layer of a schedule: bytes its copies touch once, the least it could move by itself, its own MACs.
+    """A layer of a schedule: bytes its copies touch once, the least it could move by itself, MACs of the sums it needs.
 
     Of a layer of a stack also how many steps the stack has; of one whose result never leaves the chip, the bytes of that;
     `beside` says whether it reads or makes a value that stays on chip after it.
@@ -79,9 +79,28 @@ def _computed(op: ComputeOp, group: Group, moved: Planned, arch: Accelerator) ->
     _, _, z, s, k = op.slices.data
     tile = f"{z.size}x{s.size}" + (f"x{k.size}" if layer.kind == "dense" else "")
     sums = op.tile("accumulator")
+    macs = _needed_macs(op, layer)
     if layer.kind == "none" or sums is None:
-        return replace(moved, tile=tile, macs=layer.macs)
+        return replace(moved, tile=tile, macs=macs)
     strides = prod(layer.window.stride)
     chip = sum(m.bytes for m in arch.memory)
-    bound = tiling_bound(layer.macs, layer.taps, strides, bits(group.source), chip)
-    return replace(moved, least=max(moved.least, bound), macs=layer.macs, tile=tile, sums=buffer_bytes(sums))
+    bound = tiling_bound(macs, layer.taps, strides, bits(group.source), chip)
+    return replace(moved, least=max(moved.least, bound), macs=macs, tile=tile, sums=buffer_bytes(sums))
+
+
+def _needed_macs(op: ComputeOp, layer: Layer) -> int:
+    """MACs of the sums that some tile makes, each once: strides of what reads them may step over the last ones."""
+    part = op.held("output")
+    if layer.kind == "none" or (not layer.pooled and part is None):
+        return layer.macs
+    rows = covered(layer.rows(*at).sums for at in _tiles(op, op.slices.data[3]))
+    columns = layer.sums[1]
+    if part is not None:
+        columns = covered(layer.span(1, *at).sums for at in _tiles(op, part.data[1]))
+    return layer.macs // prod(layer.sums) * rows * columns
+
+
+def _tiles(op: ComputeOp, s: Slice) -> set[tuple[int, int]]:
+    """(first, count) of a slice in all steps of the loops around a compute, where it has any."""
+    values = loops_around(op)[s.loop].values if s.loop >= 0 else (0,)
+    return {at for i in values if (at := s.at(i))[1]}

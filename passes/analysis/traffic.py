@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -48,11 +49,11 @@ def needed_bytes(copy: CopyOp) -> int:
     loops, count = loops_around(copy), 1
     for s in copy.slices.data:
         intervals = [s.at(i) for i in (loops[s.loop].values if s.loop >= 0 else (0,))]
-        count *= _covered(intervals)
+        count *= covered(intervals)
     return _bytes(copy, count)
 
 
-def _covered(intervals: list[tuple[int, int]]) -> int:
+def covered(intervals: Iterable[tuple[int, int]]) -> int:
     """Length of a union of (first, count)."""
     total, end = 0, 0
     for first, count in sorted(intervals):
@@ -95,7 +96,10 @@ class LayerTraffic:
 def traffic_by_layer(module: ModuleOp) -> dict[str, LayerTraffic]:
     """The traffic of each layer of a schedule, by the name its instructions are tagged with."""
     ops = list(main_function(module).walk())
-    layer = {buffer: c.label.data for c in ops if isinstance(c, ComputeOp) for buffer in c.own()}
+    layer: dict[BufferOp, str] = {}
+    for compute in (op for op in ops if isinstance(op, ComputeOp)):
+        for buffer in compute.own():
+            layer.setdefault(buffer, compute.label.data)  # a buffer that several read is the first one's
     moved: dict[str, Traffic] = {}
     needed: dict[str, dict[tuple[SSAValue, bool], int]] = {}
     for copy in (op for op in ops if isinstance(op, CopyOp)):

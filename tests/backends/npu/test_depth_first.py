@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dnnc.backends.npu.catalog import bundled, load_target
-from dnnc.backends.npu.executed import executed
+from dnnc.backends.npu.executed import by_layer, executed
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
@@ -20,7 +20,7 @@ from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.cuts import cut_of
 from dnnc.passes.analysis.depth_first import planned, runs_stacks
 from dnnc.passes.analysis.stacks import stack_of, unit_of
-from dnnc.passes.analysis.traffic import copy_bytes, traffic
+from dnnc.passes.analysis.traffic import Traffic, copy_bytes, traffic, traffic_by_layer
 from dnnc.passes.fuse_layers import FuseLayersPass, fuse
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.schedule.units import is_stack
@@ -61,6 +61,8 @@ def check(nets, module, ctx, sizes, arch, seeds=(None,)):
         assert all(np.array_equal(a, b) for a, b in zip(outputs, wanted))
         moved = run.total["dram_read"] + run.total["dram_write"]
         assert moved == plan.dram_bytes == traffic(scheduled).read + traffic(scheduled).write
+        layers = {e.layer: Traffic(e.dram_read, e.dram_write) for e in by_layer(program, run)}
+        assert all(t.traffic == layers[layer] for layer, t in traffic_by_layer(scheduled).items())
     return True
 
 
@@ -104,6 +106,13 @@ def residual(nets, seed):
 def test_stacks_with_a_residual(nets, seed):
     module, ctx, sizes = residual(nets, seed)
     assert check(nets, module, ctx, sizes, target(1 << 16))
+
+
+def test_what_two_layers_read_is_loaded_by_the_first(nets):
+    net = nets.Net((1, 4, 9, 9))
+    x = net.v
+    net.conv(6, 1, relu=ReluOp).conv(4, 3, pad=1).apply(lambda v: QAddOp(v, x, to=net.quant(1.3, 2)))
+    assert check(nets, *net.done(), (9, 9, False), TINY)
 
 
 @pytest.mark.parametrize("columns", (16, 5))

@@ -27,6 +27,7 @@ NETWORKS = {
     "lenet": lambda n: n.lenet(),
     "move": moved,
     "depthwise, pool": lambda n: n.Net((1, 20, 14, 10)).conv(20, 3, groups=20, pad=1, relu=ReluOp, pool=TWO).done(),
+    "a pool that steps over the last rows": lambda n: n.Net((1, 3, 9, 11)).conv(5, 3, pad=1, pool=TWO).done(),
     "matrices": lambda n: n.Net((9, 70)).fc(33).fc(11).done(),
     "batch": lambda n: n.Net((3, 4, 8, 8)).conv(6, 3, pad=1, pool=TWO).done(),
 }
