@@ -21,6 +21,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
+from dnnc.ir.hashing import hash_once
 
 ROLES = ("input", "weight", "output", "accumulator", "parameter")
 """What an on-chip memory may hold; each role lives in exactly one memory."""
@@ -157,6 +158,7 @@ class Energy:
     dram_byte_pj: float = number("one byte from or to DRAM", 0, 1e6)
 
 
+@hash_once
 @dataclass(frozen=True, kw_only=True)
 class Accelerator:
     """A target: all that passes, simulator and report know of the hardware."""
@@ -175,6 +177,11 @@ class Accelerator:
     def holding(self, role: str) -> Memory:
         """The memory that plays a role of `ROLES`."""
         return next(m for m in self.memory if role in m.holds)
+
+    def resized(self, sizes: Mapping[str, int]) -> Accelerator:
+        """The target with memories of other sizes, in bytes by name."""
+        memories = (dataclasses.replace(m, bytes=sizes.get(m.name, m.bytes)) for m in self.memory)
+        return dataclasses.replace(self, memory=tuple(memories))
 
     @property
     def digest(self) -> str:

@@ -48,8 +48,8 @@ class BlockType(WeightCode):
 
     def verify(self) -> None:
         b = self.data
-        expect(isinstance(b.storage, IntegerType), "an integer storage type", f"{b.storage}", code="E0409")
-        expect(bits(b.storage) <= 16, "a storage of at most 16 bits", f"{b.storage}", code="E0409")
+        expect(isinstance(b.storage, IntegerType), "an integer storage type", b.storage, code="E0409")
+        expect(bits(b.storage) <= 16, "a storage of at most 16 bits", b.storage, code="E0409")
         Scales(b.scales, 0).verify()
         same = len(b.scales) == len(b.zeros)
         expect(same, "as many zero points as scales", f"{len(b.zeros)} and {len(b.scales)}", code="E0409")

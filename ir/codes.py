@@ -159,7 +159,7 @@ class Pow2Type(WeightCode):
     def verify(self) -> None:
         s = self.data.storage
         signed = isinstance(s, IntegerType) and s.signedness.data is not UNSIGNED and 2 <= bits(s) <= 8
-        expect(signed, "a signed storage type of 2 to 8 bits", f"{s}", code="E0409")
+        expect(signed, "a signed storage type of 2 to 8 bits", s, code="E0409")
         self.data.scales.verify()
 
     def check(self, shape: Shape) -> None:
@@ -226,7 +226,7 @@ class CodebookType(WeightCode):
     def verify(self) -> None:
         s, n = self.data.storage, len(self.data.values)
         unsigned = isinstance(s, IntegerType) and s.signedness.data is UNSIGNED and bits(s) <= 8
-        expect(unsigned, "an unsigned storage type of at most 8 bits", f"{s}", code="E0409")
+        expect(unsigned, "an unsigned storage type of at most 8 bits", s, code="E0409")
         expect(0 < n <= 2 ** bits(s), f"1 to {2 ** bits(s)} values", str(n), code="E0409")
         expect(all(map(np.isfinite, self.data.values)), "finite values", str(list(self.data.values[:4])), code="E0409")
         self.data.scales.verify()
@@ -289,7 +289,7 @@ class ScaledType(WeightCode):
 
     def verify(self) -> None:
         few = is_float(self.data.storage) and bits(self.data.storage) <= 16
-        expect(few, "a float storage type of 8 or 16 bits", f"{self.data.storage}", code="E0409")
+        expect(few, "a float storage type of 8 or 16 bits", self.data.storage, code="E0409")
         self.data.scales.verify()
 
     def check(self, shape: Shape) -> None:
@@ -340,7 +340,7 @@ class FixedType(Code):
     def verify(self) -> None:
         q = self.data
         narrow = isinstance(q.storage, IntegerType) and bits(q.storage) <= 16
-        expect(narrow, "an integer storage type of at most 16 bits", f"{q.storage}", code="E0409")
+        expect(narrow, "an integer storage type of at most 16 bits", q.storage, code="E0409")
         Scales((q.slope,)).verify()
         expect(bool(np.isfinite(q.bias)), "a finite bias", str(q.bias), code="E0409")
 

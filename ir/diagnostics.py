@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import overload
 
@@ -109,10 +109,14 @@ class BeyondDialect(BrokenRule):
     """The construction makes sense but the dialect does not have it, as an element type an operation does not take."""
 
 
-def expect(holds: bool, expected: str, got: object, todo: str = "", *, code: str) -> None:
-    """Raise the verifier's error `<expected>, not <got>. <todo>` unless `holds`."""
+def expect(holds: bool, expected: str | Callable[[], str], got: object, todo: str = "", *, code: str) -> None:
+    """Raise the verifier's error `<expected>, not <got>. <todo>` unless `holds`.
+
+    Rules are checked after every pass: give what takes long to write as it is, or as a function of no arguments.
+    """
     if not holds:
-        raise BrokenRule(f"expected {expected}, not {got}." + (f" {todo}" if todo else ""), code)
+        want = expected if isinstance(expected, str) else expected()
+        raise BrokenRule(f"expected {want}, not {got}." + (f" {todo}" if todo else ""), code)
 
 
 def support(holds: bool, expected: str, got: object, todo: str = "", *, code: str) -> None:

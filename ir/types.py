@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
+from math import inf
 from typing import Any
 
 import ml_dtypes
@@ -114,7 +115,7 @@ class QuantType(Quantized):
         storage: TypeAttribute, scales: Sequence[float] | np.ndarray, axis: int, zeros: Sequence[int] | None = None
     ) -> QuantType:
         """One scale (and zero point, 0 unless given) per index of `axis`."""
-        exact = tuple(float(np.float32(s)) for s in scales)
+        exact = tuple(np.asarray(scales, np.float32).astype(float).tolist())
         return QuantType(Uniform(storage, exact, tuple(zeros) if zeros is not None else (0,) * len(exact), axis))
 
     @property
@@ -122,17 +123,20 @@ class QuantType(Quantized):
         """The channel axis, None when per tensor."""
         return self.data.axis
 
-    @property
+    @cached_property
     def scale(self) -> np.ndarray:
-        """Scales as float32, shape [] per tensor or [channels]."""
-        s = np.asarray(self.data.scales, np.float32)
-        return s[0] if self.data.axis is None else s
+        """Scales as float32, shape [] per tensor or [channels]; read-only."""
+        return self._each(self.data.scales, np.float32)
 
-    @property
+    @cached_property
     def zero(self) -> np.ndarray:
-        """Zero points as int64, shape [] per tensor or [channels]."""
-        z = np.asarray(self.data.zeros, np.int64)
-        return z[0] if self.data.axis is None else z
+        """Zero points as int64, shape [] per tensor or [channels]; read-only."""
+        return self._each(self.data.zeros, np.int64)
+
+    def _each(self, values: Sequence[float], kind: type[np.generic]) -> np.ndarray:
+        array = np.asarray(values, kind)
+        array.flags.writeable = False
+        return array[0] if self.data.axis is None else array
 
     def verify(self) -> None:
         q = self.data
@@ -142,7 +146,7 @@ class QuantType(Quantized):
             raise BrokenRule(
                 f"expected as many zero points as scales, not {len(q.zeros)} and {len(q.scales)}.", "E0409"
             )
-        if not all(np.isfinite(s) and s > 0 for s in q.scales):
+        if not all(0 < s < inf for s in q.scales):
             raise BrokenRule(f"expected positive finite scales, not {list(q.scales[:4])}.", "E0409")
         low, high = integer_range(q.storage)
         if not all(low <= z <= high for z in q.zeros):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -17,7 +17,6 @@ from dnnc.ir.arch import Accelerator, Memory, of_module
 from dnnc.ir.diagnostics import Collector, Finding, Remark, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.interpret import main_function
 from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.depth_first import Plan
 from dnnc.passes.analysis.stack import Stack
@@ -25,7 +24,7 @@ from dnnc.passes.analysis.stacks import STEPS, Unit, stack_of, unit_of
 from dnnc.passes.analysis.tile_search import search, shortages
 from dnnc.passes.analysis.tiling import ALIGN
 from dnnc.passes.fuse_layers import fuse
-from dnnc.passes.schedule.units import cut, inlined, is_stack
+from dnnc.passes.schedule.units import cut_layers, groups_of, inlined, is_stack
 
 MOST = 64
 """How many times larger a memory is thought of when a layer fits in no tile at all."""
@@ -43,19 +42,13 @@ class FitLayersPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         arch, problems = of_module(op), Collector()
-        for group in _groups(op):
+        for group in cut_layers(op):
             if is_stack(group):
                 _fit_stack(group, arch)
-            else:
-                cut(group)
-        for group in _groups(op):
+        for group in groups_of(op):
             if not is_stack(group):
                 problems.unsupported += _fit_layer(group, arch)
         problems.raise_if_any()
-
-
-def _groups(module: ModuleOp) -> list[GroupOp]:
-    return [g for g in main_function(module).body.block.ops if isinstance(g, GroupOp)]
 
 
 def _fit_layer(group: GroupOp, arch: Accelerator) -> list[Finding]:
@@ -133,17 +126,13 @@ def _told(error: UnsupportedError, unit: Unit, stack: Stack | None, arch: Accele
 def _in_parts(stack: Stack, arch: Accelerator, memory: Memory, most: int) -> str | None:
     """The least size of a memory, up to `most`, at which bisection finds a plan, in words; None when there is none."""
     low, high = memory.bytes, most
-    if high <= low or depth_first.search(stack, _with_memory(arch, memory.name, high)) is None:
+    if high <= low or depth_first.search(stack, arch.resized({memory.name: high})) is None:
         return None
     while high - low > ALIGN:
         middle = (low + high) // 2 // ALIGN * ALIGN
-        fits = depth_first.search(stack, _with_memory(arch, memory.name, middle)) is not None
+        fits = depth_first.search(stack, arch.resized({memory.name: middle})) is not None
         low, high = (low, middle) if fits else (middle, high)
     return f"In parts of its rows {high} bytes of {memory.name} are the smallest found."
-
-
-def _with_memory(arch: Accelerator, name: str, size: int) -> Accelerator:
-    return replace(arch, memory=tuple(replace(m, bytes=size) if m.name == name else m for m in arch.memory))
 
 
 def _size(plan: Plan) -> str:

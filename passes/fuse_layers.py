@@ -20,14 +20,13 @@ from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.attributes import Ints
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
 from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.cuts import Cut, compulsory
 from dnnc.passes.analysis.stacks import STEPS, Unit, stack_of, unit_of
 from dnnc.passes.analysis.step_plan import Plan
 from dnnc.passes.analysis.tile_search import feature_bytes, search
-from dnnc.passes.schedule.units import cut, is_stack
+from dnnc.passes.schedule.units import cut_layers, is_stack
 
 Cost = tuple[int, int]
 """DRAM bytes, those of feature maps weighted, and cycles."""
@@ -58,10 +57,7 @@ class FuseLayersPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         arch = of_module(op)
-        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
-            if not is_stack(group):
-                cut(group)
-        for run in runs([g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]):
+        for run in runs(cut_layers(op)):
             for part in self._partition(run, arch):
                 if part.plan is not None and allowed("Stack", run[part.first].op):
                     fuse([u.op for u in run[part.first : part.end]], part.plan.cut)

@@ -14,12 +14,11 @@ from xdsl.passes import ModulePass
 
 from dnnc.ir.arch import of_module
 from dnnc.ir.dnn.structure import GroupOp
-from dnnc.ir.interpret import main_function
 from dnnc.ir.rewriting import allowed
 from dnnc.passes.analysis.depth_first import runs_stacks
 from dnnc.passes.analysis.keeping import ON_CHIP
 from dnnc.passes.analysis.keeping_search import Keeping
-from dnnc.passes.schedule.units import cut, is_stack
+from dnnc.passes.schedule.units import cut_layers
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,8 @@ class KeepOnChipPass(ModulePass):
         arch = of_module(op)
         if not runs_stacks(arch) or not self.room:
             return
-        for group in _groups(op):
-            if not is_stack(group):
-                cut(group)
-        groups = _groups(op)
-        for value in Keeping(groups, arch, self.room).chosen(self.slower):
+        for value in Keeping(cut_layers(op), arch, self.room).chosen(self.slower):
             group = value.owner
             assert isinstance(group, GroupOp)
             if allowed("OnChip", group):
                 group.attributes[ON_CHIP] = UnitAttr()
-
-
-def _groups(module: ModuleOp) -> list[GroupOp]:
-    return [g for g in main_function(module).body.block.ops if isinstance(g, GroupOp)]

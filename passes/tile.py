@@ -50,7 +50,7 @@ from dnnc.passes.schedule.nest import Nest
 from dnnc.passes.schedule.recurrence import Outside, Recurrent
 from dnnc.passes.schedule.stripes import Stored, Stripes
 from dnnc.passes.schedule.transposed import split_transposed
-from dnnc.passes.schedule.units import cut, inlined, is_stack
+from dnnc.passes.schedule.units import cut, groups_of, inlined, is_stack
 from dnnc.passes.schedule.unrolled import scan_of, unroll
 
 
@@ -72,20 +72,21 @@ class TilePass(ModulePass):
     def schedule(self, ctx: Context, op: ModuleOp) -> Holdings:
         """Tile the module in place; what lies in each buffer off chip, as values of the network it was."""
         arch, store = of_module(op), store_of(ctx)
-        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]:
+        for group in groups_of(op):
             if (scan := scan_of(group)) is not None:
                 for inner in [o for o in scan.body.block.ops if isinstance(o, GroupOp)]:
                     cut(inner)
                 if recurrence(scan, arch, store) is None:
                     unroll(group, scan)
-        groups = [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp)]
+        groups = groups_of(op)
         stacks = [(_taken_apart(g), g.attributes.get(STEPS)) for g in groups if is_stack(g)]
         for group in groups:
             if group.parent is not None:
                 split_transposed(group, store)
         stacked = {inner for ops, _ in stacks for inner in ops}
-        for group in [g for g in main_function(op).body.block.ops if isinstance(g, GroupOp) and g not in stacked]:
-            cut(group)
+        for group in groups_of(op):
+            if group not in stacked:
+                cut(group)
         parts = split(op)
         block = Block()
         builder = _Builder(arch, store, self.slack if self.objective == "cycles" else 0, block, stacks)

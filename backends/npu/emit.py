@@ -72,9 +72,9 @@ class Emitter:
 
     def set(self, instruction: Instruction, engine: Engine, **fields: int) -> None:
         """Set state, when it differs from what the queue holds."""
-        wanted = {f.name: fields.get(f.name, f.default) for f in instruction.fields}
+        wanted = instruction.defaults | fields
         key = (engine, instruction.name)
-        if self.state.get(key, {f.name: f.default for f in instruction.fields}) != wanted:
+        if self.state.get(key, instruction.defaults) != wanted:
             self.state[key] = wanted
             self.add(instruction, engine, wanted)
 

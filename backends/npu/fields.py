@@ -66,6 +66,11 @@ class Instruction:
             position += field.bits
         return out
 
+    @cached_property
+    def defaults(self) -> dict[str, int]:
+        """What each field holds unless it is given."""
+        return {f.name: f.default for f in self.fields}
+
     @property
     def payload_bits(self) -> int:
         """Payload bits in use, of 96."""

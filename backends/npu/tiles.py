@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir import SSAValue
 
 from dnnc.backends.npu.held import Held, Whole, cut
 from dnnc.backends.npu.isa import TYPES
@@ -20,7 +20,7 @@ from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.group_operands import check_weights
 from dnnc.passes.analysis.layer import Layer, Rows, laid
 
-Env = dict[BlockArgument, int]
+Env = dict[SSAValue, int]
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class LayerTiles:
 
 def spans(op: ComputeOp | CopyOp, slices: SlicesAttr, env: Env) -> list[tuple[int, int]]:
     """(first, count) of each slice where the loops stand."""
-    values = [env.get(i, 0) for i in op.indices if isinstance(i, BlockArgument)]
-    return [s.at(values[s.loop] if s.loop >= 0 else 0) for s in slices.data]
+    loops = op.loops
+    return [s.at(env.get(loops[s.loop], 0) if s.loop >= 0 else 0) for s in slices.data]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ written over another, behind the loads of that, a load names the buffer whose st
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dnnc.backends.npu.isa import QUEUES, Engine, Instruction
 
@@ -42,41 +43,35 @@ class Row:
     apart: int = -1
 
 
-@dataclass
-class _Record:
-    """Who last touched an interval of a buffer, by queue: places in the queue, -1 for nobody."""
-
-    low: int
-    high: int
-    buffer: int
-    readers: list[int] = field(default_factory=lambda: [-1] * _N)
-    writers: list[int] = field(default_factory=lambda: [-1] * _N)
+_Touched = dict[Key, list[int]]
+"""Who last touched each interval of a buffer, by queue: places in the queue, -1 for nobody."""
 
 
 class _Tracker:
-    """The intervals in use, by memory."""
+    """The intervals in use, by memory: those read and those written."""
 
     def __init__(self) -> None:
-        self.memories: dict[int, dict[Key, _Record]] = {}
+        self.read: dict[int, _Touched] = defaultdict(dict)
+        self.written: dict[int, _Touched] = defaultdict(dict)
 
     def access(self, interval: Interval, row: Row, place: int, write: bool) -> list[int]:
         """Note an access; the place in each queue that must be complete before it, -1 for none."""
         memory, low, high = interval
-        records = self.memories.setdefault(memory, {})
         need = [-1] * _N
-        gone = []
-        for key, record in records.items():
-            if record.low < high and low < record.high and (write or record.buffer != row.apart):
-                need = list(map(max, need, record.writers))
-                if write:
-                    need = list(map(max, need, record.readers))
-                    if low <= record.low and record.high <= high:
-                        gone.append(key)
-        # what a write replaces is ordered before it, and so before all that comes after
-        for key in gone:
-            del records[key]
-        record = records.setdefault((low, high, row.buffer), _Record(low, high, row.buffer))
-        (record.writers if write else record.readers)[row.engine] = place
+        if write:
+            for touched in (self.written[memory], self.read[memory]):
+                over = [key for key in touched if key[0] < high and low < key[1]]
+                need = list(map(max, zip(need, *(touched[key] for key in over))))
+                # what a write replaces is ordered before it, and so before all that comes after
+                for key in over:
+                    if low <= key[0] and key[1] <= high:
+                        del touched[key]
+        else:
+            for key, places in self.written[memory].items():
+                if key[0] < high and low < key[1] and key[2] != row.apart:
+                    need = list(map(max, need, places))
+        places = (self.written if write else self.read)[memory].setdefault((low, high, row.buffer), [-1] * _N)
+        places[row.engine] = place
         return need
 
 

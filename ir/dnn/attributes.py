@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Any, ClassVar
 
@@ -170,7 +171,7 @@ class Window:
         """Number of spatial dimensions."""
         return len(self.kernel)
 
-    @property
+    @cached_property
     def pads(self) -> tuple[tuple[int, int], ...]:
         """(before, after) of each spatial dimension."""
         return tuple(zip(self.pad[: self.rank], self.pad[self.rank :]))
@@ -180,7 +181,7 @@ class Window:
         """Whether a window may read padding: around the input, or around its block."""
         return any(self.pad) or bool(self.block)
 
-    @property
+    @cached_property
     def extent(self) -> tuple[int, ...]:
         """Input elements the dilated kernel spans: (R - 1) * dilation + 1."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation))
@@ -247,9 +248,9 @@ class Window:
             ("dilation", self.dilation, 1),
             ("kernel", self.kernel, 1),
         ):
-            expect(len(values) == n, f"{n} values of {what}", f"{len(values)}", code="E0415")
+            expect(len(values) == n, f"{n} values of {what}", len(values), code="E0415")
             expect(all(v >= low for v in values), f"{what} of at least {low}", str(list(values)), code="E0416")
-        expect(len(self.pad) == 2 * n, f"{2 * n} pads", f"{len(self.pad)}", code="E0415")
+        expect(len(self.pad) == 2 * n, f"{2 * n} pads", len(self.pad), code="E0415")
         expect(
             all(p >= 0 for p in self.pad),
             "pads of at least 0",
@@ -276,7 +277,7 @@ class Window:
             return
         todo = "Only dnn.conv and dnn.max_pool run in blocks."
         expect(allowed, "a window without blocks", f"blocks of {list(self.block)}", todo, code="E0453")
-        expect(len(self.block) == self.rank, f"{self.rank} sizes of a block", f"{len(self.block)}", code="E0415")
+        expect(len(self.block) == self.rank, f"{self.rank} sizes of a block", len(self.block), code="E0415")
         expect(min(self.block) >= 1, "blocks of at least 1", str(list(self.block)), code="E0416")
         expect(
             self.keeps(size),

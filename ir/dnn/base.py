@@ -238,10 +238,10 @@ class DnnOp(IRDLOperation):
 def check_tensor(type_: Attribute) -> None:
     """Verify that a type is a tensor of static shape whose elements we know."""
     static = isinstance(type_, TensorType) and min(type_.get_shape(), default=0) >= 0
-    expect(static, "a tensor of static shape", f"{type_}", "Bind every dimension.", code="E0406")
+    expect(static, "a tensor of static shape", type_, "Bind every dimension.", code="E0406")
     assert isinstance(type_, TensorType)
     element = type_.element_type
-    expect(storable(element), "elements of a known type", f"{element}", code="E0407")
+    expect(storable(element), "elements of a known type", element, code="E0407")
     if isinstance(element, QuantType) and element.axis is not None:
         size, shape = element.scale.size, type_.get_shape()
         fits = -1 < element.axis < len(shape) and shape[element.axis] == size

@@ -34,7 +34,7 @@ class PackOp(DnnOp):
         source, to, shape = self.element(), self.to, self.shape()
         plain = isinstance(source, QuantType) and source.axis is None and int(source.zero) == 0
         expect(plain, "values with one scale and zero point 0", type_name(source), code="E0428")
-        expect(isinstance(to, PackedType), "a type of packed values, as !dnn.bits<binary, 1.0>", f"{to}", code="E0431")
+        expect(isinstance(to, PackedType), "a type of packed values, as !dnn.bits<binary, 1.0>", to, code="E0431")
         assert isinstance(to, PackedType)
         axis = normal_axis(self.axis.data, len(shape))
         whole = shape[axis] % to.count == 0

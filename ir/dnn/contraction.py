@@ -65,7 +65,7 @@ def product_type(x: Attribute, w: Attribute, axis: int) -> Attribute:
     if not isinstance(x, QuantType) or not isinstance(w, QuantType):
         expect(x == w, f"weights of element type {type_name(x)}", type_name(w), code="E0424")
         return x
-    expect(x.axis is None, "one scale for the input", f"{x}", code="E0429")
+    expect(x.axis is None, "one scale for the input", x, code="E0429")
     scale = (x.scale * w.scale).astype(np.float32)
     return QuantType.per_tensor(I32, float(scale)) if w.axis is None else QuantType.per_channel(I32, scale, axis)
 
@@ -112,7 +112,7 @@ def check_channels(w: Attribute, axis: int | None) -> None:
     """Verify that weights with a scale for each channel have them along the axis of output channels, if there is one."""
     fits = not isinstance(w, QuantType) or w.axis in (None, axis)
     want = "one scale for all weights" if axis is None else f"one scale for all weights, or one along dimension {axis}"
-    expect(fits, want, f"{w}", code="E0429")
+    expect(fits, want, w, code="E0429")
 
 
 def patches(x: np.ndarray, window: Window) -> np.ndarray:
@@ -253,7 +253,7 @@ def check_bias(type_: Attribute, shape: tuple[int, ...], element: Attribute) -> 
         fits = got == element.storage or (
             isinstance(got, QuantType) and (got.storage, got.data.scales) == (element.storage, element.data.scales)
         )
-        expect(fits, "a bias of i32 at the scale of input times weights", f"{got}", code="E0423")
+        expect(fits, "a bias of i32 at the scale of input times weights", got, code="E0423")
     else:
         expect(got == element, f"a bias of element type {type_name(element)}", type_name(got), code="E0423")
 

@@ -66,7 +66,7 @@ class Elementwise(DnnOp):
                 code="E0427",
             )
         if isinstance(first, QuantType) and self.ORDERS:
-            expect(first.axis is None, "one scale for the whole tensor", f"{first}", "Requantize first.", code="E0429")
+            expect(first.axis is None, "one scale for the whole tensor", first, "Requantize first.", code="E0429")
         elif isinstance(first, QuantType):
             expect(
                 len(self.operands) == 1,
@@ -97,7 +97,7 @@ class Elementwise(DnnOp):
             "Dequantize it.",
             code="E0428",
         )
-        expect(element.axis is None, "one scale for the whole tensor", f"{element}", "Requantize first.", code="E0429")
+        expect(element.axis is None, "one scale for the whole tensor", element, "Requantize first.", code="E0429")
         expect(bits(element) <= 16, "values of at most 16 bits", type_name(element), "Requantize first.", code="E0428")
 
     def evaluate(self, *x: np.ndarray) -> np.ndarray:
@@ -120,9 +120,7 @@ class Elementwise(DnnOp):
         """
         element = self.element()
         assert isinstance(element, QuantType)
-        expect(
-            len(self.operands) == 1 and element.axis is None, "one operand with one scale", f"{element}", code="E0429"
-        )
+        expect(len(self.operands) == 1 and element.axis is None, "one operand with one scale", element, code="E0429")
         low, high = integer_range(element.storage)
         real = float(element.scale) * (np.arange(low, high + 1, dtype=np.float64) - float(element.zero))
         with np.errstate(all="ignore"):

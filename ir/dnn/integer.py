@@ -31,7 +31,7 @@ WIDEST = 16  # bits of an operand: products and sums of differences q - z then f
 def check_operand(element: Attribute, widest: int = WIDEST) -> QuantType:
     """Verify the type of a value an integer form reads: quantized, one scale, few bits."""
     q = check_quantized(element, "a quantized operand")
-    expect(q.axis is None, "one scale for the whole tensor", f"{q}", "Requantize first.", code="E0429")
+    expect(q.axis is None, "one scale for the whole tensor", q, "Requantize first.", code="E0429")
     expect(bits(q) <= widest, f"values of at most {widest} bits", type_name(q), "Requantize first.", code="E0428")
     return q
 
@@ -340,7 +340,7 @@ class QSoftmaxOp(IntegerForm):
             self.exp.type == table, f"exponentials of {tensor_text(table)}", tensor_text(self.exp.type), code="E0462"
         )
         whole = bits(to) <= 16 and to == softmax_type(to.storage)
-        expect(whole, "a result of scale 2^-bits and the smallest zero point", f"{to}", code="E0431")
+        expect(whole, "a result of scale 2^-bits and the smallest zero point", to, code="E0431")
         return tensor(to, self.shape())
 
     def evaluate(self, x: np.ndarray, exp: np.ndarray) -> np.ndarray:

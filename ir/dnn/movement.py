@@ -110,7 +110,7 @@ class View(Movement):
 def _not_per_channel(op: DnnOp) -> None:
     element = op.element()
     per_channel = isinstance(element, QuantType) and element.axis is not None
-    expect(not per_channel, "one scale for the whole tensor", f"{element}", code="E0429")
+    expect(not per_channel, "one scale for the whole tensor", element, code="E0429")
 
 
 @irdl_op_definition
@@ -127,7 +127,7 @@ class StorageCastOp(View):
     def infer(self) -> TensorType:
         x, to = self.element(), self.to
         one = isinstance(x, Quantized) != isinstance(to, Quantized) and storage_type(x) == storage_type(to)
-        expect(one, f"a quantized type stored as {type_name(storage_type(x))}, or that", f"{to}", code="E0431")
+        expect(one, f"a quantized type stored as {type_name(storage_type(x))}, or that", to, code="E0431")
         return tensor(to, self.shape())
 
     def read(self) -> Strided:
@@ -322,9 +322,8 @@ class ConcatOp(Movement):
                 tensor_text(self.xs[i].type),
                 code="E0438",
             )
-            expect(
-                self.element(i) == self.element(), f"element type {self.element()}", f"{self.element(i)}", code="E0427"
-            )
+            same = self.element(i) == self.element()
+            expect(same, lambda: f"element type {self.element()}", self.element(i), code="E0427")
         total = sum(self.shape(i)[axis] for i in range(len(self.xs)))
         return tensor(self.element(), (*first[:axis], total, *first[axis + 1 :]))
 
@@ -356,9 +355,7 @@ class PadOp(Movement):
 
     def infer(self) -> TensorType:
         shape, before, after = self.shape(), self.before.data, self.after.data
-        expect(
-            len(before) == len(after) == len(shape), f"pads of {len(shape)} dimensions", f"{len(before)}", code="E0434"
-        )
+        expect(len(before) == len(after) == len(shape), f"pads of {len(shape)} dimensions", len(before), code="E0434")
         expect(
             min((*before, *after), default=0) >= 0, "pads of at least 0", f"{list(before)}, {list(after)}", code="E0433"
         )

@@ -65,9 +65,9 @@ def check_quantized(element: Attribute, what: str) -> QuantType:
 
 def check_target(to: Attribute) -> QuantType:
     """Verify the type of a requantized result: quantized, with one scale."""
-    expect(isinstance(to, QuantType), "a quantized type", f"{to}", code="E0431")
+    expect(isinstance(to, QuantType), "a quantized type", to, code="E0431")
     assert isinstance(to, QuantType)
-    expect(to.axis is None, "one scale for the result", f"{to}", code="E0429")
+    expect(to.axis is None, "one scale for the result", to, code="E0429")
     return to
 
 
@@ -110,7 +110,7 @@ class QuantizeOp(Conversion):
         if self.rounding is not None:
             check_rounding(self.rounding)
         expect(self.element() == F32, "an f32 operand", type_name(self.element()), code="E0431")
-        expect(isinstance(self.to, Quantized), "a quantized type", f"{self.to}", code="E0431")
+        expect(isinstance(self.to, Quantized), "a quantized type", self.to, code="E0431")
         return tensor(self.to, self.shape())
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
@@ -153,7 +153,7 @@ class RequantizeOp(Conversion):
     def infer(self) -> TensorType:
         source = check_quantized(self.element(), "a quantized operand")
         narrow = bits(source) < 32 or not np.any(source.zero)
-        expect(narrow, "zero point 0 for 32-bit values", f"{source}", code="E0430")
+        expect(narrow, "zero point 0 for 32-bit values", source, code="E0430")
         check_target(self.to)
         check_rounding(self.rounding)
         if self.multiplier is None:

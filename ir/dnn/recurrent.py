@@ -25,7 +25,7 @@ from xdsl.traits import IsolatedFromAbove, Pure
 from dnnc.ir.diagnostics import expect
 from dnnc.ir.dnn.attributes import Int
 from dnnc.ir.dnn.base import DnnOp, Work
-from dnnc.ir.dnn.structure import YieldOp, texts
+from dnnc.ir.dnn.structure import Types, YieldOp
 from dnnc.ir.types import dtype, shape_of, tensor, tensor_text
 
 RunBody = Callable[[list[np.ndarray]], Sequence[np.ndarray]]
@@ -95,11 +95,12 @@ class ScanOp(DnnOp):
             *(v.type for v in self.fixed),
         ]
         args = [a.type for a in self.body.block.args]
-        expect(args == wanted, f"arguments of the types ({texts(wanted)})", f"({texts(args)})", code="E0412")
+        expect(args == wanted, lambda: f"arguments of the types {Types(wanted)}", Types(args), code="E0412")
         ends = isinstance(last, YieldOp)
         expect(ends, "a body that ends in dnn.yield", last.name if last else "an empty one", code="E0412")
         given, n = [v.type for v in self.yielded()], len(self.states)
-        expect(given[:n] == args[:n], f"next states of the types ({texts(args[:n])})", texts(given[:n]), code="E0412")
+        same = given[:n] == args[:n]
+        expect(same, lambda: f"next states of the types {Types(args[:n])}", Types(given[:n]), code="E0412")
         return [*given[:n], *(_stacked(t, steps) for t in given[n:])]
 
     def loop(self, operands: Sequence[np.ndarray], run_body: RunBody) -> list[np.ndarray]:

@@ -32,9 +32,7 @@ class BorderPadOp(DnnOp):
     def infer(self) -> TensorType:
         shape, before, after = self.shape(), self.before.data, self.after.data
         expect(self.mode.data in _BORDERS, f"a mode of {', '.join(_BORDERS)}", self.mode.data, code="E0432")
-        expect(
-            len(before) == len(after) == len(shape), f"pads of {len(shape)} dimensions", f"{len(before)}", code="E0434"
-        )
+        expect(len(before) == len(after) == len(shape), f"pads of {len(shape)} dimensions", len(before), code="E0434")
         expect(
             min((*before, *after), default=0) >= 0, "pads of at least 0", f"{list(before)}, {list(after)}", code="E0433"
         )
@@ -97,7 +95,7 @@ class ResizeOp(DnnOp):
         expect(len(size) == rank, f"a size of {rank} dimensions", str(list(size)), code="E0434")
         empty = any(d == 0 < n for d, n in zip(shape, size))
         expect(min(size, default=0) >= 0 and not empty, "a size that the input can fill", str(list(size)), code="E0443")
-        expect(self.scale is None or len(self.scale.data) == rank, f"{rank} scales", f"{self.scale}", code="E0434")
+        expect(self.scale is None or len(self.scale.data) == rank, f"{rank} scales", self.scale, code="E0434")
         expect(
             min(self.scales(), default=1.0) > 0 or 0 in size, "positive scales", str(list(self.scales())), code="E0433"
         )
@@ -106,7 +104,7 @@ class ResizeOp(DnnOp):
             expect(word in allowed, f"{name} of {', '.join(allowed)}", word, code="E0432")
         crop = self.coordinates.data == "tf_crop_and_resize"
         given = self.region is not None and len(self.region.data) == 2 * rank
-        expect(given or not crop, f"a region of {2 * rank} values", f"{self.region}", code="E0434")
+        expect(given or not crop, f"a region of {2 * rank} values", self.region, code="E0434")
         plain = self.mode.data == "nearest" or is_float(self.element())
         support(plain, f"a float input for mode {self.mode.data}", type_name(self.element()), code="E0428")
         return tensor(self.element(), size)

@@ -50,7 +50,7 @@ class RequantShiftOp(DnnOp):
 
     def infer(self) -> TensorType:
         source = check_quantized(self.element(), "a quantized operand")
-        expect(source.axis is None, "one scale for the whole tensor", f"{source}", code="E0429")
+        expect(source.axis is None, "one scale for the whole tensor", source, code="E0429")
         to = check_target(self.to)
         expect(0 <= self.shift.data <= 62, "a shift in [0, 62]", str(self.shift.data), code="E0433")
         known = self.rounding.data in ROUNDERS

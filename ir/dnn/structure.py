@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,7 +72,7 @@ class ConstOp(DnnOp):
         expect((self.key is None) != (self.value is None), "either a key or values", "both or none", code="E0410")
         if self.value is not None:
             same = self.value.type == self.result.type
-            expect(same, f"values of type {self.result.type}", f"{self.value.type}", code="E0410")
+            expect(same, lambda: f"values of type {self.result.type}", self.value.type, code="E0410")
         return self.result.type
 
     def array(self, store: WeightStore) -> np.ndarray:
@@ -113,9 +114,14 @@ def _inline(array: np.ndarray, type_: TensorType) -> DenseIntOrFPElementsAttr | 
     return DenseIntOrFPElementsAttr.from_list(type_, [v.item() for v in array.reshape(-1)])  # pyright: ignore
 
 
-def texts(types: Sequence[Attribute]) -> str:
-    """Types as they are written, with commas between."""
-    return ", ".join(map(str, types))
+@dataclass(frozen=True)
+class Types:
+    """Types for a message, written `(a, b)`."""
+
+    types: Sequence[Attribute]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.types))})"
 
 
 @irdl_op_definition
@@ -180,7 +186,7 @@ class GroupOp(DnnOp):
     def infer(self) -> Sequence[Attribute]:
         args = [a.type for a in self.body.block.args]
         wanted = [v.type for v in self.inputs]
-        expect(args == wanted, f"arguments of the operands' types ({texts(wanted)})", f"({texts(args)})", code="E0412")
+        expect(args == wanted, lambda: f"arguments of the operands' types {Types(wanted)}", Types(args), code="E0412")
         last = self.body.block.last_op
         expect(
             isinstance(last, YieldOp),

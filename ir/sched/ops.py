@@ -216,6 +216,11 @@ class CopyOp(IRDLOperation):
         super().__init__(operands=[source, target, list(indices)], properties=properties)
 
     @property
+    def loops(self) -> Sequence[SSAValue]:
+        """The induction variables that move the slices."""
+        return self.operands[2:]
+
+    @property
     def loads(self) -> bool:
         """Whether the data goes on chip."""
         return buffer_of(self.target).on_chip
@@ -270,6 +275,11 @@ class ComputeOp(IRDLOperation):
         if holding:
             properties["holding"] = ArrayAttr([holding.get(r, SlicesAttr(())) for r in tiles])
         super().__init__(operands=[list(tiles.values()), list(indices)], properties=properties, regions=[body])
+
+    @property
+    def loops(self) -> Sequence[SSAValue]:
+        """The induction variables that move the slices."""
+        return self.operands[len(self.roles) :]
 
     def tile(self, role: str) -> BufferOp | None:
         """The buffer that plays a role, None when the body needs none."""

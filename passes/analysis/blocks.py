@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
 
-from xdsl.ir import BlockArgument
+from xdsl.ir import SSAValue
 
 from dnnc.ir.sched import CopyOp, LoopOp, loops_around
 
@@ -34,7 +34,7 @@ def runs_of_a_tile(copy: CopyOp) -> int:
     return prod(len(loop.values) for loop in loops_around(copy) if loop.index not in moving)
 
 
-def block(copy: CopyOp, env: Mapping[BlockArgument, int]) -> tuple[int, int]:
+def block(copy: CopyOp, env: Mapping[SSAValue, int]) -> tuple[int, int]:
     """(first byte, bytes) of the block that a copy moves where the loops stand."""
     assert copy.coded is not None
     number = 0

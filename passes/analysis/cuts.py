@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.ir.arch import Accelerator
+from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.candidates import splits
-from dnnc.passes.analysis.stack import Int, Reach, Stack, covered, reaches, warm_up
+from dnnc.passes.analysis.stack import Int, Reach, Stack, Tensor, covered, reaches, warm_up
 from dnnc.passes.analysis.step_tiles import aligned, least_cycles, weight_bytes
 from dnnc.passes.analysis.tiling import MAX_COLUMNS, MAX_ROWS
 
@@ -58,8 +59,7 @@ class Cut:
 
     def waits(self, tensor: int) -> bool:
         """Whether a tensor comes from or goes to DRAM, so that rows to spare let transfers run beside the rest."""
-        info = self.stack.tensors[tensor]
-        return (info.loaded or tensor == self.stack.members[-1].out) and not info.stays
+        return self.stack.waits(tensor)
 
     def made(self, tensor: int) -> tuple[int, int]:
         """Rows and columns of a tensor that a step makes."""
@@ -83,15 +83,19 @@ class Cut:
 
 @dataclass(frozen=True)
 class Bounded:
-    """A cut, and the least bytes and cycles that any plan of it takes."""
+    """A cut, and the least bytes and cycles that any plan of it takes; of plans that are alike the lowest `rank` is meant."""
 
     dram_bytes: int
     cycles: int
+    rank: int
     cut: Cut
 
 
 def cuts(stack: Stack, arch: Accelerator, most: int, most_cycles: int) -> Iterator[Bounded]:
-    """Cuts that may fit within some bytes and cycles, those that move the least first, of as many the largest steps."""
+    """Cuts that may fit within some bytes and cycles, those that move the least first, of as many those of fewest cycles.
+
+    Larger steps have a lower rank.
+    """
     height, width = stack.output.size
     rows, columns = (g.reshape(-1) for g in np.meshgrid(splits(height), splits(width), indexing="ij"))
     found = []
@@ -106,17 +110,21 @@ def cuts(stack: Stack, arch: Accelerator, most: int, most_cycles: int) -> Iterat
         for i, least in zip(some[cycles <= most_cycles], cycles[cycles <= most_cycles]):
             found.append((int(moved[i]), -int(rows[i] * columns[i]), int(rows[i]), int(columns[i]), rolls, int(least)))
     sides: dict[tuple[int, int, bool], tuple[Reach, ...]] = {}
-    for moved, _, high, wide, rolls, least in sorted(found)[:LOOKED_AT]:
+    ranked = [(moved, least, rank, *cut) for rank, (moved, _, *cut, least) in enumerate(sorted(found)[:LOOKED_AT])]
+    for moved, least, rank, high, wide, rolls in sorted(ranked):
         keys = _sides(high, wide, rolls)
         for key in keys:
             sides[key] = sides[key] if key in sides else _side(stack, *key)
-        yield Bounded(moved, least, Cut(stack, high, wide, rolls, (sides[keys[0]], sides[keys[1]])))
+        yield Bounded(moved, least, rank, Cut(stack, high, wide, rolls, (sides[keys[0]], sides[keys[1]])))
 
 
 def _least(
     stack: Stack, reach: tuple[list[Reach], list[Reach]], size: tuple[Int, Int], rolls: bool, of: Int, arch: Accelerator
 ) -> Int:
-    """The least cycles of some of the cuts: those of every layer's fastest tile, as often as it makes rows."""
+    """The least cycles of some of the cuts: those of every layer's fastest tile, as often as it makes rows.
+
+    What a step loads and stores runs beside no computing, of rolling rows in one step at least.
+    """
     cycles = np.zeros(len(of), np.int64)
     steps = -(-stack.output.size[0] // size[0][of]) * -(-stack.output.size[1] // size[1][of])
     for m in stack.members if len(of) else ():
@@ -124,7 +132,19 @@ def _least(
         high, wide = np.minimum((y.high - y.fresh)[of], used[0]), np.minimum(x.size[of], used[1])
         times = np.maximum(-(-used[0] // high) * -(-used[1] // wide), 1 if rolls else steps)
         cycles = cycles + least_cycles(m.layer, high, wide, arch) * times
-    return cycles * stack.images
+    cycles = cycles * stack.images
+    for t in (t for t in range(len(stack.tensors)) if stack.waits(t)) if len(of) else ():
+        (y, x), used = (axis[t] for axis in reach), stack.used[t]
+        made = np.minimum((y.high - y.fresh)[of], used[0]), np.minimum(x.size[of], used[1])
+        alone = timing.dma_cycles(*runs(stack.tensors[t], *made), arch)
+        cycles = cycles + alone * (1 if rolls else steps * stack.images)
+    return cycles
+
+
+def runs(tensor: Tensor, rows: Int, columns: Int) -> tuple[Int, Int]:
+    """(bytes of a run, runs) of some rows and columns of a tensor off chip: whole rows touch, parts of rows do not."""
+    whole = np.asarray(columns >= tensor.size[1])
+    return np.where(whole, rows * columns, columns), np.where(whole, 1, rows) * tensor.channels
 
 
 def _sides(rows: int, columns: int, rolls: bool) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
@@ -163,7 +183,7 @@ def _bound(
         box = [np.minimum(y.size, used[0]), np.minimum(x.size, used[1])]
         held.append(tensor.channels * box[0] * box[1] * (not tensor.stays))
         sayable = sayable & (box[0] < MAX_ROWS) & (box[1] < MAX_COLUMNS)
-        if (tensor.loaded or t == stack.members[-1].out) and not tensor.stays:
+        if stack.waits(t):
             # what is clipped at both borders of a tensor is at most what the first and the last step lack
             halo = [np.maximum(n, (k - 1) * r.step + 1) for n, k, r in zip(used, trips, (y, x))]
             moved = moved + tensor.channels * (used[0] if rolls else halo[0]) * halo[1]
@@ -182,8 +202,7 @@ def _bound(
 
 def compulsory(stack: Stack) -> int:
     """Bytes that any plan moves: what is loaded and stored, and the constants, once."""
-    ends = [t for t, info in enumerate(stack.tensors) if info.loaded or t == stack.members[-1].out]
-    moved = [t for t in ends if not stack.tensors[t].stays]
+    moved = [t for t in range(len(stack.tensors)) if stack.waits(t)]
     values = sum(stack.tensors[t].channels * prod(stack.used[t]) for t in moved) * stack.images
     return values + _constants(stack)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dnnc.ir.arch import Accelerator
-from dnnc.passes.analysis.cuts import Cut, cut_of, cuts
+from dnnc.passes.analysis.cuts import LOOKED_AT, Cut, cut_of, cuts
 from dnnc.passes.analysis.stack import Stack
 from dnnc.passes.analysis.step_memory import placed
 from dnnc.passes.analysis.step_plan import Plan, Share
@@ -194,17 +194,18 @@ def search(
     if not runs_stacks(arch):
         return None
     best: Plan | None = None
+    least = most, most_cycles, LOOKED_AT
     for bounded in cuts(stack, arch, most, most_cycles):
-        if best is not None and bounded.dram_bytes > best.cost(features):
-            break
-        if best is not None and bounded.dram_bytes == best.cost(features) and bounded.cycles >= best.cycles:
+        if (bounded.dram_bytes, bounded.cycles, bounded.rank) > least:
+            if bounded.dram_bytes > least[0]:
+                break
             continue
         plan = chosen(bounded.cut, arch)
-        if plan is None or plan.cycles > most_cycles or plan.cost(features) > most:
+        if plan is None or plan.cycles > most_cycles:
             continue
-        better = best is None or (plan.cost(features), plan.cycles) < (best.cost(features), best.cycles)
-        if better and placed(plan, arch):
-            best = plan
+        cost = plan.cost(features), plan.cycles, bounded.rank
+        if cost <= least and placed(plan, arch):
+            best, least = plan, cost
     return best
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from math import prod
 
@@ -55,5 +54,4 @@ def reserved(lives: Mapping[SSAValue, Span], step: int) -> int:
 def beside(arch: Accelerator, taken: int) -> Accelerator:
     """The machine with so many bytes less of the memory in which values stay."""
     home = arch.holding("input")
-    memories = (replace(m, bytes=max(1, m.bytes - taken)) if m is home else m for m in arch.memory)
-    return replace(arch, memory=tuple(memories)) if taken else arch
+    return arch.resized({home.name: max(1, home.bytes - taken)}) if taken else arch

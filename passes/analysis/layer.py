@@ -8,13 +8,14 @@ summing pool, a requantize, a table, a second operand, and an optional max-pool:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
 from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.movement import Strided
 from dnnc.ir.fixed import RECORD
+from dnnc.ir.hashing import hash_once
 from dnnc.passes.analysis.strides import reshaped
 
 UNIT = Window.of((1, 1))
@@ -34,6 +35,7 @@ class Rows:
     pool_pad: tuple[int, int]
 
 
+@hash_once
 @dataclass(frozen=True)
 class Layer:
     """A group in the letters of the field: N images, M output and C input channels of each of `groups` parts, H x W in.
@@ -72,14 +74,6 @@ class Layer:
     values: int = 1
     packs: int = 1
     widths: tuple[int, int, int] = (1, 1, 1)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        """Of all fields, computed once: searches look layers up by the thousand."""
-        return hash(tuple(getattr(self, f.name) for f in fields(self)))
 
     @property
     def pooled(self) -> bool:

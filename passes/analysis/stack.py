@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.hashing import hash_once
 from dnnc.passes.analysis.layer import Layer
 
 Int = NDArray[np.int64]
@@ -40,6 +41,7 @@ class Member:
     second: int | None = None
 
 
+@hash_once
 @dataclass(frozen=True)
 class Stack:
     """Layers in order; the last one's output alone is stored."""
@@ -62,6 +64,11 @@ class Stack:
         """Whether rows may lie in rolling buffers: a pool reads rows of the input memory only one after the other."""
         layers = [m.layer for m in self.members]
         return not any(l.pooled and (l.kind == "none" or (l.second is not None and not l.summed_first)) for l in layers)
+
+    def waits(self, tensor: int) -> bool:
+        """Whether a tensor comes from or goes to DRAM."""
+        info = self.tensors[tensor]
+        return (info.loaded or tensor == self.members[-1].out) and not info.stays
 
     @cached_property
     def alive(self) -> tuple[tuple[int, int], ...]:

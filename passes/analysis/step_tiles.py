@@ -73,20 +73,15 @@ class Option:
 @lru_cache(maxsize=65536)
 def options(layer: Layer, rows: int, columns: int, arch: Accelerator, room: int) -> tuple[Option, ...]:
     """Tiles for a step that makes `rows` x `columns` of a layer's output with `room` bytes of sums, the fastest first."""
-    z = splits(layer.M) if layer.kind != "depthwise" or layer.M == layer.C else np.array([layer.M])
-    z = z[z < MAX_CHANNELS]
     pool, dense = layer.pool, layer.kind == "dense"
     across = min((columns - 1) * pool.stride[1] + pool.extent[1], layer.sums[1])
-    copies = np.array([2, 1] if layer.kind != "none" else [1])
-    parts = np.unique(-(-layer.C // np.array([1, 2, 4, 8, 16]))) if dense else np.array([layer.C])
-    rooms = room // np.array(SUMS_BESIDE_WEIGHTS if arch.holding("accumulator") is arch.holding("weight") else (1,))
-    z, copies, k, rooms = (g.reshape(-1) for g in np.meshgrid(z, copies, parts, rooms, indexing="ij"))
-    fits = rooms // copies // ALIGN * ALIGN // (4 * z * across)
+    together = arch.holding("accumulator") is arch.holding("weight")
+    z, copies, k, share = _grid(layer, together)
+    fits = room // share // copies // ALIGN * ALIGN // (4 * z * across)
     most = (fits - pool.extent[0]) // pool.stride[0] + 1 if layer.kind != "none" else np.full_like(z, rows)
     # the first window of the tensor may begin in the padding, so that its rows of sums are all there is
     most = np.where(fits >= layer.sums[0], rows, most)
-    run = k * layer.taps
-    keep = (most >= 1) & (run < MAX_RUN) & (z < MAX_RUNS)
+    keep = most >= 1
     z, copies, k, most = z[keep], copies[keep], k[keep], np.minimum(most[keep], rows)
     chunks = -(-rows // np.maximum(most, 1))
     deep = -(-rows // chunks)
@@ -110,8 +105,19 @@ def options(layer: Layer, rows: int, columns: int, arch: Accelerator, room: int)
     columns_of = (z, k, deep, copies, sums, held, loads, each * tiles * folds, after * tiles, stall)
     table = np.stack(np.broadcast_arrays(*columns_of))
     table = table[:, np.lexsort((table[5], np.maximum(table[7], table[8]) + table[9]))]
-    together = arch.holding("accumulator") is arch.holding("weight")
     return tuple(Option(*(int(c) for c in table[:, i])) for i in _worthwhile(table, layer, together))
+
+
+@lru_cache(maxsize=4096)
+def _grid(layer: Layer, together: bool) -> tuple[Int, Int, Int, Int]:
+    """Channels, copies of the sums, summed channels and the part of the memory the sums may take, in every combination."""
+    z = splits(layer.M) if layer.kind != "depthwise" or layer.M == layer.C else np.array([layer.M])
+    copies = [2, 1] if layer.kind != "none" else [1]
+    parts = np.unique(-(-layer.C // np.array([1, 2, 4, 8, 16]))) if layer.kind == "dense" else [layer.C]
+    grid = np.meshgrid(z, copies, parts, SUMS_BESIDE_WEIGHTS if together else [1], indexing="ij")
+    z, copies, k, share = (g.reshape(-1) for g in grid)
+    keep = (z < min(MAX_CHANNELS, MAX_RUNS)) & (k * layer.taps < MAX_RUN)
+    return z[keep], copies[keep], k[keep], share[keep]
 
 
 def least_cycles(layer: Layer, rows: Int, columns: Int, arch: Accelerator) -> Int:
@@ -126,11 +132,13 @@ def least_cycles(layer: Layer, rows: Int, columns: Int, arch: Accelerator) -> In
     post = m * (pixels + windows) * timing.passes(layer.levels)
     if layer.kind == "none" or array.dataflow == "row-stationary":
         return post
-    reduction, beside = (
-        (layer.C * layer.taps, array.columns) if layer.kind == "dense" else (layer.taps, array.depthwise_lanes)
-    )
-    folds = layer.groups * timing.ceil_div(layer.M, beside)
-    if array.dataflow == "output-stationary" and layer.kind == "dense":
+    if layer.kind == "depthwise":
+        # tiles may save the cycle by which one product ends early, once a fold
+        folds = timing.ceil_div(layer.taps, array.rows) * timing.ceil_div(layer.M, array.depthwise_lanes)
+        whole = timing.depthwise(layer.taps, layer.M, pixels, 0, arch).cycles
+        return np.maximum(post, layer.groups * (whole - (folds - 1) * (array.dataflow != "adder-tree")))
+    reduction, folds = layer.C * layer.taps, layer.groups * timing.ceil_div(layer.M, array.columns)
+    if array.dataflow == "output-stationary":
         return np.maximum(
             post, folds * timing.ceil_div(pixels, array.rows) * (array.rows + array.columns - 3 + reduction)
         )

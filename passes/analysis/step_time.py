@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
 
+import numpy as np
+
 from dnnc.ir.arch import Accelerator
 from dnnc.passes.analysis import timing
-from dnnc.passes.analysis.cuts import Cut
+from dnnc.passes.analysis.cuts import Cut, runs
 from dnnc.passes.analysis.step_plan import Share
 from dnnc.passes.analysis.step_tiles import Option, weight_bytes
 
@@ -28,9 +30,9 @@ class StepTime:
         self.tiles = [self._tiles(i) for i in range(len(shares))]
         self.once = [self._constants(i, True) for i in range(len(shares))]
         self.again = [self._constants(i, False) for i in range(len(shares))]
-        tensors = range(len(cut.stack.tensors))
-        self.loads = sum(self._transfer(t) for t in tensors if cut.stack.tensors[t].loaded)
-        self.stores = self._transfer(self.members[-1].out)
+        self.moves = {t: self._transfer(t) for t in range(len(cut.stack.tensors)) if cut.stack.waits(t)}
+        self.stores = self.moves.get(self.members[-1].out, 0)
+        self.loads = sum(self.moves.values()) - self.stores
 
     def cycles(self) -> int:
         """All steps: the first as the clocks go, then computing and what cannot run beside it; at least all transfers."""
@@ -105,11 +107,10 @@ class StepTime:
         return sum(_transfer(n, 1, self.arch, True) for n in sizes if n)
 
     def _transfer(self, tensor: int) -> int:
-        """Cycles of what a step loads or stores of a tensor: whole rows touch in DRAM, parts of rows do not."""
+        """Cycles of what a step loads or stores of a tensor."""
         (high, wide), info = self.cut.made(tensor), self.cut.stack.tensors[tensor]
-        high = min(high, self.cut.stack.used[tensor][0])
-        run, runs = (high * wide, 1) if wide >= info.size[1] else (wide, high)
-        return _transfer(run, runs * info.channels, self.arch, False)
+        run, count = runs(info, np.array(min(high, self.cut.stack.used[tensor][0])), np.array(wide))
+        return _transfer(int(run), int(count), self.arch, False)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Literal
 
 from xdsl.context import Context
@@ -23,8 +24,48 @@ Verify = Literal["each", "strict", "end"]
 EACH: Verify = "each"
 
 
-def applied(one: ModulePass, module: ModuleOp, ctx: Context, how: Verify) -> None:
-    """Run a pass and verify what it leaves; errors name it."""
+class Checks:
+    """The checks of one run of a pipeline: a module that a pass leaves as it was is not verified again."""
+
+    def __init__(self, how: Verify) -> None:
+        self.how = how
+        self.verified: list[object] = []
+
+    def applied(self, one: ModulePass, module: ModuleOp, ctx: Context) -> None:
+        """Run a pass and verify what it leaves; errors name it."""
+        _run(one, module, ctx)
+        if self.how == "end":
+            return
+        now = _identities(module)
+        if len(now) != len(self.verified) or not all(map(is_, now, self.verified)):
+            _verified(one, module)
+            self.verified = now
+        if self.how == "strict":
+            _written(one, module, ctx)
+            _weighed(one, module, ctx)
+        if type(one) in REACHES:
+            check(module, REACHES[type(one)])
+
+    def at_end(self, module: ModuleOp) -> None:
+        """Verify a module after the last pass, unless each was."""
+        if self.how == "end":
+            verify(module)
+
+
+def _identities(module: ModuleOp) -> list[object]:
+    """The objects a module is made of, in order: rules read nothing else, and none of them changes in itself."""
+    found: list[object] = []
+    for op in module.walk():
+        found += (op, op.parent, *op.operands, *(r.type for r in op.results))
+        for named in (op.properties, op.attributes):
+            for name, value in named.items():
+                found += (name, value)
+        found += (a.type for region in op.regions for block in region.blocks for a in block.args)
+    return found
+
+
+def _run(one: ModulePass, module: ModuleOp, ctx: Context) -> None:
+    """Run a pass; what a pass that is not ours raises becomes an error that names it."""
     try:
         one.apply(ctx, module)
     except Exception as e:
@@ -34,19 +75,6 @@ def applied(one: ModulePass, module: ModuleOp, ctx: Context, how: Verify) -> Non
         place = f"{e.findings[0].where}: " if isinstance(e, DnncError) else ""
         message = f"expected it to run, not {brief(cause)}. Correct the pass."
         raise DnncError(Finding(f"{place}pass '{one.name}'", message, "E0505")) from e
-    if how != "end":
-        _verified(one, module)
-        if how == "strict":
-            _written(one, module, ctx)
-            _weighed(one, module, ctx)
-        if type(one) in REACHES:
-            check(module, REACHES[type(one)])
-
-
-def at_end(module: ModuleOp, how: Verify) -> None:
-    """Verify a module after the last pass, unless each was."""
-    if how == "end":
-        verify(module)
 
 
 def _verified(one: ModulePass, module: ModuleOp) -> None:

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 
 from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.passes.pipeline.build import passes_of
-from dnnc.passes.pipeline.checks import EACH, Verify, applied, at_end
+from dnnc.passes.pipeline.checks import EACH, Checks, Verify
 from dnnc.passes.pipeline.custom import NotAPass, pass_of
 from dnnc.passes.pipeline.options import written
 from dnnc.passes.pipeline.registry import text_name
@@ -133,15 +133,16 @@ class Pipeline:
 
     def apply(self, module: ModuleOp, ctx: Context, verify: Verify = EACH) -> None:
         """Apply the passes to a module in order; after each, verify it and check the stage it has reached."""
+        checks = Checks(verify)
         for step in self.steps:
             for hooks in step.hooks:
                 for hook in hooks.before:
                     hook(step.one, module)
-            applied(step.one, module, ctx, verify)
+            checks.applied(step.one, module, ctx)
             for hooks in step.hooks:
                 for hook in hooks.after:
                     hook(step.one, module)
-        at_end(module, verify)
+        checks.at_end(module)
 
 
 def _several(hooks: Hook | Iterable[Hook] | None) -> list[Hook]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -11,7 +12,21 @@ from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.dnn.structure import GroupOp
+from dnnc.ir.interpret import main_function
 from dnnc.passes.analysis.group import group_of
+
+
+def groups_of(module: ModuleOp) -> list[GroupOp]:
+    """The groups of the main function, in order."""
+    return [g for g in main_function(module).body.block.ops if isinstance(g, GroupOp)]
+
+
+def cut_layers(module: ModuleOp) -> list[GroupOp]:
+    """The groups of the main function, those that are no stack cut into what is one pass through the machine."""
+    for group in groups_of(module):
+        if not is_stack(group):
+            cut(group)
+    return groups_of(module)
 
 
 def cut(group: GroupOp) -> None:

@@ -49,7 +49,7 @@ class _Unrolled:
         parts = zip(*(stacked[t] for t in sorted(stacked)))
         results = [*states, *(self._stack(list(values)) for values in parts)]
         for move in self.moves:
-            if not move.is_view() if isinstance(move, SliceOp | ConcatOp) else False:
+            if isinstance(move, SliceOp | ConcatOp) and not move.is_view():
                 into_group([move])
         Rewriter.replace_op(self.group, [], self._returned(results))
 

@@ -1,7 +1,5 @@
 """Convolutions and pools in independent blocks: the interpreter's bits on the simulator, alone and depth-first without halo."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -28,7 +26,7 @@ TINY = load_target("tiny")
 
 def target(scratchpad):
     sizes = {"scratchpad": scratchpad, "accumulator": 8192, "parameter": 4096}
-    return replace(TINY, memory=tuple(replace(m, bytes=sizes[m.name]) for m in TINY.memory))
+    return TINY.resized(sizes)
 
 
 def agrees(nets, module, ctx, arch):
@@ -137,7 +135,7 @@ def test_vgg_in_blocks_of_28_moves_little(nets, kilobytes, megabytes, cycles):
     module, ctx = net.done()
     edge = load_target("edge")
     sizes = {"scratchpad": kilobytes << 10}
-    arch = replace(edge, memory=tuple(replace(m, bytes=sizes.get(m.name, m.bytes)) for m in edge.memory))
+    arch = edge.resized(sizes)
     module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
     FuseLayersPass().apply(ctx, module)
     TilePass().apply(ctx, module)

@@ -31,7 +31,7 @@ TINY = load_target("tiny")
 
 def target(scratchpad, accumulators=8192, parameters=4096):
     sizes = {"scratchpad": scratchpad, "accumulator": accumulators, "parameter": parameters}
-    return replace(TINY, memory=tuple(replace(m, bytes=sizes[m.name]) for m in TINY.memory))
+    return TINY.resized(sizes)
 
 
 def fused(module, sizes, arch):
@@ -179,9 +179,7 @@ def counted(program, arch):
 
 def edge(scratchpad):
     edge = load_target("edge")
-    return replace(
-        edge, memory=tuple(replace(m, bytes=scratchpad) if m.name == "scratchpad" else m for m in edge.memory)
-    )
+    return edge.resized({"scratchpad": scratchpad})
 
 
 @pytest.mark.full

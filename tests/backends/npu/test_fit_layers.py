@@ -1,7 +1,5 @@
 """Layers whose tiles of whole rows fit nowhere run in parts, stacks that do not fit are taken apart: the same bits."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -26,7 +24,7 @@ TWO = Window.of((2, 2), (2, 2))
 
 def target(scratchpad, accumulator=16384):
     sizes = {"scratchpad": scratchpad, "accumulator": accumulator, "parameter": 4096}
-    return replace(TINY, memory=tuple(replace(m, bytes=sizes[m.name]) for m in TINY.memory))
+    return TINY.resized(sizes)
 
 
 def fitted(module, ctx, arch):

@@ -26,7 +26,7 @@ from dnnc.passes.analysis.stacks import STEPS
 from dnnc.passes.schedule.units import into_group
 
 TINY = load_target("tiny")
-ARCH = replace(TINY, memory=tuple(replace(m, bytes=1 << 16) if m.name == "scratchpad" else m for m in TINY.memory))
+ARCH = TINY.resized({"scratchpad": 1 << 16})
 STEPS_OF_STACK = 6  # the first two fill the buffers between the layers
 
 

@@ -1,7 +1,5 @@
 """LSTM, GRU and RNN in integers on the accelerator: simulator bits equal the interpreter's, bytes equal the schedule's."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -72,7 +70,7 @@ def test_constants_come_once(nets, operator):
 
 def with_memory(name, **sizes):
     arch = load_target(name)
-    return replace(arch, memory=tuple(replace(m, bytes=sizes.get(m.name, m.bytes)) for m in arch.memory))
+    return arch.resized(sizes)
 
 
 FULL = {

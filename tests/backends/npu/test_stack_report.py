@@ -1,7 +1,5 @@
 """The report of layers that run together: what they would move alone and as one, what stays on chip, what is computed twice."""
 
-from dataclasses import replace
-
 import pytest
 from xdsl.dialects.builtin import UnitAttr
 
@@ -18,7 +16,7 @@ from dnnc.passes.analysis.stacks import STEPS
 from dnnc.passes.schedule.units import into_group
 
 TINY = load_target("tiny")
-ARCH = replace(TINY, memory=tuple(replace(m, bytes=1 << 16) if m.name == "scratchpad" else m for m in TINY.memory))
+ARCH = TINY.resized({"scratchpad": 1 << 16})
 MACS = (6 * 3 * 9 * 10 * 8, 4 * 6 * 9 * 8 * 6, 5 * 4 * 8 * 6)
 CONSTANTS = (6 * 3 * 9 + 6 * 9, 4 * 6 * 9 + 4 * 9)
 """Weights and records of nine bytes."""

@@ -122,6 +122,6 @@ def test_a_scan_whose_state_changes_its_shape(models):
     body = "n = Mul(h, f) s = Concat<axis=0>(n, t) o = Neg(t)"
     with pytest.raises(DnncError) as error:
         import_onnx(models.of(*scanned(body=body)), make_context())
-    assert "'dnn.scan' expected next states of the types (tensor<3xf32>), not tensor<6xf32>. [E0412]" in str(
+    assert "'dnn.scan' expected next states of the types (tensor<3xf32>), not (tensor<6xf32>). [E0412]" in str(
         error.value
     )

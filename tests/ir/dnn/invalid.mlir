@@ -1304,7 +1304,7 @@ func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
 
 // -----
 
-// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected next states of the types (tensor<3xf32>), not tensor<1x3xf32>. [E0412]
+// CHECK: invalid.mlir:[[# @LINE + 2]]:3: 'dnn.scan' expected next states of the types (tensor<3xf32>), not (tensor<1x3xf32>). [E0412]
 func.func @main(%a: tensor<3xf32>, %b: tensor<4x3xf32>) {
   %y = dnn.scan [%a], [%b], [] steps = 4 {
   ^bb0(%h: tensor<3xf32>, %x: tensor<3xf32>):

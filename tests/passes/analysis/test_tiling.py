@@ -29,7 +29,7 @@ VGG16 = [
 
 def target(scratchpad, accumulators, parameters=4096):
     sizes = {"scratchpad": scratchpad, "accumulator": accumulators, "parameter": parameters}
-    return replace(TINY, memory=tuple(replace(m, bytes=sizes[m.name]) for m in TINY.memory))
+    return TINY.resized(sizes)
 
 
 @st.composite
@@ -220,9 +220,7 @@ def test_double_buffering_is_taken_when_it_fits():
 def test_copies_of_buffers_cost_a_network_little_traffic(scratchpad):
     """VGG-16: what streams past a resident operand has two copies, for at most 10 % over the least data."""
     edge = load_target()
-    arch = replace(
-        edge, memory=tuple(replace(m, bytes=scratchpad) if m.name == "scratchpad" else m for m in edge.memory)
-    )
+    arch = edge.resized({"scratchpad": scratchpad})
     tiles = [search(layer, arch) for layer in VGG16]
     least = sum(search(layer, arch, slack=0).dram_bytes for layer in VGG16)
     assert least <= sum(t.dram_bytes for t in tiles) <= 1.1 * least
