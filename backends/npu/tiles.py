@@ -19,6 +19,7 @@ from dnnc.passes.analysis.footprint import tile_bytes
 from dnnc.passes.analysis.group import Group, group_of
 from dnnc.passes.analysis.group_operands import check_weights
 from dnnc.passes.analysis.layer import Layer, Rows, laid
+from dnnc.passes.schedule.moves import LONGEST
 
 Env = dict[SSAValue, int]
 
@@ -100,9 +101,9 @@ class LayerTiles:
         return Whole(self.buffers[role], start, (pitch["c"], pitch["y"]), sizes["x"], self.shape.bytes_of(role))
 
     def rows(self, p: Place) -> Rows:
-        """The rows of the tile at a place."""
+        """The rows of the tile at a place; those that blocks see where steps hold parts of tensors."""
         if p.s not in self._rows:
-            self._rows[p.s] = self.shape.span(0, *p.s) if p.held else self.shape.rows(*p.s)
+            self._rows[p.s] = self.shape.span(0, *p.s) if self.parts else self.shape.rows(*p.s)
         return self._rows[p.s]
 
     def columns(self, p: Place) -> Rows:
@@ -203,12 +204,17 @@ def _weight_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) 
     return Box(offset, first[1], count[1], dram=(strides["row"], 0, 0))
 
 
+def _in_a_row(count: int, size: int) -> Box:
+    """Records one behind the other; as long rows, and few of them, where there are more records than a transfer has rows."""
+    return Box(0, count, size) if count <= LONGEST else Box(0, size, count)
+
+
 def _record_box(layer: LayerTiles, p: Place, inside: BufferOp, layout: Strided) -> Box:
     if inside is layer.op.tile("table"):
         return Box(0, 1, layer.shape.table_bytes)
     shape = layer.shape
     if whole_records(inside, shape):
-        return Box(0, shape.records, shape.record)
+        return _in_a_row(shape.records, shape.record)
     return Box(shape.record * (p.g * shape.M + p.z[0]), p.z[1], shape.record)
 
 
@@ -220,7 +226,7 @@ BOXES: dict[str, Callable[[LayerTiles, Place, BufferOp, Strided], Box]] = {
     "parameter": _record_box,
     "table": _record_box,
     "exp": lambda layer, p, inside, layout: Box(0, 1, EXP_BYTES),
-    "affine": lambda layer, p, inside, layout: Box(0, layer.shape.affine, AFFINE.itemsize),
+    "affine": lambda layer, p, inside, layout: _in_a_row(layer.shape.affine, AFFINE.itemsize),
 }
 
 

@@ -18,14 +18,15 @@ from dnnc.passes.analysis.depth_first import chosen, cut_of
 from dnnc.passes.analysis.stacks import stack_of, unit_of
 from dnnc.passes.analysis.traffic import traffic
 from dnnc.passes.fuse_layers import FuseLayersPass, fuse
+from dnnc.passes.keep_on_chip import KeepOnChipPass
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.tile import TilePass
 
 TINY = load_target("tiny")
 
 
-def target(scratchpad):
-    sizes = {"scratchpad": scratchpad, "accumulator": 8192, "parameter": 4096}
+def target(scratchpad, accumulator=8192):
+    sizes = {"scratchpad": scratchpad, "accumulator": accumulator, "parameter": 4096}
     return TINY.resized(sizes)
 
 
@@ -91,6 +92,15 @@ def test_random_blocks_depth_first(nets, seed):
         fuse(groups, cut)
     moved = agrees(nets, module, ctx, arch)
     assert plan is None or moved == plan.dram_bytes
+
+
+@pytest.mark.parametrize("seed", [4, 6, *(pytest.param(s, marks=pytest.mark.full) for s in range(7, 40))])
+def test_random_blocks_beside_values_on_chip(nets, seed):
+    module, ctx = random_net(nets, seed)
+    arch = target(6144, accumulator=1024)
+    module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
+    KeepOnChipPass().apply(ctx, module)
+    agrees(nets, module, ctx, arch)
 
 
 def chain(nets, block):

@@ -1,5 +1,7 @@
 """Whole networks: simulator bits equal the interpreter's, its counters equal the schedule's, and programs verify."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,25 @@ def test_random_networks(nets, count):
             np.testing.assert_array_equal(outputs[0], expected[0])
             moved = traffic(scheduled)
             assert (moved.read, moved.write) == (run.total["dram_read"], run.total["dram_write"])
+
+
+@pytest.mark.parametrize("entries", [1, 64])
+@pytest.mark.parametrize("name", ["pointwise", "depthwise", "batched matrix product"])
+def test_queues_that_hold_one_token(nets, built, name, entries):
+    module, ctx, x, expected = built(name)
+    small = nets.small()
+    arch = replace(small, queues=replace(small.queues, token_depth=1, entries=entries))
+    program = assemble(nets.schedule(module, ctx, arch), ctx)
+    for seed in (None, 1):
+        outputs, _ = Executable(program, arch).run([x], seed=seed)
+        np.testing.assert_array_equal(outputs[0], expected[0])
+
+
+def test_more_records_than_a_transfer_has_rows(nets):
+    module, ctx = nets.Net((2, 8)).fc(5000).done()
+    arch, x = load_target("tpu-v1"), np.random.default_rng(3).normal(0, 1.5, (2, 8)).astype(np.float32)
+    outputs, _ = Executable(assemble(nets.schedule(module, ctx, arch), ctx), arch).run([x])
+    np.testing.assert_array_equal(outputs[0], evaluate(module, [x], store_of(ctx))[0])
 
 
 @pytest.mark.parametrize("mode", ["f32_half_even", "half_up", "half_away", "tflite_double", "trunc"])
