@@ -39,16 +39,17 @@ class Blocked:
 
     def text(self) -> str:
         """One sentence."""
-        count = f"{self.layers} layer{'s' * (self.layers != 1)}"
+        layers, one = f"{self.layers} layer{'s' * (self.layers != 1)}", "s" * (self.layers == 1)
+        changing = f"{layers} in blocks of at least {self.pixels} change{one} the outputs"
         if self.max_error is None:
-            return f"{count} in blocks of at least {self.pixels} change the outputs, by how much is not known: {self.source}"
+            return f"{changing}, by how much is not known: {self.source}"
         if self.max_error == 0 and self.snr_db is None:
-            return f"{count} in blocks leave the outputs as they were, on {self.source}"
+            return f"{layers} in blocks leave{one} the outputs as they were, on {self.source}"
         figures = [f"SNR {self.snr_db:.1f} dB"] if self.snr_db is not None else []
         figures.append(f"largest error {self.max_error:.4g}")
         figures += [f"cosine {self.cosine:.5f}"] if self.cosine is not None else []
         figures += [f"same class for {self.same_class} of {self.samples}"] if self.same_class is not None else []
-        return f"{count} in blocks of at least {self.pixels} change the outputs: {', '.join(figures)}; on {self.source}"
+        return f"{changing}: {', '.join(figures)}; on {self.source}"
 
     def attribute(self) -> DictionaryAttr:
         """The figures as an attribute of a module."""

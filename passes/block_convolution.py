@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
-from dnnc.ir.blocked import BLOCKED, Blocked
+from dnnc.ir.blocked import BLOCKED, Blocked, blocked_of
 from dnnc.ir.diagnostics import Collector, DnncError, Finding, Remark, nearest, node_names, where
 from dnnc.ir.dnn.attributes import Window, WindowAttr
 from dnnc.ir.dnn.base import DnnOp
@@ -44,8 +44,8 @@ class BlockConvolutionPass(ModulePass):
 
     Blocks of one layer nest in those of the next, where strides allow it; what is smaller than two blocks stays whole, and so
     does what has no padding to keep its size. `layers` are the names of those to cut, all unless given. The outputs change: by
-    how much is measured on `samples` of the samples of the run, or on as many seeded random inputs, told as a warning and kept
-    as `dnn.blocked`.
+    how much all blocks together do, those that were there too, is measured on `samples` of the samples of the run, or on as many
+    seeded random inputs, told as a warning and kept as `dnn.blocked`.
     """
 
     name = "block-convolution"
@@ -61,7 +61,7 @@ class BlockConvolutionPass(ModulePass):
                 raise DnncError(Finding(f"pass '{self.name}'", message, "E0503"))
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        before = op.clone()
+        before = _whole(op)
         sizes = _Blocks(self.pixels, self._chosen(op)).sizes(op)
         cut = [layer for layer in sizes if allowed("Blocks", layer)]
         for layer in cut:
@@ -69,7 +69,9 @@ class BlockConvolutionPass(ModulePass):
         if not cut:
             warnings.warn(Remark(f"{self.name}: no layer is as large as two blocks of {self.pixels}"), stacklevel=2)
             return
-        found = measured(before, op, store_of(ctx), (len(cut), self.pixels), self.samples)
+        told = blocked_of(op)
+        blocks = len(_blocked(op)), min(self.pixels, told.pixels) if told else self.pixels
+        found = measured(before, op, store_of(ctx), blocks, self.samples)
         self.found.append(found)
         op.attributes[BLOCKED] = found.attribute()
         small = f". Blocks below {HARMLESS} are known to cost accuracy" if self.pixels < HARMLESS else ""
@@ -95,6 +97,19 @@ class BlockConvolutionPass(ModulePass):
                     found.append(op)
         report.raise_if_any()
         return found
+
+
+def _blocked(module: ModuleOp) -> list[Windowed]:
+    """The layers that run in blocks."""
+    return [op for op in main_function(module).walk() if isinstance(op, Windowed) and op.window.data.block]
+
+
+def _whole(module: ModuleOp) -> ModuleOp:
+    """A copy without blocks."""
+    found = module.clone()
+    for op in _blocked(found):
+        op.properties["window"] = WindowAttr(op.window.data.whole)
+    return found
 
 
 def _refusal(op: Windowed | BitConvOp) -> str | None:
@@ -134,6 +149,8 @@ class _Blocks:
                     grid = tuple(map(self._size, outputs, grid or outputs))
                     if any(b < e for b, e in zip(grid, outputs)):
                         found[op] = grid
+                else:
+                    grid = op.window.data.block or grid
                 if grid and op.window.data.keeps(op.shape()[2:]):
                     self._asks(op.x, tuple(b * u for b, u in zip(grid, op.window.data.stride)))
             elif grid:

@@ -75,6 +75,19 @@ def test_layers_by_name(network):
     assert blocks(network) == [(), (8, 8), ()]
 
 
+def test_figures_are_those_of_all_blocks(network):
+    x = np.random.default_rng(3).standard_normal((5, 2, 24, 24)).astype(np.float32)
+    alike = network.clone()
+    with pytest.warns(Remark):
+        run_passes(alike, [BlockConvolutionPass(8, ("first.conv",)), BlockConvolutionPass(12, ("second",))], x)
+    assert blocks(alike) == [(8, 8), (12, 12), ()]
+    before = np.concatenate([network.run(sample[None])[0] for sample in x])
+    after = np.concatenate([alike.run(sample[None])[0] for sample in x])
+    found = blocked_of(alike.module)
+    assert (found.layers, found.pixels) == (2, 8)
+    assert found.max_error == pytest.approx(np.abs(after.astype(np.float64) - before).max())
+
+
 def test_what_cannot_run_in_blocks_is_told_by_name(network):
     with pytest.raises(DnncError) as refused:
         BlockConvolutionPass(8, ("whole", "secnd")).apply(network.ctx, network.module)
@@ -105,7 +118,7 @@ def test_absent_figures():
     unknown = Blocked(1, 28, 0, "weights are absent", None, None, None, None)
     assert (
         unknown.text()
-        == "1 layer in blocks of at least 28 change the outputs, by how much is not known: weights are absent"
+        == "1 layer in blocks of at least 28 changes the outputs, by how much is not known: weights are absent"
     )
 
 
