@@ -17,7 +17,7 @@ from operator import or_
 NODES = 4_000
 """Nodes the search may open; what it has found by then is feasible, and not proved least."""
 ANY_WAY = 6
-"""Values of at most so many touches may come and go at each; others return once."""
+"""Values of at most so many touches may come and go at each; others return once, and with them nothing is proved."""
 
 Span = tuple[int, int]
 """The first and the last of some steps."""
@@ -161,6 +161,7 @@ class _Search:
         self.values, self.capacity = values, capacity
         self.choices = [_choices(v) for v in values]
         self.order = sorted(range(len(values)), key=lambda i: (-values[i].size, i))
+        self.every_way = all(len(v.touches) <= ANY_WAY or not v.copied for v in values)
         self.steps = 1 + max((t.around[1] for v in values for t in v.touches), default=0)
 
     def run(self, nodes: int) -> Spills:
@@ -172,7 +173,7 @@ class _Search:
             _, _, node = heappop(heap)
             step = self._fullest(node)
             if step is None:
-                return self._spills(node, True)
+                return self._spills(node, self.every_way)
             opened += 1
             for child in self._children(node, step):
                 heappush(heap, (child.cost, next(number), child))

@@ -92,6 +92,16 @@ def test_what_is_read_again_and_again_comes_back():
     assert found.cost == (200, 200)
 
 
+def test_what_has_many_uses_is_not_proved():
+    many = Value(8, tuple(Touch(i, 100, i == 0) for i in (0, 1, 2, 5, 6, 9, 10, 13)))
+    short = [Value(8, (Touch(k, 1000, True), Touch(k + 1, 1000))) for k in (3, 7, 11)]
+    found = least_spills([many, *short], 8)
+    # to come back three times would move 32 bytes
+    assert found.cost == (508, 16)
+    assert not found.proved
+    assert least_spills(short, 8).proved
+
+
 def test_nothing_fits_and_all_lies_beyond():
     values = [Value(100, (Touch(0, 100, True), Touch(1, 150)))]
     assert least_spills(values, 50).stays == (Stay(()),)
