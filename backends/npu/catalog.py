@@ -49,10 +49,16 @@ def with_origin(name_or_path: str) -> tuple[Accelerator, Origin | None]:
     return load_target(name_or_path), PLUGINS.origin(name_or_path) if name_or_path in PLUGINS.all() else None
 
 
-@cache
 def load_target(name_or_path: str = DEFAULT) -> Accelerator:
-    """The accelerator of a name, or of a path ending in `.toml`; DnncError names the nearest ones."""
-    return arch.read(file_of(name_or_path))
+    """The accelerator of a name, or of a path ending in `.toml` as it is now; DnncError names the nearest ones."""
+    path = file_of(name_or_path)
+    return _read(path, path.read_bytes())
+
+
+@cache
+def _read(path: Path, content: bytes) -> Accelerator:
+    """The accelerator of a file, read once for each content."""
+    return arch.read(path)
 
 
 def target_of(program: Program, name_or_path: str | None = None) -> Accelerator:

@@ -56,6 +56,14 @@ def test_odd_texts_and_numbers_survive_the_round_trip():
     assert Parser(ctx, str(arch.AcceleratorAttr(odd)), "x").parse_attribute() == arch.AcceleratorAttr(odd)
 
 
+def test_a_file_that_has_changed_is_read_again(tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text(EDGE)
+    assert load_target(str(path)) is load_target(str(path))
+    path.write_text(EDGE.replace("bytes = 262144", "bytes = 131072"))
+    assert load_target(str(path)).holding("input").bytes == 131072
+
+
 def test_the_digest_changes_with_any_fact():
     edge = load_target()
     assert replace(edge, clock_mhz=501).digest != edge.digest

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dnnc.backends.npu.catalog import load_target
 from dnnc.ir import plugins
 
 ACME = Path(__file__).parent / "acme"
@@ -37,7 +36,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         write_dist_info(site, name, version, points)
         for module, text in modules.items():
             (site / f"{module}.py").write_text(text)
-        look_again()
+        plugins.forget()
         return site
 
     monkeypatch.syspath_prepend(str(site))
@@ -46,13 +45,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         if str(getattr(sys.modules[name], "__file__", "")).startswith((str(tmp_path), str(ACME))):
             del sys.modules[name]
     monkeypatch.undo()
-    look_again()
-
-
-def look_again() -> None:
-    """Forget which packages were found."""
     plugins.forget()
-    load_target.cache_clear()
 
 
 @pytest.fixture

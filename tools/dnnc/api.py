@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.dialects.builtin import StringAttr
 
 from dnnc.ir import text
-from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
+from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr, of_module
 from dnnc.ir.blocked import Blocked, blocked_of
 from dnnc.ir.context import make_context
 from dnnc.ir.diagnostics import DnncError, Finding, nearest
@@ -107,6 +107,7 @@ class Program:
     lowering: Pipeline | None = None  # the passes from tile on
     _trace: Trace | None = field(default=None, repr=False)
     _call: Callable[..., list[np.ndarray]] | None = field(default=None, repr=False)
+    _file: Executable | None = field(default=None, repr=False)
 
     def run(self, *inputs: np.ndarray, check: bool = False, seed: int | None = None) -> list[np.ndarray]:
         """Outputs: of the reference interpreter (ir), of compiled C (c), or of the simulator (npu), which leaves a trace.
@@ -146,7 +147,9 @@ class Program:
 
         if self.npu is None:
             raise DnncError(Finding("run", f"expected a program, not '{self.emit}'. Emit npu.", "E0108"))
-        return Executable(self.npu, load_target(self.target))
+        if self._file is None or self._file.program is not self.npu:
+            self._file = Executable(self.npu, of_module(self.network.module))
+        return self._file
 
     def carrying(self) -> NpuFile:
         """The npu program with the network it was made of."""
@@ -187,7 +190,7 @@ class Program:
             raise DnncError(
                 Finding("report", f"expected a program, not '{self.emit}'. Compile with emit npu.", "E0108")
             )
-        return of_program(self.npu, self.target, self.network.module, self.network.name)
+        return of_program(self.npu, self.network.module, self.network.name)
 
     def memory(self) -> MemoryMap:
         """Who lies where and when in every memory space of an npu program, or in the arena of C; and what would lower it."""

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from dnnc.backends.npu.catalog import load_target, target_of
+from dnnc.backends.npu.catalog import target_of
 from dnnc.backends.npu.executed import executed
 from dnnc.backends.npu.program import Program, load
 from dnnc.backends.report.schedule import ScheduleReport, schedule_report
+from dnnc.ir.arch import of_module
 
 
-def of_program(npu: Program, target: str, module: ModuleOp, name: str) -> ScheduleReport:
+def of_program(npu: Program, module: ModuleOp, name: str) -> ScheduleReport:
     """What each layer of a compiled network moves, computes and takes, beside the least that its schedule could move."""
-    arch = load_target(target)
+    arch = of_module(module)
     return schedule_report(executed(npu, arch), arch, module, name)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import dnnc
 from dnnc import onnx_backend
+from dnnc.backends.npu.catalog import FOLDER, load_target
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -41,6 +42,18 @@ def test_reference_c_and_simulator_from_one_network(digits, samples):
     assert str(net) == before, "compiling must not change the network it is given"
     assert on_npu.trace().cycles > 0
     assert on_npu.report().to_dict()["totals"]["macs"] == 2_293_000
+
+
+def test_a_program_stays_with_the_target_it_was_compiled_for(tmp_path, samples):
+    target = tmp_path / "my.toml"
+    target.write_text((FOLDER / "edge.toml").read_text())
+    program = dnnc.compile(MODELS / "lenet5.onnx", str(target), calibrate=samples)
+    before = program.schedule_report().to_dict()
+    target.write_text(target.read_text().replace("clock_mhz = 500", "clock_mhz = 250"))
+    assert load_target(str(target)).clock_mhz == 250
+    assert program.schedule_report().to_dict() == before
+    assert program.executable() is program.executable()
+    assert program.executable().arch.clock_mhz == 500
 
 
 def test_network_survives_text_and_weights_bit_for_bit(tmp_path, digits):
