@@ -48,6 +48,10 @@ def _type(doc: str) -> Field:
     return Field("type", 2, doc, names=TYPES)
 
 
+def _pitches(unit: str) -> tuple[Field, ...]:
+    return Field("channel_pitch", 24, f"{unit} between channels"), Field("row_pitch", 20, f"{unit} between rows")
+
+
 def _state(name: str, register: int, engines: tuple[Engine, ...], meaning: str, *fields: Field) -> Instruction:
     return Instruction(name, OP_SET, engines, meaning, fields, register)
 
@@ -61,6 +65,20 @@ _TRANSFER = (
     Field("row_bytes", 16, "bytes of a row, contiguous on both sides", base=1),
     Field("decoder", 4, "storage encoding to expand", names=DECODERS),
 )
+_WINDOW = (
+    Field("kernel_h", 8, "window rows r", base=1),
+    Field("kernel_w", 8, "window columns s", base=1),
+    Field("stride_h", 6, "row stride", base=1),
+    Field("stride_w", 6, "column stride", base=1),
+    Field("dilation_h", 6, "row dilation", base=1),
+    Field("dilation_w", 6, "column dilation", base=1),
+)
+_PADS = tuple(Field(side, 8, f"{side} pad") for side in ("top", "bottom", "left", "right"))
+_FROM_TO = (
+    _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
+    _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
+)
+_PLANES = (Field("channels", 12, "channels c", base=1), Field("rows", 10, "rows y", base=1))
 _SIGNED = ("u8", "i8")
 TYPES = (*_SIGNED, "u16", "i16")
 """Types of the values a post-processing unit reads."""
@@ -165,7 +183,7 @@ DMA_PAD = _state(
     3,
     (Engine.LD,),
     "The box around the rows of a load and the byte it is filled with: the input zero point, never just 0.",
-    *(Field(side, 8, f"{side} pad") for side in ("top", "bottom", "left", "right")),
+    *_PADS,
     Field("value", 8, "fill byte"),
 )
 MM_INPUT = _state(
@@ -174,8 +192,7 @@ MM_INPUT = _state(
     (Engine.MM,),
     "Layout of the input tile: channel c, row y, column x is at c*channel_pitch + y*row_pitch + x.",
     Field("channels", 16, "input channels c of a dense product", base=1),
-    Field("channel_pitch", 24, "bytes between channels"),
-    Field("row_pitch", 20, "bytes between rows"),
+    *_pitches("bytes"),
     _flag("type", "type of the bytes", _SIGNED),
     _zero("zero", "input zero point; 0 when the requantize records account for it"),
 )
@@ -184,12 +201,7 @@ MM_WINDOW = _state(
     5,
     (Engine.MM,),
     "The window of the implicit im2col.",
-    Field("kernel_h", 8, "kernel rows r", base=1),
-    Field("kernel_w", 8, "kernel columns s", base=1),
-    Field("stride_h", 6, "row stride", base=1),
-    Field("stride_w", 6, "column stride", base=1),
-    Field("dilation_h", 6, "row dilation", base=1),
-    Field("dilation_w", 6, "column dilation", base=1),
+    *_WINDOW,
     Field("columns", 12, "output columns f", base=1),
     _flag("mode", "dense, or one input channel for each output channel", ("dense", "depthwise")),
 )
@@ -218,8 +230,7 @@ PPU_SOURCE = _state(
     (Engine.PPU,),
     "Layout of the source: c, y, x is at element c*channel_pitch + y*row_pitch + x.",
     Field("columns", 12, "columns x", base=1),
-    Field("channel_pitch", 24, "elements between channels"),
-    Field("row_pitch", 20, "elements between rows"),
+    *_pitches("elements"),
     _type("type of the values"),
     _bound("zero", "zero point of the source; what a summed window meets outside the tile"),
 )
@@ -228,8 +239,7 @@ PPU_DESTINATION = _state(
     9,
     (Engine.PPU,),
     "Layout of the destination: c, y, x is at element c*channel_pitch + y*row_pitch + x.",
-    Field("channel_pitch", 24, "elements between channels"),
-    Field("row_pitch", 20, "elements between rows"),
+    *_pitches("elements"),
     _flag("wide", "elements of 16 bits, else bytes"),
 )
 PPU_SCALE = _state(
@@ -252,13 +262,8 @@ PPU_POOL = _state(
     11,
     (Engine.PPU,),
     "The pooling window; a maximum ignores what lies outside the tile.",
-    Field("kernel_h", 8, "window rows", base=1),
-    Field("kernel_w", 8, "window columns", base=1),
-    Field("stride_h", 6, "row stride", base=1),
-    Field("stride_w", 6, "column stride", base=1),
-    Field("dilation_h", 6, "row dilation", base=1),
-    Field("dilation_w", 6, "column dilation", base=1),
-    *(Field(side, 8, f"{side} pad") for side in ("top", "bottom", "left", "right")),
+    *_WINDOW,
+    *_PADS,
 )
 PPU_TABLE = _state(
     "set.table",
@@ -276,8 +281,7 @@ PPU_SECOND = _state(
     (Engine.PPU,),
     "The second source, values of the input memory: c, y, x is at address, and element c*channel_pitch + y*row_pitch + x.",
     Field("address", 25, "byte address"),
-    Field("channel_pitch", 24, "elements between channels"),
-    Field("row_pitch", 20, "elements between rows"),
+    *_pitches("elements"),
     _type("type of the values"),
     _bound("zero", "zero point zero_b"),
 )
@@ -367,11 +371,9 @@ SOFTMAX = Instruction(
     "min(65535, (131072*E + S) // (2*S)) plus that of 16 bits, or with scale the low byte or 16 bits of "
     "v = min(65535, (131072*E + S) // (2*S)) requantized as by ppu.",
     (
-        _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
-        _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
+        *_FROM_TO,
         _address("parameters", 16, "byte address of the record, with scale"),
-        Field("channels", 12, "channels c", base=1),
-        Field("rows", 10, "rows y", base=1),
+        *_PLANES,
         _flag("type", "type of the result", _SIGNED),
         _flag("scale", "requantize with the parameters"),
     ),
@@ -385,10 +387,8 @@ NORMALIZE = Instruction(
     "clip(half_even(u*multiplier + offset, shift) + zero, low, high), multiplier and offset of record y*columns + x, or of "
     "the first; zero, low and high of set.scale.",
     (
-        _address("source", 25, "byte address of source[0, 0, 0] in the input memory"),
-        _address("destination", 25, "byte address of destination[0, 0, 0] in the output memory"),
-        Field("channels", 12, "channels c", base=1),
-        Field("rows", 10, "rows y", base=1),
+        *_FROM_TO,
+        *_PLANES,
     ),
 )
 
