@@ -66,7 +66,12 @@ NEEDS = {
 }
 """Options of the simulator alone."""
 
-ALONE = {"--timing-only": ("--check", "--until", "--dump"), "--check": ("--until", "--dump")}
+ALONE = {
+    "--timing-only": ("--check", "--until", "--dump", "-o"),
+    "--check": ("--until", "--dump"),
+    "--until": ("-o",),
+    "--dump": ("-o",),
+}
 """What does not go with them."""
 
 
@@ -81,7 +86,7 @@ def _refuse(args: Namespace) -> None:
         problems.error("-i", "expected inputs, not none. Add -i X.npz, or --timing-only.", "E0108")
     for option, others in ALONE.items():
         for other in others if _given(args, NEEDS[option]) else ():
-            if _given(args, NEEDS[other]):
+            if _given(args, NEEDS.get(other, "output")):
                 problems.error(other, f"expected it without {option}. Leave one of them out.", "E0108")
     if args.model.endswith(".npu"):
         _as_compiled(args, problems)

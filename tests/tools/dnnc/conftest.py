@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from dnnc import cli, opt
+
+MODELS = Path(__file__).parents[2] / "models"
 
 Content = str | bytes | None | onnx.ModelProto | dict[str, np.ndarray] | Callable[[Path], object]
 EXITS = {1: "an error in the input", 2: "a wrong command line", 3: "not supported"}
@@ -83,3 +86,19 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         golden.check(f"{name}.txt", f"$ {line}\nexit code {code}: {EXITS[code]}\n--- stderr\n{said}--- stdout\n{out}")
 
     return check
+
+
+@pytest.fixture(scope="session")
+def lenet_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a folder with LeNet-5, three digits, and the program of both."""
+
+    def make(name: str) -> Path:
+        path = tmp_path_factory.mktemp(name)
+        shutil.copy(MODELS / "lenet5.onnx", path)
+        with np.load(MODELS / "digits_test.npz") as d:
+            np.savez(path / "digits.npz", x=d["x"][:3], labels=d["labels"][:3])
+        line = ("compile", path / "lenet5.onnx", "--calibrate", path / "digits.npz", "-o", path / "lenet5.npu")
+        assert cli.run([*map(str, line)]) == 0
+        return path
+
+    return make

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dnnc import cli
@@ -16,17 +16,12 @@ MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(lenet_in: Callable[[str], Path]) -> Path:
     """The files the examples name: a network, a few digits, a trace, a program and its text."""
-    path = tmp_path_factory.mktemp("examples")
-    shutil.copy(MODELS / "lenet5.onnx", path)
-    with np.load(MODELS / "digits_test.npz") as d:
-        np.savez(path / "digits.npz", x=d["x"][:3], labels=d["labels"][:3])
+    path = lenet_in("examples")
     trace = ("run", path / "lenet5.onnx", "-i", path / "digits.npz", "--on", "npu", "--calibrate", path / "digits.npz")
     assert cli.run([*map(str, trace), "--trace", str(path / "lenet5.trace")]) == 0
     shutil.copy(path / "lenet5.trace", path / "before.trace")
-    program = ("compile", path / "lenet5.onnx", "--calibrate", path / "digits.npz", "-o", path / "lenet5.npu")
-    assert cli.run([*map(str, program)]) == 0
     assert cli.run(["dis", str(path / "lenet5.npu"), "-o", str(path / "lenet5.s")]) == 0
     return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,26 +20,9 @@ MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def here(lenet_in: Callable[[str], Path]) -> Path:
     """A network, its program, and three digits."""
-    path = tmp_path_factory.mktemp("simulation")
-    shutil.copy(MODELS / "lenet5.onnx", path)
-    with np.load(MODELS / "digits_test.npz") as d:
-        np.savez(path / "digits.npz", x=d["x"][:3], labels=d["labels"][:3])
-    assert (
-        cli.run(
-            [
-                "compile",
-                str(path / "lenet5.onnx"),
-                "--calibrate",
-                str(path / "digits.npz"),
-                "-o",
-                str(path / "lenet5.npu"),
-            ]
-        )
-        == 0
-    )
-    return path
+    return lenet_in("simulation")
 
 
 @pytest.fixture
@@ -203,6 +186,8 @@ def test_stepping_from_python(here: Path):
         ("lenet5.onnx -i digits.npz --seed 0 --check --timing-only", ["E0108"] * 4),
         ("lenet5.npu -i digits.npz --check", ["E0108"]),
         ("lenet5.npu --timing-only --dump arena=a.bin", ["E0108"]),
+        ("lenet5.npu --timing-only -o y.npz", ["E0108"]),
+        ("lenet5.npu -i digits.npz --until layer=conv2 --dump arena=a.bin -o y.npz", ["E0108"] * 2),
         ("lenet5.npu -i digits.npz --until layer=conv3", ["E0835"]),
         ("lenet5.npu -i digits.npz --until instruction=100000", ["E0835"]),
         ("lenet5.npu -i digits.npz --dump chip=a.bin", ["E0834"]),
