@@ -1,7 +1,8 @@
 """`python -m tools.bench.simulator`: what compiling and simulating int8 networks takes, each in a process of its own.
 
-Wall and CPU seconds of the compiler (the quantized network to a verified program), of the simulator (function, timing and
-trace) and of reading the trace again for its summary; GMAC a second of the simulator, and the peak memory of the process.
+Wall and CPU seconds of the compiler (the quantized network to a verified program), CPU seconds of its searches for stacks,
+values kept on chip and tiles; seconds of the simulator (function, timing and trace) and of reading the trace again for its
+summary; GMAC a second of the simulator, and the peak memory of the process.
 With `--models`, the MLPerf Tiny networks there on `u55-128`, against Vela's estimates.
 """
 
@@ -23,6 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from rich.console import Console
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
 
 import dnnc
 from dnnc import given
@@ -43,10 +46,12 @@ VELA = {
 
 Vela reads TFLite alone, so it is not run here; the ONNX files are those networks converted, with the same weights.
 """
+SEARCHES = ("fuse-layers", "fit-layers", "keep-on-chip", "tile")
 COLUMNS = (
     "network",
     "compile s",
     "CPU s",
+    "search s",
     "run s",
     "CPU s",
     "GMAC/s",
@@ -64,13 +69,28 @@ def timed(do: Callable[[], Any]) -> tuple[Any, float, float]:
     return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
+class Searches:
+    """CPU seconds of the passes that search, each with the checks after it."""
+
+    def __init__(self) -> None:
+        self.cpu, self.last = 0.0, time.process_time()
+
+    def note(self, one: ModulePass, module: ModuleOp) -> None:
+        """Count the time since the pass before if this one searches."""
+        now = time.process_time()
+        self.cpu += (now - self.last) * (one.name in SEARCHES)
+        self.last = now
+
+
 def measured(name: str, target: str) -> dict[str, float]:
     """The figures of one network."""
     network = dnnc.load(ZOO[name](0))
     shape = shape_of(main_function(network.module).body.block.args[0].type)
     x = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
     graph = dnnc.compile(network, emit="ir", pipeline="int8", calibrate=[x]).network
-    compiled, wall, cpu = timed(lambda: _assembled(graph, target))
+    search = Searches()
+    compiled, wall, cpu = timed(lambda: dnnc.compile(graph, target=target, after=search.note))
+    assert compiled.npu is not None and len(compiled.npu.text)
     _, run_wall, run_cpu = timed(lambda: compiled.run(x))
     trace = compiled.trace()
     with tempfile.TemporaryDirectory() as folder:
@@ -80,6 +100,7 @@ def measured(name: str, target: str) -> dict[str, float]:
     return {
         "compile": wall,
         "compile_cpu": cpu,
+        "search": search.cpu,
         "run": run_wall,
         "run_cpu": run_cpu,
         "macs": float(trace["macs"].sum()),
@@ -90,16 +111,10 @@ def measured(name: str, target: str) -> dict[str, float]:
     }
 
 
-def _assembled(graph: Any, target: str) -> Any:
-    compiled = dnnc.compile(graph, target=target)
-    assert compiled.npu is not None and compiled.npu.text
-    return compiled
-
-
 def row(name: str, m: dict[str, float]) -> list[str]:
     """A line of the table."""
     rate = m["macs"] / m["run"] / 1e9
-    seconds = [f"{m[k]:.2f}" for k in ("compile", "compile_cpu", "run", "run_cpu")]
+    seconds = [f"{m[k]:.2f}" for k in ("compile", "compile_cpu", "search", "run", "run_cpu")]
     counts = [f"{int(m[k]):,}" for k in ("cycles", "instructions")]
     return [name, *seconds, f"{rate:.2f}", *counts, f"{m['summary']:.2f}", f"{m['peak']:,.0f}"]
 
