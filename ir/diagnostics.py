@@ -155,6 +155,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
+def short(name: str, most: int = 48) -> str:
+    """A name, or its beginning and end where it is long, as converters chain all they fused."""
+    return name if len(name) <= most else f"{name[: most - 20]}…{name[-19:]}"
+
+
 def counted(names: Iterable[str]) -> str:
     """Names with their multiplicity, most frequent first: `Conv (12), Relu (3)`."""
     return ", ".join(f"{name} ({n})" for name, n in Counter(names).most_common())

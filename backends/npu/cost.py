@@ -35,19 +35,27 @@ COUNTERS = ("macs", *DRAM_COLUMNS, *CHIP_COLUMNS)
 
 @dataclass(frozen=True)
 class Costs:
-    """Per instruction of the stream: cycles, and every counter of `COUNTERS`, in MACs and bytes."""
+    """Per instruction of the stream: cycles, and every counter of `COUNTERS`, in MACs and bytes.
+
+    Of a transfer, `bus` is what the bandwidth off chip takes, `chip` what the memory on chip and the decoder take: its cycles
+    are the setup and the larger one.
+    """
 
     cycles: Column
     counters: Mapping[str, Column]
+    bus: Column
+    chip: Column
 
 
 def costs(decoded: Mapping[str, Decoded], n: int, arch: Accelerator) -> Costs:
     """The costs of a stream of n instructions; kinds without work take `timing.CONTROL_CYCLES`."""
     cycles = np.full(n, timing.CONTROL_CYCLES, np.int64)
     counters = {name: np.zeros(n, np.int64) for name in COUNTERS}
+    bus, chip = np.zeros(n, np.int64), np.zeros(n, np.int64)
     for name, engine in (("ld", Engine.LD), ("st", Engine.ST)):
         if len(t := operands(decoded, name, engine)):
-            _transfer(name == "ld", t, arch, cycles, counters)
+            bus[t.index], chip[t.index] = _transfer(name == "ld", t, arch, counters)
+            cycles[t.index] = arch.dma.setup_cycles + np.maximum(bus, chip)[t.index]
     if len(t := operands(decoded, "mm", Engine.MM)):
         _product(t, arch, cycles, counters)
     if len(t := operands(decoded, "ppu", Engine.PPU)):
@@ -55,21 +63,23 @@ def costs(decoded: Mapping[str, Decoded], n: int, arch: Accelerator) -> Costs:
     for name in ("softmax", "normalize"):
         if len(t := operands(decoded, name, Engine.PPU)):
             _vector(name, t, arch, cycles, counters)
-    return Costs(cycles, counters)
+    return Costs(cycles, counters, bus, chip)
 
 
-def _transfer(load: bool, t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:
+def _transfer(load: bool, t: Operands, arch: Accelerator, counters: Mapping[str, Column]) -> tuple[Column, Column]:
+    """Counts the bytes of transfers; the cycles that the bandwidth off chip and the memory on chip take."""
     b = box(t)
     run, runs = dram_runs(t, b)
     constant, decoded = np.isin(t["region"], CONSTANT), np.where(coded(t), box_bytes(t), 0)
     pieces, spilled = runs_of(t, b, b.local)[1], t["region"] == SPILL
-    cycles[t.index] = timing.dma_cycles(run, runs, arch, pieces, constant, decoded, spilled)
     counters["dram_read" if load else "dram_write"][t.index] = run * runs
     outer = b.counts[1] * b.counts[2]
     local = outer * b.box_rows * b.box_bytes if load else box_bytes(t)
     for number, role in enumerate(ROLES):
         here = t["space"] == number
         counters[f"{role}_{'write' if load else 'read'}"][t.index[here]] = local[here]
+    bus = timing.bus_cycles(run, runs, arch, constant, spilled)
+    return bus, timing.chip_cycles(arch, pieces, decoded)
 
 
 def _product(t: Operands, arch: Accelerator, cycles: Column, counters: Mapping[str, Column]) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 
 from dnnc.backends.npu.isa import Engine
 from dnnc.backends.npu.levels import Label
+from dnnc.backends.npu.path import by_level, within
 from dnnc.backends.npu.trace import Trace
 from dnnc.ir.diagnostics import DnncError
+
+COMPARED = ("cycles", "bytes", "macs", "stalls")
 
 _PS = 1_000_000  # picoseconds of a cycle at 1 MHz
 
@@ -87,15 +90,35 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if name in ("index", "end") else name
 
 
-def compare(before: Trace, after: Trace, level: str = "layer") -> list[dict[str, Any]]:
-    """Layer by layer, or at another of `levels.LEVELS`, and in total: cycles from first to last, DRAM bytes, MACs and stalls
-    of two traces, and the change.
+def compare(
+    before: Trace, after: Trace, level: str = "layer", wholes: tuple[Trace, Trace] | None = None
+) -> list[dict[str, Any]]:
+    """Layer by layer, or at another of `levels.LEVELS`, and in total: cycles of the critical path, DRAM bytes, MACs and stalls
+    of two traces, and the change; `wholes` are the traces that they are slices of.
     """
     keys = _keys(before.grouped(level)[0][0])
-    old, new = ({tuple(r[k] for k in keys): _figures(r) for r in t.summary(level)} for t in (before, after))
+    old, new = (_by_key(t, w, level, keys) for t, w in zip((before, after), wholes or (before, after)))
     rows = [_changed(dict(zip(keys, key)), old.get(key, {}), new.get(key, {})) for key in dict.fromkeys([*old, *new])]
-    totals = [_total(t, layers.values()) for t, layers in ((before, old), (after, new))]
-    return [*rows, _changed(dict.fromkeys(keys) | {keys[0]: "(all)"}, *totals)]
+    return [*rows, _changed(dict.fromkeys(keys) | {keys[0]: "(all)"}, _total(old), _total(new))]
+
+
+_Figures = dict[tuple[Any, ...], dict[str, int]]
+
+
+def _by_key(trace: Trace, whole: Trace, level: str, keys: list[str]) -> _Figures:
+    found: _Figures = {}
+    for row in trace.summary(level):
+        stalls = sum(v for k, v in row.items() if k.startswith("stall_"))
+        figures = {"cycles": 0, "bytes": row["bytes"], "macs": row["macs"], "stalls": stalls}
+        _add(found, tuple(row[k] for k in keys), figures)
+    for row in by_level(whole, within(whole, trace), level):
+        _add(found, tuple(row[k] for k in keys), {"cycles": row["cycles"]})
+    return found
+
+
+def _add(found: _Figures, key: tuple[Any, ...], figures: dict[str, int]) -> None:
+    known = found.setdefault(key, {})
+    known |= {name: known.get(name, 0) + value for name, value in figures.items()}
 
 
 def _keys(label: Label) -> list[str]:
@@ -103,19 +126,13 @@ def _keys(label: Label) -> list[str]:
     return [k for k in ("layers", "layer", "tile", "step") if k in label and not (k == "step" and "layer" in label)]
 
 
-def _figures(row: dict[str, Any]) -> dict[str, int]:
-    stalls = sum(v for k, v in row.items() if k.startswith("stall_"))
-    return {"cycles": row["end"] - row["start"], "bytes": row["bytes"], "macs": row["macs"], "stalls": stalls}
-
-
-def _total(trace: Trace, layers: Any) -> dict[str, int]:
-    sums = {name: sum(r[name] for r in layers) for name in ("bytes", "macs", "stalls")}
-    return {"cycles": trace.cycles, **sums}
+def _total(found: _Figures) -> dict[str, int]:
+    return {name: sum(f.get(name, 0) for f in found.values()) for name in COMPARED}
 
 
 def _changed(label: Label, old: dict[str, int], new: dict[str, int]) -> dict[str, Any]:
     out: dict[str, Any] = {**label}
-    for key in ("cycles", "bytes", "macs", "stalls"):
+    for key in COMPARED:
         a, b = old.get(key, 0), new.get(key, 0)
         out |= {f"{key}_before": a, f"{key}_after": b, f"{key}_change": b - a}
     return out

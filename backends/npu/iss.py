@@ -207,6 +207,8 @@ class Simulator:
             "place": index,
             "wait": self.waits[index],
             "signal": header(self.words, "signal")[index],
+            "bus": self.costs.bus[index],
+            "chip": self.costs.chip[index],
         }
         columns = {name: columns[name].astype(dtype) for name, dtype in COLUMNS.items()}
         return Trace(columns, self.program.tags, self.arch.name, self.arch.clock_mhz, limits(self.arch))

@@ -14,6 +14,7 @@ import numpy as np
 from dnnc.backends.npu.asm import assemble, disassemble
 from dnnc.backends.npu.encoding import decode, header
 from dnnc.backends.npu.isa import LD, ST
+from dnnc.backends.npu.levels import layer_named
 from dnnc.backends.npu.program import Program, Region, Symbol, Tag
 from dnnc.ir.arch import Accelerator
 from dnnc.ir.diagnostics import Collector, DnncError, Finding
@@ -26,9 +27,8 @@ def listing(program: Program, layer: str | None = None) -> str:
     """The annotated text of a program, or the instructions of one layer."""
     lines = [*_tables(program)] if layer is None else []
     names = list(dict.fromkeys(t.layer for t in program.tags))
-    if layer is not None and layer not in names:
-        raise DnncError(f"layer: one of {', '.join(names)} was expected, not {layer!r}. Choose one.", "E0827")
-    return "\n".join([*lines, *_code(program, layer)]) + "\n"
+    only = None if layer is None else layer_named(layer, names, "layer", "E0827")
+    return "\n".join([*lines, *_code(program, only)]) + "\n"
 
 
 def _tables(program: Program) -> Iterator[str]:

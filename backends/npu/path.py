@@ -34,6 +34,12 @@ def critical_path(trace: Trace) -> list[Step]:
     return list(_Walk(trace).steps())[::-1]
 
 
+def within(whole: Trace, part: Trace) -> list[Step]:
+    """The steps of the critical path that the instructions of a slice take."""
+    kept = np.isin(whole["place"], part["place"])
+    return [step for step in critical_path(whole) if kept[step.row]]
+
+
 def by_level(trace: Trace, path: list[Step], level: str = "layer") -> list[dict[str, Any]]:
     """Cycles of the path at a level of `levels.LEVELS`, or by instruction, and by what takes them: an engine, or dispatch.
 

@@ -14,9 +14,10 @@ PARTS: Mapping[str, tuple[Engine, ...]] = {"dma": (Engine.LD, Engine.ST), "mm": 
 
 
 def what_if(trace: Trace, faster: Mapping[str, float]) -> Trace:
-    """The trace of the same instructions when a part takes ceil(cycles / factor); `faster` maps `PARTS` to factors.
+    """The trace of the same instructions on a machine with faster parts; `faster` maps `PARTS` to factors.
 
-    Set-up of a transfer is sped up with it; instructions of one cycle stay so.
+    `mm` and `ppu` take ceil(cycles / factor). `dma` is the bandwidth off chip, all of a transfer's setup + max(bus, chip) that
+    changes: setup + max(ceil(bus / factor), chip), as if compiled to the same program for such a target.
     """
     trace.require_whole()
     order = np.argsort(trace["place"], kind="stable")
@@ -27,6 +28,7 @@ def what_if(trace: Trace, faster: Mapping[str, float]) -> Trace:
         events.append(event)
     rows = order[[e.index for e in events]]
     columns = {name: values[rows] for name, values in trace.columns.items()}
+    columns["bus"] = _shorter(columns["bus"], faster.get("dma", 1))
     for name in ("start", "end", "stall", "stall_cycles"):
         columns[name] = np.array([getattr(e, name) for e in events], trace[name].dtype)
     return replace(trace, columns=columns)
@@ -38,9 +40,15 @@ def _cycles(trace: Trace, faster: Mapping[str, float]) -> np.ndarray:
         if part not in PARTS or not 0 < factor < np.inf:
             expected = f"a factor above zero for one of {', '.join(PARTS)}"
             raise DnncError(f"what-if: {expected} was expected, not {part}={factor}. Correct it.", "E0829")
+        bus, chip = (trace["bus"], trace["chip"]) if part == "dma" else (cycles, np.zeros_like(cycles))
         mine = np.isin(trace["engine"], PARTS[part])
-        cycles = np.where(mine, np.ceil(cycles / factor).astype(np.int64), cycles)
+        gained = np.maximum(bus, chip) - np.maximum(_shorter(bus, factor), chip)
+        cycles = np.where(mine, cycles - gained, cycles)
     return cycles
+
+
+def _shorter(cycles: np.ndarray, factor: float) -> np.ndarray:
+    return np.ceil(cycles / factor).astype(np.int64)
 
 
 def _load(trace: Trace, order: np.ndarray, cycles: list[int]) -> Load:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from dnnc.backends.html import Head, table
 from dnnc.backends.npu import timeline
 from dnnc.backends.npu.isa import HALT, INSTRUCTIONS, Engine
-from dnnc.backends.npu.levels import Label, labelled
+from dnnc.backends.npu.levels import Label, labelled, layer_named
 from dnnc.backends.npu.program import Tag
 from dnnc.backends.npu.queues import Limits
 from dnnc.ir.diagnostics import DnncError
@@ -40,8 +40,11 @@ COLUMNS = {
     "place": np.int64,
     "wait": np.uint8,
     "signal": np.uint8,
+    "bus": np.int64,
+    "chip": np.int64,
 }
-"""`index` counts in the program, `place` in the stream of its unrolled loops; `wait` and `signal` are sets of queues."""
+"""`index` counts in the program, `place` in the stream of its unrolled loops; `wait` and `signal` are sets of queues; `bus` and
+`chip` are what bounds a transfer, off chip and on it: it takes its setup and the larger one."""
 
 KINDS = tuple(i.name for i in INSTRUCTIONS)
 
@@ -126,11 +129,7 @@ class Trace:
             keep &= of_row == numbers.index(stack)
         if layer is not None:
             names, of_row = self.layer_of_tag()
-            if layer not in names:
-                raise DnncError(
-                    f"trace: one of the layers {', '.join(names)} was expected, not {layer!r}. Choose one.", "E0827"
-                )
-            keep &= of_row == names.index(layer)
+            keep &= of_row == names.index(layer_named(layer, names, "trace", "E0827"))
         if engine is not None:
             if engine.upper() not in Engine.__members__:
                 raise DnncError(

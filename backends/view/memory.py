@@ -14,10 +14,10 @@ from typing import Any
 from dnnc.backends.html import Head, table
 from dnnc.backends.view.measure import fitted, si, width
 from dnnc.backends.view.svg import document, text
-from dnnc.ir.diagnostics import DnncError, Finding
+from dnnc.ir.diagnostics import DnncError, Finding, short
 from dnnc.ir.weights import atomic_file
 from dnnc.passes.analysis.savings import Orders, Saving, savings
-from dnnc.passes.analysis.spaces import Occupant, Space, short
+from dnnc.passes.analysis.spaces import Occupant, Space
 
 SCHEMA = "dnnc.memory/1"
 """Raised when a key goes or changes its meaning; new keys leave it alone."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dnnc.ir.diagnostics import short
 from dnnc.passes.analysis.ordering import Ordering
-from dnnc.passes.analysis.spaces import Space, short
+from dnnc.passes.analysis.spaces import Space
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from functools import cached_property
 from xdsl.dialects.builtin import ModuleOp
 
 from dnnc.ir.arch import Accelerator, of_module
+from dnnc.ir.diagnostics import short
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.elementwise import Elementwise
 from dnnc.ir.dnn.integer import QMulOp, Sum, TableOp
@@ -22,11 +23,6 @@ from dnnc.passes.analysis.tiling import ALIGN
 
 KEPT = ("weights", "parameters", "inputs", "outputs")
 """Spaces whose buffers live through the whole program."""
-
-
-def short(name: str, most: int = 48) -> str:
-    """A name, or its beginning and end where it is long, as converters chain all they fused."""
-    return name if len(name) <= most else f"{name[: most - 20]}…{name[-19:]}"
 
 
 @dataclass(frozen=True)

@@ -74,16 +74,29 @@ def dma_cycles(
     decoded: ArrayLike = 0,
     spilled: ArrayLike = False,
 ) -> Int:
-    """Cycles of a transfer: setup + max(ceil(runs * ceil(run / burst) * burst / bytes_per_cycle), pieces, decoder).
+    """Cycles of a transfer: setup + max(`bus_cycles`, `chip_cycles`)."""
+    bus = bus_cycles(run, runs, arch, constant, spilled)
+    return arch.dma.setup_cycles + np.maximum(bus, chip_cycles(arch, pieces, decoded))
 
-    `pieces` is the number of contiguous stretches on chip, of which one a cycle is begun; `constant` whether the bytes are
-    constants, which may have a bandwidth of their own, as what is `spilled` may; `decoded` the bytes that come out of the
-    decoder.
+
+def bus_cycles(
+    run: ArrayLike, runs: ArrayLike, arch: Accelerator, constant: ArrayLike = False, spilled: ArrayLike = False
+) -> Int:
+    """Cycles of a transfer off chip: ceil(runs * ceil(run / burst) * burst / bytes_per_cycle).
+
+    `constant` is whether the bytes are constants, which may have a bandwidth of their own, as what is `spilled` may.
     """
     width = np.where(spilled, arch.dma.spill_bandwidth, arch.dma.bytes_per_cycle)
-    width = np.where(constant, arch.dma.constant_bandwidth, width)
-    bus = np.maximum(ceil_div(bursts(run, runs, arch), width), ceil_div(decoded, arch.dma.decoded_bytes_per_cycle))
-    return arch.dma.setup_cycles + np.maximum(bus, np.asarray(pieces, np.int64))
+    return ceil_div(bursts(run, runs, arch), np.where(constant, arch.dma.constant_bandwidth, width))
+
+
+def chip_cycles(arch: Accelerator, pieces: ArrayLike, decoded: ArrayLike) -> Int:
+    """Cycles of a transfer on chip: max(pieces, ceil(decoded / decoded_bytes_per_cycle)).
+
+    `pieces` is the number of contiguous stretches there, of which one a cycle is begun; `decoded` the bytes that come out of
+    the decoder.
+    """
+    return np.maximum(ceil_div(decoded, arch.dma.decoded_bytes_per_cycle), np.asarray(pieces, np.int64))
 
 
 def array_cycles(reduction: ArrayLike, channels: ArrayLike, pixels: ArrayLike, array: Array) -> Int:

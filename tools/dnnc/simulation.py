@@ -13,11 +13,12 @@ import numpy as np
 from dnnc.backends.npu.asm import disassemble
 from dnnc.backends.npu.executed import by_layer
 from dnnc.backends.npu.iss import Run, Simulator
+from dnnc.backends.npu.levels import layer_named
 from dnnc.backends.npu.parallel import Task, run_all
 from dnnc.backends.npu.target import Executable
 from dnnc.backends.npu.trace import Trace
 from dnnc.backends.report.column import elided
-from dnnc.ir.diagnostics import DnncError, Finding, nearest
+from dnnc.ir.diagnostics import DnncError, Finding
 from dnnc.progress import each
 
 HEADS = ("layer", "cycles", "instructions", "MACs", "DRAM read", "DRAM write", "on-chip read", "on-chip write")
@@ -81,10 +82,8 @@ def stopped(file: Executable, sample: Sequence[np.ndarray], args: Namespace) -> 
 def _advance(simulator: Simulator, by: str, value: str) -> dict[str, Any]:
     """Run until a layer, an instruction or a cycle; where it stands then."""
     program, where = simulator.program, f"--until {by}={value}"
-    layers = list(dict.fromkeys(t.layer for t in program.tags))
-    if by == "layer" and value not in layers:
-        text = f"expected one of the layers {', '.join(layers)}, not '{value}'.{nearest(value, layers)}"
-        raise DnncError(Finding(where, text, "E0835"))
+    if by == "layer":
+        value = layer_named(value, list(dict.fromkeys(t.layer for t in program.tags)), where, "E0835")
     event = simulator.advance(**{by: value if by == "layer" else int(value)})  # pyright: ignore[reportArgumentType]
     if event is None:
         ended = f"the program ended at cycle {simulator.trace().cycles:,} with instruction {len(program.text) - 1:,}"

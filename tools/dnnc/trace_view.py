@@ -7,12 +7,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dnnc.backends.npu import exports
 from dnnc.backends.npu.levels import LEVELS
 from dnnc.backends.npu.page import page
-from dnnc.backends.npu.path import Step, by_level, critical_path
+from dnnc.backends.npu.path import by_level, within
 from dnnc.backends.npu.perfetto import as_perfetto
 from dnnc.backends.npu.replay import PARTS, what_if
 from dnnc.backends.npu.trace import Trace, load
@@ -37,7 +35,7 @@ def rows(args: Namespace) -> Rows:
         case "timeline":
             return [span for spans in trace.timeline().values() for span in spans[: limit(args)]]
         case "path":
-            return by_level(whole := load(args.file), _within(whole, trace), args.by)
+            return by_level(whole := load(args.file), within(whole, trace), args.by)
         case "what-if":
             factors = {part: value for part in PARTS if (value := getattr(args, part)) is not None}
             if not factors:
@@ -48,14 +46,8 @@ def rows(args: Namespace) -> Rows:
         case "query":
             return exports.query(trace, more)
         case "diff":
-            return exports.compare(trace, sliced(args, more), _summed(args))
+            return exports.compare(trace, sliced(args, more), _summed(args), (load(args.file), load(more)))
     return trace.rows()
-
-
-def _within(whole: Trace, part: Trace) -> list[Step]:
-    """The steps of the critical path that the instructions of a slice take."""
-    kept = np.isin(whole["place"], part["place"])
-    return [step for step in critical_path(whole) if kept[step.row]]
 
 
 def _summed(args: Namespace) -> str:

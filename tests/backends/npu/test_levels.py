@@ -12,10 +12,11 @@ from dnnc.backends.npu import exports
 from dnnc.backends.npu import trace as traces
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.iss import Simulator
-from dnnc.backends.npu.levels import LEVELS
+from dnnc.backends.npu.levels import LEVELS, layer_named
 from dnnc.backends.npu.listing import listing, program
 from dnnc.backends.npu.path import by_level, critical_path
 from dnnc.backends.npu.perfetto import as_perfetto
+from dnnc.backends.npu.replay import what_if
 from dnnc.backends.npu.target import assemble
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.diagnostics import DnncError
@@ -85,6 +86,16 @@ def test_files_and_text_keep_stacks(built, trace, tmp_path):
     assert program(text, ARCH, built).to_bytes() == built.to_bytes()
 
 
+@pytest.mark.parametrize("factor", [2, 0.5])
+def test_more_bandwidth_is_what_a_target_with_it_brings(built, trace, factor):
+    other = replace(ARCH, dma=replace(ARCH.dma, bytes_per_cycle=int(ARCH.dma.bytes_per_cycle * factor)))
+    there = Simulator(replace(built, digest=other.digest), other, timing_only=True).run().trace
+    again = what_if(trace, {"dma": factor})
+    assert again.cycles != trace.cycles
+    for name in traces.COLUMNS:
+        np.testing.assert_array_equal(again[name], there[name])
+
+
 def test_queries_and_comparisons_know_stacks(trace):
     found = exports.query(
         trace, "SELECT stack, count(DISTINCT step) AS n FROM trace WHERE stack NOT NULL GROUP BY stack"
@@ -136,3 +147,14 @@ def test_times_of_odd_clocks_do_not_overlap(trace):
     for e in events:
         assert round(e["ts"] * 1000) >= ends[e["tid"]]
         ends[e["tid"]] = round((e["ts"] + e["dur"]) * 1000)
+
+
+def test_a_layer_is_found_by_the_name_that_tables_cut_short():
+    layers = ["model/block_1/conv", "model/block_12/conv", "model/block_2/conv"]
+    assert layer_named("model/block_1/conv", layers, "trace", "E0827") == layers[0]
+    assert layer_named("...block_2/c...", layers, "trace", "E0827") == layers[2]
+    for wrong in ("model/...", "block_1", "model/block_3/conv"):
+        with pytest.raises(DnncError, match=r"one of 3 layers.*Did you mean .*model/block_1/conv"):
+            layer_named(wrong, layers, "trace", "E0827")
+    with pytest.raises(DnncError, match=r"They are layer0, .*, layer7 and 92 more\."):
+        layer_named("conv", [f"layer{i}" for i in range(100)], "trace", "E0827")

@@ -19,7 +19,7 @@ def test_a_listing_names_layers_nodes_and_symbols(hand):
     assert "; conv tile 0, node_conv" in lines
     assert any(line.startswith("ld region=2") and line.endswith(" x+0x0") for line in lines)
     assert not any("fc" in line for line in lines)
-    with pytest.raises(DnncError, match="one of setup, conv, fc was expected, not 'pool'"):
+    with pytest.raises(DnncError, match=r"one of 3 layers, not 'pool'\. They are setup, conv, fc\."):
         listing(hand.build(), "pool")
 
 

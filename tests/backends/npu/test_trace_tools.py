@@ -96,6 +96,7 @@ def test_wave_viewers_read_the_dump(trace):
 def test_a_comparison_adds_up(trace):
     rows = exports.compare(trace, what_if(trace, {"dma": 2}))
     assert rows[-1]["layer"] == "(all)" and rows[-1]["cycles_change"] < 0
+    assert rows[-1]["cycles_before"] == trace.cycles == sum(r["cycles_before"] for r in rows[:-1])
     assert rows[-1]["bytes_before"] == sum(r["bytes_before"] for r in rows[:-1])
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from dnnc.ir.diagnostics import short
 from dnnc.passes.analysis.allocation import Buffer
 from dnnc.passes.analysis.ordering import Ordering
 from dnnc.passes.analysis.savings import Orders, savings
-from dnnc.passes.analysis.spaces import Occupant, Space, short, space
+from dnnc.passes.analysis.spaces import Occupant, Space, space
 
 STEPS = ("first", "second", "third")
 

@@ -53,7 +53,7 @@ def run(args: Namespace) -> None:
 
 def _tables(drawn: MemoryMap) -> None:
     """A row a space, then for each who is alive at its peak, who is written over whom, and what would lower the peak."""
-    from dnnc.passes.analysis.spaces import short
+    from dnnc.ir.diagnostics import short
 
     head = ("space", "bytes", "capacity", "least proved", "plan", "buffers", "fullest at")
     rows = [(s.name, s.bytes, s.capacity, s.proved, s.status, len(s.occupants), s.peak) for s, _ in drawn.spaces]

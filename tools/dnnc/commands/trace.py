@@ -53,8 +53,13 @@ def declare(p: Parser) -> None:
     p.add_argument("--by", choices=("stack", "layer", "step", "tile", "instruction"), default="layer", help=what)
     what = "rows of list, steps and tiles, of a path by them, and of each engine in timeline (40)"
     p.add_argument("--limit", metavar="N", type=int, default=40, help=what)
-    for part, name in (("dma", "transfers"), ("mm", "the matrix unit"), ("ppu", "the post-processing unit")):
-        p.add_argument(f"--{part}", metavar="X", type=float, help=f"what-if: {name} X times as fast")
+    whats = (
+        "X times the bandwidth off chip",
+        "the matrix unit X times as fast",
+        "the post-processing unit X times as fast",
+    )
+    for part, what in zip(("dma", "mm", "ppu"), whats):
+        p.add_argument(f"--{part}", metavar="X", type=float, help=f"what-if: {what}")
     endings = (".json", ".vcd", ".csv", ".html", ".txt")
     arguments.file(p, "-o", "--output", metavar="FILE", help="write to a file", endings=endings)
     arguments.json(p)
