@@ -165,7 +165,7 @@ class _Spiller:
         assert isinstance(type_, MemRefType)
         target = BufferOp(f"{name}.{step}", space, type_.element_type, type_.get_shape())
         made, row = Block([target]), Strided.rows((prod(type_.get_shape()),))
-        Mover(self.arch, made).move(name, UnknownLoc(), source.result, row, target.result, row, step)
+        Mover(self.arch, made).move(target.label.data, UnknownLoc(), source.result, row, target.result, row)
         ops = list(made.ops)
         for op in ops:
             op.detach()

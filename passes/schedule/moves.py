@@ -94,9 +94,8 @@ class Mover:
         read: Strided,
         target: SSAValue,
         write: Strided,
-        step: str = "move",
     ) -> None:
-        """Copy the elements of one strided part of a buffer to another of the same shape, both off chip, in a step of some name."""
+        """Copy the elements of one strided part of a buffer to another of the same shape, both off chip; the name is the tile's."""
         if buffer_of(source).on_chip or buffer_of(target).on_chip:
             text = "a value off chip was expected, not one that stays on chip in an order its reader does not take"
             todo = "Take the mark 'dnn.on_chip' from the group that makes it."
@@ -114,7 +113,7 @@ class Mover:
         shape = tuple(d.size for d in dims)
         reads = self._part(source, Strided(shape[: len(varying)], tuple(d.read for d in varying), read.offset))
         writes = self._part(target, Strided(shape, tuple(d.write for d in dims), write.offset))
-        chip = BufferOp(f"{name}.{step}", "input", element, tile, 2 if any(outer) else 1)
+        chip = BufferOp(name, "input", element, tile, 2 if any(outer) else 1)
         self.block.add_op(chip)
         inside = _enter(self.block, outer)
         load = self._copy(reads, chip.result, outer, tile[: len(varying)], shape, where)

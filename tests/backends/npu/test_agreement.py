@@ -164,6 +164,35 @@ def test_fills_parts_and_moves_agree(target: str, tmp_path: Path):
         program.run(sample[None], check=True)
 
 
+HEADS = """
+input x: f32[1, 3, 8, 8]
+a = relu(conv(x, he(f32[4, 3, 3, 3])))
+p = conv(a, he(f32[6, 4, 1, 1]))
+q = conv(a, he(f32[6, 4, 1, 1]))
+r = conv(a, he(f32[6, 4, 1, 1]))
+s = reshape(transpose(p, perm=[0, 2, 3, 1]), shape=[1, 108, 2])
+t = reshape(transpose(q, perm=[0, 2, 3, 1]), shape=[1, 108, 2])
+u = reshape(transpose(r, perm=[0, 2, 3, 1]), shape=[1, 108, 2])
+y = concat(s, t, u, axis=1)
+output y, p, q, r
+"""
+
+
+def test_copies_that_follow_each_other_at_one_place_are_told_apart(tmp_path: Path):
+    """Heads of a detector: each is brought into row-major order where the one before was, and moved into the whole."""
+    path = tmp_path / "heads.dnn"
+    path.write_text(HEADS)
+    x = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
+    program = api.compile(path, calibrate=x)
+    packed = {
+        op.label.data: op.offset
+        for op in program.network.module.walk()
+        if isinstance(op, BufferOp) and ".packed" in op.label.data
+    }
+    assert len(packed) == 3 and len({at.data for at in packed.values() if at}) == 1
+    program.run(x, check=True)
+
+
 @pytest.mark.parametrize("target", ["edge", "u55-128"])
 def test_a_file_that_carries_its_network_is_checked_like_the_network(target: str, tmp_path: Path):
     """Weights stand in a region as they are, or coded; what is wrong is told in the same words."""
