@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
-from xdsl.ir import Block, Operation, OpResult, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -209,9 +209,11 @@ class _Typing:
         return activation_type(extremes, symmetric, choice.storage, self.options.power_of_two)
 
     def _given(self, sources: list[SSAValue]) -> QuantType | None:
-        """The type of an input that comes quantized and alone sets the range."""
+        """The type of an input that comes quantized and alone sets the range; layers read 8 bits of what a loop gives."""
         made = sources[0].owner
-        element = made.element() if isinstance(made, DequantizeOp) and len(sources) == 1 else None
+        if not isinstance(made, DequantizeOp) or not isinstance(made.x, BlockArgument) or len(sources) > 1:
+            return None
+        element = made.element()
         return element if isinstance(element, QuantType) and element.axis is None else None
 
     def check(self) -> None:

@@ -15,8 +15,8 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 def model(operator, steps, attributes="", seed=0):
     """A network of one recurrent layer whose weights make its gates move, its states as outputs."""
-    rng, g = np.random.default_rng(seed), GATES[operator] * UNITS
-    constants = {"w": (1, g, IN), "r": (1, g, UNITS), "b": (1, 2 * g)}
+    rng, g, d = np.random.default_rng(seed), GATES[operator] * UNITS, 2 if "bidirectional" in attributes else 1
+    constants = {"w": (d, g, IN), "r": (d, g, UNITS), "b": (d, 2 * g)}
     outputs = ["y", "h", "c"][: 3 if operator == "LSTM" else 2]
     body = f"{', '.join(outputs)} = {operator}<hidden_size={UNITS}{attributes}>(x, w, r, b)"
     given = ", ".join(f"float[{','.join('abcd'[: 4 if o == 'y' else 3])}] {o}" for o in outputs)

@@ -17,7 +17,7 @@ from dnnc.passes.tile import TilePass
 from tests.recurrent_nets import CASES, IN, UNITS, programs, samples
 
 STEPS = 5
-DIRECTIONS = [("LSTM", ', direction="reverse"'), ("GRU", ', direction="reverse"')]
+DIRECTIONS = [(o, f', direction="{d}"') for d in ("reverse", "bidirectional") for o in ("LSTM", "GRU")]
 
 
 @pytest.fixture(scope="module")
