@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -26,16 +25,17 @@ from xdsl.passes import ModulePass
 from dnnc.ir.arch import Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, Finding, UnsupportedError, where
 from dnnc.ir.dnn.attributes import Ints
-from dnnc.ir.dnn.movement import ConcatOp, Movement, Part, Strided, View
+from dnnc.ir.dnn.movement import Movement, Strided
 from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp, ViewOp, buffer_of, layout_of
-from dnnc.ir.types import dtype, element_type, shape_of
+from dnnc.ir.types import shape_of
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis import depth_first
 from dnnc.passes.analysis.depth_first import runs_stacks
 from dnnc.passes.analysis.group import Group, group_of
+from dnnc.passes.analysis.indexed import moves
 from dnnc.passes.analysis.keeping import ON_CHIP, beside, reserved, spans
 from dnnc.passes.analysis.layer import Layer
 from dnnc.passes.analysis.recurrence import recurrence
@@ -43,11 +43,13 @@ from dnnc.passes.analysis.stacks import STEPS, planes, stack_of, unit_of
 from dnnc.passes.analysis.strides import composed, contiguous, reshaped
 from dnnc.passes.analysis.tile_search import search
 from dnnc.passes.analysis.tiling import SLACK_PERCENT
-from dnnc.passes.schedule.constants import Constants, element_of
+from dnnc.passes.schedule.constants import Constants
 from dnnc.passes.schedule.host import Holdings, Parts, homes_of, source_name, split
-from dnnc.passes.schedule.moves import Mover, fill_tile
+from dnnc.passes.schedule.movement import Move
+from dnnc.passes.schedule.moves import Mover
 from dnnc.passes.schedule.nest import Nest
 from dnnc.passes.schedule.recurrence import Outside, Recurrent
+from dnnc.passes.schedule.strided import split_strided
 from dnnc.passes.schedule.stripes import Stored, Stripes
 from dnnc.passes.schedule.transposed import split_transposed
 from dnnc.passes.schedule.units import cut, groups_of, inlined, is_stack
@@ -83,6 +85,8 @@ class TilePass(ModulePass):
         for group in groups:
             if group.parent is not None:
                 split_transposed(group, store)
+            if group.parent is not None:
+                split_strided(group, store)
         stacked = {inner for ops, _ in stacks for inner in ops}
         for group in groups_of(op):
             if group not in stacked:
@@ -202,8 +206,8 @@ class _Builder:
         self.mover.fit(self._room(op))
         if isinstance(body[0], ScanOp):
             return self._loop(op, body[0], name)
-        if len(body) == 1 and isinstance(body[0], Movement):
-            _Move(self, op, body[0], name).emit()
+        if len(body) == 1 and (isinstance(body[0], Movement) or moves(body[0])):
+            Move(self, op, body[0], name).emit()
         else:
             self._layer(op, name)
 
@@ -309,7 +313,10 @@ class _Builder:
     def _name(self, op: GroupOp) -> str:
         """The source node's name, made unique."""
         text = where(op.location, "") or op.results[0].name_hint or "layer"
-        base = text.removeprefix("node '").split("'")[0]
+        return self._numbered(text.removeprefix("node '").split("'")[0])
+
+    def _numbered(self, base: str) -> str:
+        """A name, with a number when there is one like it."""
         count = self.names[base] = self.names.get(base, 0) + 1
         return base if count == 1 else f"{base}.{count}"
 
@@ -354,9 +361,9 @@ class _Builder:
         if value not in self.packed:
             place = self.places[value]
             layout = layout_of(place)
-            self.packed[value] = copy = self._dram(f"{name}.packed", "arena", value)
-            order = Strided.rows(layout.shape)
-            self.mover.move(name, value.owner.location, place, layout, copy, order, "pack")  # pyright: ignore
+            self.packed[value] = copy = self._dram(self._numbered(f"{name}.packed"), "arena", value)
+            tile, order = self._numbered(f"{name}.pack"), Strided.rows(layout.shape)
+            self.mover.move(tile, value.owner.location, place, layout, copy, order)  # pyright: ignore
         return self.packed[value]
 
 
@@ -366,72 +373,3 @@ def _taken_apart(stack: GroupOp) -> list[GroupOp]:
     if kept is not None:
         groups[-1].attributes[ON_CHIP] = kept
     return groups
-
-
-class _Move:
-    """A movement: a part of what is there when it can be, else copies."""
-
-    def __init__(self, builder: _Builder, op: GroupOp, movement: Movement, name: str) -> None:
-        self.builder, self.op, self.movement, self.name = builder, op, movement, name
-        self.values = [op.inputs[arg.index] for arg in movement.operands]  # pyright: ignore
-        self.result = op.results[0]
-
-    def emit(self) -> None:
-        """Place the result, and copy what is not there yet."""
-        parts = self.movement.parts()
-        if any(s < 0 for part in parts for s in part.read.strides):
-            text = f"operations that the accelerator runs were expected, not '{self.movement.name}' in reverse order"
-            todo = "Mark it as a float island or choose the c target."
-            raise UnsupportedError(Finding(where(self.op.location, self.name), f"{text}. {todo}", "E0803"))
-        if isinstance(self.movement, View) and self.result not in self.builder.outputs:
-            place, read = self._read(parts[0])
-            if all(s > 0 or n == 1 for n, s in zip(read.shape, read.strides)):
-                self.builder.places[self.result] = self.builder.part(place, read)
-                return
-        target = self.builder.home(self.result, self.name)
-        if self.movement.fill() is not None:
-            self._fill(target, int(self.movement.fill() or 0))
-        start = 0
-        for i, part in enumerate(parts):
-            if self.builder.homes.get(self.values[i] if i < len(self.values) else self.result) != self._slot(start):
-                place, read = self._read(part)
-                self.builder.mover.move(self.name, self.op.location, place, read, target, self._write(part, target))
-            start += self._extent(i)
-
-    def _slot(self, start: int) -> tuple[SSAValue, int, int] | None:
-        if not isinstance(self.movement, ConcatOp):
-            return self.result, -1, -1
-        return self.result, self.movement.axis.data % len(self.movement.shape()), start
-
-    def _extent(self, i: int) -> int:
-        return self.movement.shape(i)[self.movement.axis.data] if isinstance(self.movement, ConcatOp) else 0
-
-    def _read(self, part: Part) -> tuple[SSAValue, Strided]:
-        """(buffer or view, layout in it) of what a part reads."""
-        value = self.values[part.operand]
-        constant = isinstance(value.owner, ConstOp)
-        place = self.builder.constants.weights(value) if constant else self.builder.places[value]
-        layout = composed(layout_of(place), part.read, self.movement, part.operand)
-        if layout is None:
-            place = self.builder.pack(value, self.name)
-            layout = composed(layout_of(place), part.read, self.movement, part.operand)
-        assert layout is not None
-        return place, layout
-
-    def _write(self, part: Part, target: SSAValue) -> Strided:
-        """The layout of what a part writes."""
-        layout = composed(layout_of(target), part.write, None, 0)
-        if layout is not None:
-            return layout
-        # a box of the result, at the multi-index its offset stands for
-        whole = reshaped(layout_of(target), shape_of(self.result.type))
-        assert whole is not None
-        start = np.unravel_index(part.write.offset, whole.shape)
-        offset = whole.offset + sum(int(i) * s for i, s in zip(start, whole.strides))
-        return Strided(part.write.shape, whole.strides, offset)
-
-    def _fill(self, target: SSAValue, value: int) -> None:
-        kind = dtype(element_of(self.result))
-        layout, tile = fill_tile(layout_of(target), self.builder.mover.capacity, kind.itemsize)
-        constant = self.builder.constants.stored(f"{self.name}.fill", np.full(tile, value, kind), element_type(kind))
-        self.builder.mover.fill(self.name, self.op.location, constant, tile, target, layout)

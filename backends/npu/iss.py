@@ -50,7 +50,10 @@ class Run:
 
 
 class Simulator:
-    """One machine with one program loaded; `run` once, or `start`, then `step` or `advance`, and `finish`."""
+    """One machine with one program loaded; `run` once, or `start`, then `step` or `advance`, and `finish`.
+
+    `kept` is for the host: what it made before the run and reads after it.
+    """
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Simulator:
         self.machine = None if timing_only else Machine(self.program, loaded.works, self.memories)
         self.events: list[Event] = []
         self.saturated: list[int] = []
+        self.kept: list[np.ndarray] = []
 
     def describe(self, index: int) -> str:
         """`instruction 57, tag conv3 tile 2`, by index in the stream."""

@@ -185,7 +185,9 @@ class Executable:
         """The simulator at the first instruction, with what the host makes of the inputs in its memory."""
         simulator = Simulator(self._loaded, seed=seed, timing_only=timing_only)
         names = [s.name for s in self.program.symbols if s.direction == "input"]
-        simulator.start({} if timing_only else dict(zip(names, self._call("prologue", inputs))))
+        made = [] if timing_only else self._call("prologue", inputs)
+        simulator.start(dict(zip(names, made)))
+        simulator.kept = made[len(names) :]
         return simulator
 
     def finish(
@@ -193,4 +195,6 @@ class Executable:
     ) -> tuple[list[NDArray[Any]], Run]:
         """(the network's outputs, the run) once what is left of the program is executed."""
         run = simulator.finish(watch)
-        return self._call("epilogue", list(run.outputs.values())) if not simulator.timing_only else [], run
+        if simulator.timing_only:
+            return [], run
+        return self._call("epilogue", [*run.outputs.values(), *simulator.kept]), run

@@ -15,7 +15,7 @@ from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import QuantType
+from dnnc.ir.types import Quantized
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,18 @@ class Parts:
                 wanted.update(op.operands)
         return found
 
+    def kept(self) -> list[SSAValue]:
+        """Values from before the accelerator that the host reads after it: inputs of the network, and what is made of them."""
+        made = {r for op in (*self.device, *self.after) for r in op.results}
+        return list(dict.fromkeys(v for op in self.after for v in op.operands if v not in made and not _constant(v)))
+
     def host_functions(self) -> list[FuncOp]:
-        """@prologue from the network's inputs, @epilogue from the accelerator's outputs; both have the network's names."""
-        before = _function("prologue", list(self.main.body.block.args), self.before, self.inputs())
-        after = _function("epilogue", self.outputs(), [*self.views(), *self.after], None)
+        """@prologue from the network's inputs to the accelerator's and what the host keeps, @epilogue from the accelerator's
+        outputs and what was kept; both have the network's names.
+        """
+        kept = self.kept()
+        before = _function("prologue", list(self.main.body.block.args), self.before, [*self.inputs(), *kept])
+        after = _function("epilogue", [*self.outputs(), *kept], [*self.views(), *self.after], None)
         before.arg_attrs, after.res_attrs = self.main.arg_attrs, self.main.res_attrs
         return [before, after]
 
@@ -72,10 +80,16 @@ def _constant(value: SSAValue) -> bool:
 
 
 def _on_device(op: Operation) -> bool:
+    """Whether an operation is the accelerator's: groups of codes, and views of them; whole numbers are counted on the host."""
     if ISLAND in op.attributes:
         return False
-    quantized = all(isinstance(t, TensorType) and isinstance(t.element_type, QuantType) for t in op.result_types)
-    return isinstance(op, GroupOp) or (isinstance(op, Movement) and op.is_view() and quantized)
+    if isinstance(op, GroupOp):
+        return any(map(_codes, (*op.operands, *op.results)))
+    return isinstance(op, Movement) and op.is_view() and all(map(_codes, op.results))
+
+
+def _codes(value: SSAValue) -> bool:
+    return isinstance(value.type, TensorType) and isinstance(value.type.element_type, Quantized)
 
 
 def split(module: ModuleOp) -> Parts:
@@ -123,11 +137,6 @@ def _function(
         assert isinstance(constant, ConstOp)
         block.add_op(constant.clone(mapping))
     for op in ops:
-        if missing := [v for v in op.operands if v not in mapping]:
-            text = f"a result made of the accelerator's outputs was expected, not of {missing[0].type}"
-            raise UnsupportedError(
-                Finding(where(op.location, op.name), f"{text}. Return it from a network of its own.", "E0806")
-            )
         clone = op.clone(mapping)
         clone.location = op.location
         block.add_op(clone)

@@ -16,7 +16,6 @@ from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.composite import SoftmaxOp
 from dnnc.ir.dnn.contraction import MatmulOp
 from dnnc.ir.dnn.function import AbsOp
-from dnnc.ir.dnn.movement import SliceOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import shape_of
@@ -207,13 +206,3 @@ def test_a_float_island_with_weights_is_refused(nets):
     module, ctx = net.done(island)
     with pytest.raises(UnsupportedError, match="a float island without weights was expected, not one with 'head'"):
         assemble(nets.schedule(module, ctx, load_target()), ctx)
-
-
-def test_what_has_no_place_on_the_accelerator_is_listed(nets):
-    net = nets.Net((1, 3, 12, 12))
-    net.v = net.add(SliceOp(net.v, start=(0, 0, 11, 0), size=(1, 3, 4, 12), step=(1, 1, -1, 1)))
-    module, ctx = net.done()
-    with pytest.raises(
-        UnsupportedError, match=r"not 'dnn\.slice' in reverse order\. Mark it as a float island or choose the c target"
-    ):
-        nets.schedule(module, ctx, load_target())
