@@ -1,7 +1,8 @@
 """`python -m tools.bench.agreement MODELS`: whether every executor gives the same bits, on networks from a folder and of the zoo.
 
 A folder of MODELS has `model.onnx` and `input_*.npy`. Networks that come quantized run as they are, inputs of whole numbers in
-the range of these; those of the zoo and of docs/examples are made int8 on samples of normal numbers. The interpreter's outputs
+the range of these; recurrent ones are made int8 on their inputs, those of the zoo, of docs/examples and recurrent layers of every
+kind and direction on samples of normal numbers. The interpreter's outputs
 are compared with those of compiled C and of the simulator, on each target and for each way the queues interleave. `-` is a
 refusal, told by name below the table.
 A second table compares the integers of the folder's networks with another engine (`tools.bench.oracle`).
@@ -20,10 +21,12 @@ from dnnc import api
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.differences import differing
 from dnnc.ir.diagnostics import DnncError
+from dnnc.ir.dnn.recurrent import ScanOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.types import shape_of
 from dnnc.passes.analysis.integer_forms import comes_quantized
 from dnnc.zoo import ZOO
+from tools.bench import recurrent
 from tools.bench.oracle import Sample, Stored, against
 
 TARGETS = ("edge", "eyeriss", "tiny", "u55-128")
@@ -46,7 +49,7 @@ class Case:
     @property
     def calibration(self) -> list[np.ndarray]:
         """The samples as arrays, one an input."""
-        return [np.concatenate(x) for x in zip(*self.samples)]
+        return [np.stack(x) for x in zip(*self.samples)]
 
 
 @dataclass
@@ -89,6 +92,17 @@ def of_zoo(large: bool) -> Iterator[Case]:
     for path in sorted(EXAMPLES.glob("*.dnn")):
         if path.stem not in LIBRARIES and (large or path.stem not in LARGE):
             yield drawn(f"{path.stem}.dnn", api.load(path))
+
+
+def of_recurrent() -> Iterator[Case]:
+    """Recurrent layers of every kind and direction."""
+    for name, model in recurrent.networks():
+        yield drawn(name, api.load(model))
+
+
+def loops(network: api.Network) -> bool:
+    """Whether a network is recurrent."""
+    return any(isinstance(op, ScanOp) for op in network.module.walk())
 
 
 def drawn(name: str, network: api.Network) -> Case:
@@ -151,8 +165,9 @@ def main() -> None:
     args = p.parse_args()
     found = [s for s in (of_folder(args.models, args.data) if args.models else []) if args.only in s.name]
     stored = [s for s in found if comes_quantized(s.network.module)]
-    cases = [Case(s.name, s.network, s.samples) for s in (found if args.real else stored)]
-    cases += [c for c in of_zoo(args.large) if args.only in c.name]
+    taken = found if args.real else [s for s in found if s in stored or loops(s.network)]
+    cases = [Case(s.name, s.network, s.samples) for s in taken]
+    cases += [c for c in (*of_recurrent(), *of_zoo(args.large)) if args.only in c.name]
     print_executors(cases)
     print_references(stored)
 

@@ -43,7 +43,7 @@ class Stored:
     @cached_property
     def network(self) -> api.Network:
         """The network, its open dimensions those of the inputs."""
-        arrays = {str(i): x for i, x in enumerate(self.arrays("input"))}
+        arrays = {f"arr_{i}": x for i, x in enumerate(self.arrays("input"))}
         return api.load(self.path, given.sizes(str(self.path), arrays, {}))
 
     def arrays(self, kind: str) -> list[np.ndarray]:
