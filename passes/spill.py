@@ -31,7 +31,7 @@ from dnnc.passes.analysis.liveness import Lifetimes, lifetimes
 from dnnc.passes.analysis.sections import Section, sections
 from dnnc.passes.analysis.spaces import arranged, by_memory
 from dnnc.passes.analysis.spilling import Spills, Stay, Touch, Value, least_spills
-from dnnc.passes.analysis.traffic import copy_bytes
+from dnnc.passes.analysis.traffic import bus_bytes, copy_bytes
 from dnnc.passes.schedule.moves import Mover
 
 ARENA = (False, "arena")
@@ -43,8 +43,8 @@ ROUNDS = 4
 class SpillPass(ModulePass):
     """Spill values between layers where the target's arena is bounded (`dram.arena_bytes`) and too small for all of them.
 
-    Chosen is what moves the fewest bytes beyond the arena: a value is written there and read there, or copied out after a
-    use and, where it is read again and again, back before one. A remark tells what was spilled.
+    Chosen is what moves the fewest bytes beyond the arena, those of whole bursts: a value is written there and read there, or
+    copied out after a use and, where it is read again and again, back before one. A remark tells what was spilled.
     """
 
     name = "spill"
@@ -53,10 +53,11 @@ class SpillPass(ModulePass):
         arch, capacity = of_module(op), of_module(op).dram.arena_bytes
         if not capacity or _short(op, arch, capacity) <= 0:
             return
-        candidates = _Candidates(op)
+        candidates = _Candidates(op, arch)
         found = _placeable(op, arch, capacity, candidates.values)
         _Spiller(op, arch).spill(found)
-        warnings.warn(_remark(candidates, found, capacity), Remark, stacklevel=2)
+        moved = sum(copy_bytes(c) for c in op.walk() if isinstance(c, CopyOp) and _outside(c).space.data == "spill")
+        warnings.warn(_remark(candidates, found, capacity, moved), Remark, stacklevel=2)
 
 
 def _placeable(module: ModuleOp, arch: Accelerator, capacity: int, values: Sequence[Value]) -> Spills:
@@ -103,13 +104,13 @@ def _short(module: ModuleOp, arch: Accelerator, capacity: int) -> int:
 class _Candidates:
     """The buffers of the arena as values, with the copies that touch them by section."""
 
-    def __init__(self, module: ModuleOp) -> None:
-        times = lifetimes(module)
+    def __init__(self, module: ModuleOp, arch: Accelerator) -> None:
+        self.burst, times = arch.dma.burst_bytes, lifetimes(module)
         self.sections = sections(module, times)
         self.touches: dict[BufferOp, dict[int, list[CopyOp]]] = {}
         for number, section in enumerate(self.sections):
             for copy in section.copies():
-                outside = buffer_of(copy.source if copy.loads else copy.target)
+                outside = _outside(copy)
                 if outside.space.data == "arena":
                     self.touches.setdefault(outside, {}).setdefault(number, []).append(copy)
         self.values = [_value(b, [self._touch(n, at[n], times) for n in at]) for b, at in self.touches.items()]
@@ -119,8 +120,12 @@ class _Candidates:
         first, end = self.sections[number].steps
         spans = [times.copies[c] for c in copies]
         during = min(a for a, _ in spans), max(b for _, b in spans) - 1
-        moved, writes = sum(map(copy_bytes, copies)), any(not c.loads for c in copies)
+        moved, writes = sum(bus_bytes(c, self.burst) for c in copies), any(not c.loads for c in copies)
         return Touch(number, moved, writes, during, (2 * first, 2 * end))
+
+
+def _outside(copy: CopyOp) -> BufferOp:
+    return buffer_of(copy.source if copy.loads else copy.target)
 
 
 def _value(buffer: BufferOp, touches: Sequence[Touch]) -> Value:
@@ -133,7 +138,7 @@ class _Spiller:
     """Rewrites a schedule so that values stay where they were chosen to."""
 
     def __init__(self, module: ModuleOp, arch: Accelerator) -> None:
-        self.arch, self.candidates = arch, _Candidates(module)
+        self.arch, self.candidates = arch, _Candidates(module, arch)
 
     def spill(self, found: Spills) -> None:
         """Do what was found for every value."""
@@ -196,14 +201,14 @@ def _outermost(op: Operation) -> Operation:
     return op
 
 
-def _remark(candidates: _Candidates, found: Spills, capacity: int) -> str:
+def _remark(candidates: _Candidates, found: Spills, capacity: int, moved: int) -> str:
     """What was spilled: names and bytes."""
     names = [b.label.data for b, s, v in zip(candidates.touches, found.stays, candidates.values) if _spilled(s, v)]
     proof = "the fewest" if found.proved else "the fewest found"
-    moved, copied = found.cost
+    taken, copied = found.cost
     return (
         f"arena: {', '.join(_shown(names))} spilled to DRAM, since at most {capacity} bytes can be in use at once: {moved} bytes "
-        f"move there ({proof}), {copied} bytes by copies."
+        f"move there in bursts of {taken} bytes together ({proof}), {copied} bytes by copies."
     )
 
 

@@ -28,7 +28,7 @@ Cost = tuple[int, int]
 
 @dataclass(frozen=True)
 class Touch:
-    """The bytes a section moves of a value, and whether it writes any; the steps in which it does, and all of the section's.
+    """The bytes of the bus a section takes for a value, whether it writes any; the steps in which it does, and all of them.
 
     Without these a section is one step.
     """

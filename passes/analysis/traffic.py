@@ -11,9 +11,10 @@ from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.ir import SSAValue
 
 from dnnc.ir.interpret import main_function
-from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of, loops_around
+from dnnc.ir.sched import BufferOp, ComputeOp, CopyOp, buffer_of, layout_of, loops_around
 from dnnc.ir.types import bits
 from dnnc.passes.analysis.blocks import runs_of_a_tile
+from dnnc.passes.analysis.strides import reshaped
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,24 @@ def copy_bytes(copy: CopyOp) -> int:
         else:
             sums[s.loop] = sums[s.loop] * np.array([s.at(i)[1] for i in loops[s.loop].values], np.int64)
     return _bytes(copy, fixed * prod(int(s.sum()) for s in sums))
+
+
+def bus_bytes(copy: CopyOp, burst: int) -> int:
+    """Bytes of the bus that a copy takes: whole bursts for the contiguous pieces in DRAM of its tiles, taken to be full ones.
+
+    Of a tile whose place has no strides by its own dimensions, the bytes it moves.
+    """
+    moved, slices = copy_bytes(copy), copy.slices.data
+    layout = reshaped(layout_of(_outside(copy)), tuple(s.extent for s in slices))
+    if layout is None:
+        return moved
+    piece = 1
+    for stride, size in sorted((n, s.size) for n, s in zip(layout.strides, slices) if s.size > 1):
+        if stride != piece:
+            break
+        piece *= size
+    piece = _bytes(copy, piece)
+    return -(-moved // piece) * -(-piece // burst) * burst
 
 
 def needed_bytes(copy: CopyOp) -> int:

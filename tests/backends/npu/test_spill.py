@@ -8,8 +8,10 @@ import pytest
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.encoding import HEADER_AT, HEADER_BITS, decode, header, set_field
 from dnnc.backends.npu.executed import executed
-from dnnc.backends.npu.isa import BY_NAME
+from dnnc.backends.npu.isa import BY_NAME, Engine
 from dnnc.backends.npu.listing import listing
+from dnnc.backends.npu.operands import box, dram_runs, operands
+from dnnc.backends.npu.program import REGIONS
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
@@ -18,10 +20,11 @@ from dnnc.ir.dnn.activation import ReluOp
 from dnnc.ir.dnn.integer import QAddOp
 from dnnc.ir.dnn.movement import ConcatOp
 from dnnc.ir.interpret import evaluate, main_function
-from dnnc.ir.sched import BufferOp
+from dnnc.ir.sched import BufferOp, CopyOp, buffer_of
 from dnnc.ir.types import shape_of
+from dnnc.passes.analysis import timing
 from dnnc.passes.analysis.footprint import buffer_bytes
-from dnnc.passes.analysis.traffic import traffic
+from dnnc.passes.analysis.traffic import bus_bytes, copy_bytes, traffic
 from dnnc.passes.plan_memory import PlanMemoryPass
 from dnnc.passes.spill import SpillPass
 from dnnc.passes.tile import TilePass
@@ -103,7 +106,8 @@ def test_copies_are_named_and_told(nets):
     module, ctx = wired(nets, 3)
     whole = bytes_of(scheduled(module, ctx, TINY), "arena")
     with pytest.warns(
-        Remark, match=r"^arena: layer1 spilled to DRAM, since at most \d+ bytes .* move there \(the fewest\)"
+        Remark,
+        match=r"^arena: layer1 spilled to DRAM, since at most \d+ bytes .* in bursts of \d+ bytes together \(the fewest\)",
     ):
         placed = scheduled(module, ctx, bounded(whole - 16))
     program = assemble(placed, ctx)
@@ -189,3 +193,19 @@ def test_a_value_that_lies_over_another_alive_is_found(nets):
         DnncError, match=r"tag layer\d.*: 'layer0' was expected in \[0, 512\), 512 of 512 bytes hold 'layer1'"
     ):
         assemble(placed, ctx)
+
+
+def test_what_the_bus_takes_is_counted_in_whole_bursts(nets):
+    net = nets.Net((1, 4, 8, 5)).conv(3, 3, pad=1)
+    # parts of rows of 10 bytes
+    module, ctx = net.apply(lambda v: ConcatOp([v, v], axis=3)).lookup().done()
+    placed = scheduled(module, ctx, TINY)
+    sides = [(op, buffer_of(op.source if op.loads else op.target)) for op in placed.walk() if isinstance(op, CopyOp)]
+    counted = sum(bus_bytes(op, TINY.dma.burst_bytes) for op, outside in sides if outside.space.data == "arena")
+    decoded, taken = decode(assemble(placed, ctx).text), 0
+    for name, engine in (("ld", Engine.LD), ("st", Engine.ST)):
+        t = operands(decoded, name, engine)
+        bursts = timing.bursts(*dram_runs(t, box(t)), TINY)
+        taken += int(bursts[t["region"] == REGIONS.index("arena")].sum())
+    moved = sum(copy_bytes(op) for op, outside in sides if outside.space.data == "arena")
+    assert counted == taken > 1.5 * moved
