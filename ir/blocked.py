@@ -42,7 +42,8 @@ class Blocked:
         layers, one = f"{self.layers} layer{'s' * (self.layers != 1)}", "s" * (self.layers == 1)
         changing = f"{layers} in blocks of at least {self.pixels} change{one} the outputs"
         if self.max_error is None:
-            return f"{changing}, by how much is not known: {self.source}"
+            unknown = "some are not finite, on" if self.samples else "by how much is not known:"
+            return f"{changing}, {unknown} {self.source}"
         if self.max_error == 0 and self.snr_db is None:
             return f"{layers} in blocks leave{one} the outputs as they were, on {self.source}"
         figures = [f"SNR {self.snr_db:.1f} dB"] if self.snr_db is not None else []

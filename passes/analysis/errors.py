@@ -23,9 +23,10 @@ class Errors:
     def add(self, reference: np.ndarray, stored: np.ndarray) -> None:
         """Take one sample in: the reference, and the value compared with it, each as it is stored."""
         x, y = real(reference, self.source), real(stored, self.element)
-        e = y - x
+        with np.errstate(invalid="ignore"):
+            e = np.where(x == y, 0.0, y - x)  # infinities that are the same are no error
         self.count += x.size
-        self.largest = max(self.largest, float(np.abs(e).max(initial=0)))
+        self.largest = float(np.maximum(self.largest, np.abs(e).max(initial=0)))
         self.absolute += float(np.abs(e).sum())
         self.noise += float((e * e).sum())
         self.signal += float((x * x).sum())
@@ -44,7 +45,7 @@ class Errors:
             "max_error": finite(self.largest),
             "mean_error": finite(self.absolute / max(1, self.count)),
             "snr_db": snr(self.signal, self.noise),
-            "cosine": finite(self.product / length) if length else None,
+            "cosine": finite(self.product / length) if length and np.isfinite(length) else None,
             "saturated": self.saturated,
             "histogram": [int(n) for n in self.histogram] if self.element is not None else None,
         }
@@ -67,7 +68,7 @@ def saturated(q: np.ndarray, element: QuantType) -> int:
 
 def snr(signal: float, noise: float) -> float | None:
     """10 log10(signal / noise) in decibels; null without signal or without noise."""
-    return finite(10 * np.log10(signal / noise)) if signal > 0 and noise > 0 else None
+    return finite(10 * np.log10(signal / noise)) if signal > 0 and 0 < noise < np.inf else None
 
 
 def finite(x: float) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.attributes import Window, WindowAttr
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.bitwise import BitContraction, BitConvOp
 from dnnc.ir.dnn.contraction import ConvOp, MatmulOp
@@ -27,7 +27,8 @@ def check_window(window: Window) -> None:
     if any(pad >= extent for pads, extent in zip(window.pads, window.extent) for pad in pads):
         raise Refusal(f"a window of extent {list(window.extent)} padded by {list(window.pad)}, more than it reaches")
     if max(window.kernel) > MAX_KERNEL or max(*window.stride, *window.dilation) > MAX_STRIDE:
-        raise Refusal(f"a window {window}, more than {MAX_KERNEL} long or in steps of more than {MAX_STRIDE}")
+        text = WindowAttr(window).text()
+        raise Refusal(f"a window {text}, more than {MAX_KERNEL} long or in steps of more than {MAX_STRIDE}")
 
 
 def factors(size: int) -> tuple[int, int]:

@@ -122,6 +122,12 @@ def test_absent_figures():
     )
 
 
+def test_outputs_that_are_not_finite():
+    assert (
+        Blocked(2, 28, 16, "16 samples", None, None, None, None).text().endswith("some are not finite, on 16 samples")
+    )
+
+
 @pytest.mark.parametrize("front", [True, False])
 def test_compiled_networks_agree_with_the_interpreter(network, front):
     """Before quantization or after it, on the simulator and in C."""

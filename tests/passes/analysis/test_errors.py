@@ -26,3 +26,12 @@ def test_the_zero_of_a_relu_is_no_saturation():
 def test_equal_values_have_no_noise():
     assert found.snr(1.0, 0.0) is None
     assert found.snr(100.0, 1.0) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "largest"), [([1, np.inf], [1, np.inf], 0.0), ([1, 2], [1, np.nan], None), ([1, 2], [1, np.inf], None)]
+)
+def test_what_is_not_finite_is_no_error_of_nothing(x, y, largest):
+    errors = found.Errors(None)
+    errors.add(np.array(x, np.float64), np.array(y, np.float64))
+    assert errors.to_dict()["max_error"] == largest
