@@ -204,6 +204,15 @@ class Keeping:
             self._drop(max(self.kept, key=lambda v: self._room_steps(v, self.kept[v])))
         return list(self.kept)
 
+    def total(self) -> Cost | None:
+        """What all steps cost beside what stays, and the most room one needs; None when one does not fit."""
+        kept = frozenset(self.kept)
+        costs = [step.cost(kept, self.taken[i]) for i, step in enumerate(self.steps)]
+        there = [c for c in costs if c is not None]
+        if len(there) < len(costs):
+            return None
+        return Cost(_total(there), _total(there, "cycles"), max((c.room for c in there), default=0))
+
     def _span(self, step: Step, value: SSAValue) -> Span | None:
         """The steps a value would stay for; None when it cannot."""
         users = list(readers(value))

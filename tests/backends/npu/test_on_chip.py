@@ -8,12 +8,13 @@ from xdsl.dialects.builtin import UnitAttr
 
 from dnnc.backends.npu.catalog import load_target
 from dnnc.backends.npu.executed import executed
+from dnnc.backends.npu.iss import Simulator
 from dnnc.backends.npu.target import Executable, assemble
 from dnnc.backends.npu.verify import verify
 from dnnc.ir.arch import MODULE_ATTRIBUTE, AcceleratorAttr
 from dnnc.ir.diagnostics import UnsupportedError
 from dnnc.ir.dnn.activation import ReluOp, TanhOp
-from dnnc.ir.dnn.attributes import Window
+from dnnc.ir.dnn.attributes import Ints, Window
 from dnnc.ir.dnn.contraction import MatmulOp
 from dnnc.ir.dnn.integer import QAddOp, QAvgPoolOp, QMulOp, QSoftmaxOp, softmax_type
 from dnnc.ir.dnn.movement import ReshapeOp, TransposeOp
@@ -23,9 +24,11 @@ from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.sched import CopyOp, buffer_of
 from dnnc.ir.types import I32, shape_of, tensor
 from dnnc.passes.analysis.keeping import ON_CHIP
+from dnnc.passes.analysis.stacks import STEPS
 from dnnc.passes.analysis.traffic import copy_bytes, traffic
-from dnnc.passes.fuse_layers import FuseLayersPass
+from dnnc.passes.fuse_layers import FuseLayersPass, fuse
 from dnnc.passes.keep_on_chip import KeepOnChipPass
+from dnnc.passes.schedule.units import groups_of, is_stack
 
 TINY = load_target("tiny")
 
@@ -105,6 +108,11 @@ def scheduled(nets, module, ctx, arch, keep=True):
     return nets.schedule(module, ctx, arch)
 
 
+def cycles(program, arch):
+    """Cycles of a program, data left out."""
+    return Simulator(program, arch, timing_only=True).run().cycles
+
+
 def handed_over(module):
     """Bytes moved of values between layers."""
     copies = (op for op in main_function(module).walk() if isinstance(op, CopyOp))
@@ -169,6 +177,22 @@ def test_stacks_read_and_make_values_that_stay(nets, seed):
     module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
     FuseLayersPass(layers=2).apply(ctx, module)
     check(nets, module, ctx, arch)
+
+
+@pytest.mark.parametrize("scratchpad, apart", [(1 << 18, True), (3500, False)])
+def test_a_stack_runs_layer_by_layer_where_what_it_hands_on_may_stay(nets, scratchpad, apart):
+    """Two convolutions in steps of one row: slow, but the only way where 16 x 16 x 16 values are too many to stay."""
+    module, ctx = nets.Net((1, 3, 16, 16)).conv(16, 3, pad=1).conv(4, 3, pad=1).done()
+    arch = sharing("v w s p", (scratchpad // 2, 1 << 13, 1 << 14, 1 << 12))
+    fuse([op for op in main_function(module).body.block.ops if isinstance(op, GroupOp)])
+    stack = next(op for op in main_function(module).body.block.ops if isinstance(op, GroupOp))
+    stack.attributes[STEPS] = Ints((1, 16, 1))
+    module.attributes[MODULE_ATTRIBUTE] = AcceleratorAttr(arch)
+    as_stack = cycles(assemble(scheduled(nets, module, ctx, arch, keep=False), ctx), arch)
+    KeepOnChipPass().apply(ctx, module)
+    assert any(is_stack(op) for op in groups_of(module)) == (not apart)
+    placed = check(nets, module, ctx, arch, (None, 1))
+    assert handed_over(placed) == 0 and (cycles(assemble(placed, ctx), arch) < as_stack) == apart
 
 
 @pytest.mark.parametrize("itself", ["product", "sum"])
