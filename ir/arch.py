@@ -26,6 +26,9 @@ from dnnc.ir.hashing import hash_once
 ROLES = ("input", "weight", "output", "accumulator", "parameter")
 """What an on-chip memory may hold; each role lives in exactly one memory."""
 
+REACH = {"parameter": 1 << 16, "accumulator": 1 << 22}
+"""The first bytes of a memory that the addresses of these roles reach; those of other roles reach all of any memory."""
+
 DECODERS = ("dense", "bitmask", "rle", "csr", "csc", "n:m", "packed", "rice", "huffman")
 """Storage encodings by the numbers of the instruction set's decoder field."""
 
@@ -69,10 +72,13 @@ class Array:
 
 @dataclass(frozen=True)
 class Memory:
-    """An on-chip memory; the memories are listed in the file as `[memory.<name>]`."""
+    """An on-chip memory; the memories are listed in the file as `[memory.<name>]`. Each role is held by exactly one of them.
+
+    Instructions reach parameters in the first 65,536 bytes of theirs, accumulators in the first 4,194,304.
+    """
 
     name: str = choice("name, from the key of the table")
-    bytes: int = number("size", 1, 1 << 25)
+    bytes: int = number("size in bytes", 1, 1 << 25)
     holds: tuple[str, ...] = choice("the roles it plays", *ROLES)
     read_bytes_per_cycle: int = number("width of the read port", 1, 1 << 16)
     write_bytes_per_cycle: int = number("width of the write port", 1, 1 << 16)

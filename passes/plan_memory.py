@@ -13,7 +13,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from dnnc.ir.arch import Accelerator, of_module
+from dnnc.ir.arch import REACH, Accelerator, of_module
 from dnnc.ir.diagnostics import Collector, Finding
 from dnnc.ir.dnn.attributes import Int
 from dnnc.ir.sched import BufferOp
@@ -50,19 +50,40 @@ class PlanMemoryPass(ModulePass):
             over = in_place(op) if memory == "arena" else {}
             asked, over = arranged(buffers, times, on_chip, over)
             capacity = capacity_of(arch, on_chip, memory)
-            filled = [i for i, b in enumerate(buffers) if b.space.data in FILLED]
-            offsets, packing = self._placed(asked, filled, capacity)
+            roles = [b.space.data for b in buffers] if on_chip else []
+            offsets, packing = self._placed(asked, roles, capacity)
             if packing is not None and packing.offsets is None:
                 names = times.steps(on_chip)
                 problems.unsupported.append(_too_small(memory, capacity or 0, asked, buffers, names, packing))
+            elif far := _out_of_reach(asked, roles, offsets):
+                problems.unsupported.append(_too_far(memory, roles[far[0]], [buffers[i].label.data for i in far]))
             _place(buffers, offsets, over)
         problems.unsupported += _dram_short(op, arch)
         problems.raise_if_any()
 
     def _placed(
-        self, asked: Sequence[Buffer], filled: Sequence[int], capacity: int | None
+        self, asked: Sequence[Buffer], roles: Sequence[str], capacity: int | None
+    ) -> tuple[Mapping[Hashable, int], Packing | None]:
+        """Offsets, and what became of the search; where addresses do not reach so far, a role lies over the other."""
+        offsets, packing = self._packed(asked, roles, capacity)
+        if capacity is None or not _out_of_reach(asked, roles, offsets):
+            return offsets, packing
+        layered, base = dict[Hashable, int](), 0
+        for reach in sorted({_reach(r, capacity) for r in roles}):
+            part = [(b, r) for b, r in zip(asked, roles) if _reach(r, capacity) == reach]
+            early = [r if reach == capacity else "" for _, r in part]  # what lies below is packed tightly
+            found, failed = self._packed([b for b, _ in part], early, min(reach, capacity - base))
+            if failed is not None and failed.offsets is None:
+                return offsets, packing
+            layered |= {i: base + offset for i, offset in found.items()}
+            base = max(layered[b.id] + -(-b.size // b.align) * b.align for b, _ in part)
+        return layered, None
+
+    def _packed(
+        self, asked: Sequence[Buffer], roles: Sequence[str], capacity: int | None
     ) -> tuple[Mapping[Hashable, int], Packing | None]:
         """Offsets, and what became of the search where the quick plan is above the capacity."""
+        filled = [b.id for b, role in zip(asked, roles) if role in FILLED]
         if capacity is not None and (early := apart(asked, filled, capacity)) is not None:
             return early, None
         quick = plan(asked)
@@ -70,6 +91,22 @@ class PlanMemoryPass(ModulePass):
             return quick.offsets, None
         packing = SOLVERS[self.solver](asked, capacity)
         return packing.offsets or quick.offsets, packing
+
+
+def _reach(role: str, capacity: int) -> int:
+    return min(REACH.get(role, capacity), capacity)
+
+
+def _out_of_reach(asked: Sequence[Buffer], roles: Sequence[str], offsets: Mapping[Hashable, int]) -> list[int]:
+    """The buffers, by number, that do not lie where the addresses of their role reach."""
+    ends = (offsets[b.id] + b.size for b in asked)
+    return [i for i, (role, end) in enumerate(zip(roles, ends)) if end > REACH.get(role, end)]
+
+
+def _too_far(memory: str, role: str, names: Sequence[str]) -> Finding:
+    shown = [*names[:SHOWN], *([f"{len(names) - SHOWN} more"] if len(names) > SHOWN else [])]
+    text = f"{role}s in its first {REACH[role]} bytes, which instructions reach, were expected, not {', '.join(shown)} above"
+    return Finding(memory, f"{text}. Choose a target whose {role}s have a memory of their own.", "E0805")
 
 
 def _place(buffers: Sequence[BufferOp], offsets: Mapping[Hashable, int], over: Mapping[BufferOp, BufferOp]) -> None:

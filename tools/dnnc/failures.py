@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from dnnc import bug_report, console
 from dnnc.ir.diagnostics import DnncError, Finding, InternalError, UnsupportedError
+
+REMEDIES = {
+    errno.ENOENT: "Check the path.",
+    errno.ENOSPC: "Free some space, or write elsewhere.",
+    errno.EACCES: "Check who may read and write it.",
+    errno.EROFS: "Write elsewhere.",
+}
+ELSE = "Check the path, or give another one."
 
 
 def told(error: Exception, arguments: Sequence[str]) -> int:
@@ -32,7 +41,8 @@ def told(error: Exception, arguments: Sequence[str]) -> int:
 
 def unreachable(error: OSError) -> DnncError:
     """What the operating system refused, as an error in the input."""
-    message = f"expected a path that can be read or written, not this ({error.strerror})."
+    why = error.strerror or str(error)
+    message = f"expected to read or write here, got: {why[:1].lower()}{why[1:]}. {REMEDIES.get(error.errno or 0, ELSE)}"
     return DnncError(Finding(str(error.filename or "file"), message, "E0103"))
 
 

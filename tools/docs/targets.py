@@ -10,6 +10,9 @@ from dnnc.backends.npu.catalog import DEFAULT, bundled, load_target
 from dnnc.ir.arch import Accelerator, Memory
 from tools.docs.markdown import literal, page, sentence, table
 
+TYPES = {"str": "string", "int": "integer", "float": "number", "tuple[str, ...]": "list of strings, one or more"}
+"""The types of fields in the words of TOML."""
+
 
 def tables(kind: type = Accelerator, path: str = "") -> Iterator[tuple[str, type]]:
     """(key path, dataclass) of every table of the file, the top one first."""
@@ -46,7 +49,7 @@ def schema() -> Iterator[str]:
     for path, kind in tables():
         yield f"### {literal(f'[{path}]')}" if path else "### Top of the file"
         yield sentence(kind)
-        rows = ([literal(f.name), str(f.type), allowed(f), f.metadata["doc"]] for f in described(kind))
+        rows = ([literal(f.name), TYPES[str(f.type)], allowed(f), f.metadata["doc"]] for f in described(kind))
         yield table(["key", "type", "values", "meaning"], rows)
 
 

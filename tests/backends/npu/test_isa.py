@@ -18,6 +18,7 @@ from dnnc.backends.npu.isa import (
     PPU,
     Engine,
 )
+from dnnc.ir.arch import REACH
 from dnnc.ir.diagnostics import DnncError
 
 
@@ -159,3 +160,11 @@ def test_wrong_lines_are_all_listed():
 def test_unknown_words_are_refused_by_the_disassembler():
     with pytest.raises(DnncError, match="instruction 0: a known op was expected"):
         asm.disassemble(np.array([[31, 0, 0, 0]], np.uint32))
+
+
+def test_addresses_reach_what_targets_are_told():
+    bits = {f.name: f.bits for f in (*PPU.fields, *MM.fields)}
+    assert {
+        role: 1 << bits[field] for role, field in (("parameter", "parameters"), ("accumulator", "accumulator"))
+    } == REACH
+    assert all(1 << bits[field] >= 1 << 25 for field in ("source", "destination", "input", "weight"))

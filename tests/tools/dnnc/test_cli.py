@@ -219,6 +219,8 @@ def test_the_file_of_a_target_is_a_target_again(tmp_path, capsys):
     (tmp_path / "mine.toml").write_text(text)
     ours, theirs = (json.loads(run(capsys, "targets", t, "--json")[1]) for t in ("edge", str(tmp_path / "mine.toml")))
     assert ours == theirs and [t["name"] for t in ours] == ["edge"]
+    (tmp_path / "mine.toml").write_text(text.replace("rows = 16", "rows = 0"))
+    assert run(capsys, "targets", str(tmp_path / "mine.toml"))[0] == 1
 
 
 def test_wrong_command_line_is_exit_code_2(capsys):

@@ -30,6 +30,7 @@ def run(args: Namespace) -> None:
         chosen = known() if args.of is None else [with_origin(args.of)]
         console.json([_mapping(a, origin) for a, origin in chosen])
     elif args.of is not None:
+        with_origin(args.of)  # a file with mistakes is no target
         console.say(file_of(args.of).read_text().rstrip("\n"))
     else:
         console.table(HEAD, [_row(a, str(origin or "dnnc")) for a, origin in known()])
