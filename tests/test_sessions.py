@@ -1,4 +1,4 @@
-"""The sessions of README.md and of the tutorial are typed in again, and print today what the pages show."""
+"""The sessions of README.md and of pages are typed in again, and print today what the pages show."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def replayed(page: str) -> str:
     return BLOCK.sub(block, page)
 
 
-@pytest.mark.parametrize("page", ["README.md", pytest.param("docs/tutorial.md", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(pytest.param(f"docs/{page}.md", marks=pytest.mark.full) for page in ("simulator", "tutorial"))]
+)
 def test_a_session_prints_what_its_page_shows(page: str, request: pytest.FixtureRequest):
     path = ROOT / page
     shown = path.read_text("utf-8")
