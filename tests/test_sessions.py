@@ -82,7 +82,8 @@ def replayed(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(pytest.param(f"docs/{page}.md", marks=pytest.mark.full) for page in ("simulator", "tutorial"))]
+    "page",
+    ["README.md", *(pytest.param(f"docs/{page}.md", marks=pytest.mark.full) for page in ("simulator", "tutorial"))],
 )
 def test_a_session_prints_what_its_page_shows(page: str, request: pytest.FixtureRequest):
     path = ROOT / page

@@ -16,6 +16,7 @@ _LEFT, _WIDE, _RIGHT = 64, 840, 48
 _TOP, _LANE, _GAP, _BAR = 52, 34, 10, 18
 _TICKS = 6
 _LETTER = 7.2  # the widest an average letter of a name is
+_SOME = 6  # as many letters of a name say something
 
 _STYLE = """<style>
 .dnnc-timeline { font: 12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; }
@@ -152,8 +153,10 @@ def _bar(trace: Run, of: dict[str, Any], kind: str, label: str, what: str, y: in
     hint = f"{what}: cycles {of['start']:,} to {of['end']:,}, {of['macs']:,} MACs, {of['bytes']:,} DRAM bytes"
     yield f"<g><title>{escape(hint)}</title>"
     yield f'<rect class="{kind}" x="{x:g}" y="{y}" width="{wide:g}" height="{height}" rx="3"/>'
-    if len(label) * _LETTER + 8 < wide:
-        yield f'<text x="{x + 5:g}" y="{y + 13}">{escape(label)}</text>'
+    room = int((wide - 8) // _LETTER)
+    if len(label) <= room or room >= _SOME:
+        shown = label if len(label) <= room else f"{label[: room - 1]}…"
+        yield f'<text x="{x + 5:g}" y="{y + 13}">{escape(shown)}</text>'
     yield "</g>"
 
 

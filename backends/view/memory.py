@@ -24,6 +24,8 @@ SCHEMA = "dnnc.memory/1"
 
 _LEFT, _WIDE, _RIGHT, _TOP = 88.0, 880.0, 24.0, 72.0
 _HEAD, _TALL, _FOOT = 46.0, 240.0, 44.0
+_LEAST = 48.0
+"""A box as wide as this has at least a part of its label."""
 _HUES = 6
 _TICKS = 4
 
@@ -158,8 +160,9 @@ def _box(plot: _Plot, i: int, o: Occupant, steps: Sequence[str]) -> Iterator[str
     over = f", written over {o.over}" if o.over else ""
     hint = f"{o.label}: {o.size:,} bytes at {o.offset:,}, during {during}{over}"
     yield f'<g><title>{escape(hint)}</title><rect class="hue{i % _HUES}" x="{x:g}" y="{y:g}" width="{wide:g}" height="{tall:g}"/>'
-    if tall >= 13 and width(o.label, 11) + 6 <= wide:
-        yield f'<text class="label" x="{x + 3:g}" y="{y + min(tall - 3, 13):g}">{escape(o.label)}</text>'
+    if tall >= 11 and wide >= min(_LEAST, width(o.label, 11) + 6):
+        label = escape(fitted(o.label, wide - 6, 11))
+        yield f'<text class="label" x="{x + 3:g}" y="{y + min(tall - 2, 13):g}">{label}</text>'
     yield "</g>"
 
 

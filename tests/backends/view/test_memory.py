@@ -41,6 +41,14 @@ def test_boxes_lie_by_offset_and_step(drawn):
     assert float(first.get("x", 0)) + float(first.get("width", 0)) == float(second.get("x", 0))
 
 
+def test_a_long_name_is_shown_by_its_ends():
+    name = f"{'model/' * 30}conv.weight"
+    occupants = [Occupant(name, 64, 0, 2, 0)]
+    svg = memory_map("net", [space("pad", True, 64, ("first", "second"), occupants, [Buffer(0, 64, 0, 2)])]).svg()
+    labels = [t.text or "" for t in ElementTree.fromstring(svg).iter(f"{SVG}text") if t.get("class") == "label"]
+    assert len(labels) == 1 and labels[0].startswith("model/") and labels[0].endswith(".weight") and "…" in labels[0]
+
+
 def test_the_capacity_is_drawn_where_there_is_one(drawn):
     lines = [p for p in ElementTree.fromstring(drawn.svg()).iter(f"{SVG}path") if p.get("class") == "limit"]
     assert len(lines) == 1
