@@ -21,6 +21,7 @@ from dnnc.ir.dnn.attributes import Reals
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.stages import CALIBRATED
+from dnnc.ir.types import element_type, is_float
 from dnnc.ir.weights import WeightStore, store_of
 from dnnc.passes.analysis.choices import choice_of
 from dnnc.passes.analysis.histogram import METHODS, Histogram
@@ -94,11 +95,11 @@ def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sample]) -
     count = 0
 
     def observe(op: DnnOp, results: Sequence[np.ndarray]) -> None:
-        if len(results) == 1 and np.issubdtype(results[0].dtype, np.floating):
+        if len(results) == 1 and _real(results[0]):
             seen[op] = widened(seen.get(op, (np.inf, -np.inf)), results[0])
 
     for sample in samples:
-        inputs = [widened(r, x) if np.issubdtype(x.dtype, np.floating) else r for r, x in zip(inputs, sample)]
+        inputs = [widened(r, x) if _real(x) else r for r, x in zip(inputs, sample)]
         evaluate(module, sample, store, observe)
         count += 1
     if not count:
@@ -111,6 +112,10 @@ def calibrate(module: ModuleOp, store: WeightStore, samples: Iterable[Sample]) -
         op.attributes[RANGE] = Reals(extremes)
     _annotate_inputs(function, inputs)
     return count
+
+
+def _real(x: np.ndarray) -> bool:
+    return is_float(element_type(x.dtype))
 
 
 def widened(extremes: tuple[float, float], x: np.ndarray) -> tuple[float, float]:

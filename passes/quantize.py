@@ -23,6 +23,7 @@ from dnnc.ir.diagnostics import Collector, where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.composite import SoftmaxOp
 from dnnc.ir.dnn.contraction import MatmulOp
+from dnnc.ir.dnn.elementwise import CastOp
 from dnnc.ir.dnn.integer import softmax_type
 from dnnc.ir.dnn.quantize import DequantizeOp, QuantizeOp, along, quantized
 from dnnc.ir.dnn.structure import ConstOp
@@ -50,9 +51,11 @@ from dnnc.passes.analysis.quantized_types import LARGEST_BIAS, Range, activation
 from dnnc.passes.calibrate import RANGE, SAMPLES, range_of
 from dnnc.passes.expand_weights import expand
 from dnnc.passes.fuse_groups import only_user
+from dnnc.passes.laws.half_floats import widen_half_floats
 from dnnc.passes.laws.quantized_steps import quantize_steps
 from dnnc.passes.laws.slope_bias import fold_slope_bias
 from dnnc.passes.laws.whole_inputs import quantize_whole_inputs
+from dnnc.passes.laws.zero_sums import drop_zero_sums
 from dnnc.passes.quantize_lower import REMEDY
 
 
@@ -67,7 +70,8 @@ class QuantizePass(ModulePass):
     `per-tensor` weights one scale; with `power-of-two` all scales are powers of two, the next ones up, so that every
     requantize is a shift. A network with quantized values keeps all types it has, one with weights alone
     quantized those; of the first, inputs in float that are read as whole numbers become integers at scale 1. The values
-    of a loop's steps are int16 at powers of two, what its products read int8. What a scheme says of a layer goes first.
+    of a loop's steps are int16 at powers of two, what its products read int8. float16 and bfloat16 are float32 in between.
+    What a scheme says of a layer goes first.
     """
 
     name = "quantize"
@@ -83,6 +87,8 @@ class QuantizePass(ModulePass):
         expand(op, store_of(ctx))
         block = main_function(op).body.block
         if not comes_quantized(op):
+            widen_half_floats(op, store_of(ctx))
+            drop_zero_sums(op, store_of(ctx))
             quantize_steps(op, store_of(ctx))  # first: loops state the types of what they read
             typing = _Typing(block, store_of(ctx), self)
             typing.check()
@@ -93,6 +99,11 @@ class QuantizePass(ModulePass):
             for noted in (RANGE, SCHEME, FLOAT):
                 inner.attributes.pop(noted, None)
         set_input_choices(main_function(op), {})
+
+
+def _taken_in(op: DnnOp) -> bool:
+    """Whether an operation only brings an input of the network into float, which the host does as it quantizes it."""
+    return isinstance(op, CastOp) and isinstance(op.x, BlockArgument)
 
 
 @dataclass
@@ -224,7 +235,7 @@ class _Typing:
         for i, op in enumerate(self.ops):
             place = where(op.location, op.name)
             if op in self.islands:
-                if i < self.last and not self.options.islands and not choice_of(op).island:
+                if i < self.last and not self.options.islands and not choice_of(op).island and not _taken_in(op):
                     kinds = ", ".join(str(v.type.element_type) for v in op.operands)  # pyright: ignore
                     report.refuse(place, f"'{op.name}' on ({kinds}) has no integer form. {REMEDY}", "E0703")
             elif op in self.integer and not none:

@@ -87,7 +87,7 @@ def _plain(value: SSAValue) -> bool:
 def pointwise(op: Operation | object) -> bool:
     """Whether an operation is the body of one element, of floats or truth values."""
     made = isinstance(op, Elementwise) and type(op).scalar is not Elementwise.scalar
-    return made and op.results[0].type.element_type in (F32, I1)  # pyright: ignore
+    return made and op.results[0].type.element_type in (F32, I1) and all(map(_plain, op.operands))  # pyright: ignore
 
 
 def single(value: SSAValue) -> bool:

@@ -165,3 +165,23 @@ def test_with_powers_of_two_every_requantize_is_a_shift(program):
 @pytest.mark.parametrize(("scale", "power"), [(0.3, 0.5), (0.5, 0.5), (0.50001, 1.0), (3.0, 4.0)])
 def test_the_next_power_of_two_is_no_smaller(scale, power):
     assert power_above(np.float32(scale)) == power
+
+
+def test_zeros_that_are_added_have_no_scale_of_their_own(program):
+    """The sum of tiny values and a bias of zeros is those values."""
+    text = """func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %w = dnn.const key = "w" : () -> tensor<4x4xf32>
+  %z = dnn.const key = "z" : () -> tensor<1x4xf32>
+  %0 = dnn.matmul %x, %w : (tensor<1x4xf32>, tensor<4x4xf32>) -> tensor<1x4xf32>
+  %1 = dnn.add %z, %0 : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32>
+  %2 = dnn.matmul %1, %w : (tensor<1x4xf32>, tensor<4x4xf32>) -> tensor<1x4xf32>
+  func.return %2 : tensor<1x4xf32>
+}"""
+    store, rng = WeightStore(), np.random.default_rng(0)
+    store.add("w", rng.normal(size=(4, 4)).astype(np.float32))
+    store.add("z", np.zeros((1, 4), np.float32))
+    module, ctx = program(text, store)
+    calibrate(module, store_of(ctx), [[(rng.normal(size=(1, 4)) * 1e-10).astype(np.float32)] for _ in range(4)])
+    pipeline.run(pipeline.parse("quantize,quantize-lower"), module, ctx)
+    check(module, "quantized")
+    assert not any(op.name == "dnn.qadd" for op in module.walk())
