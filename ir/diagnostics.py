@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import overload
 
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, FusedLoc, LocationAttr, NameLoc
 from xdsl.utils.exceptions import VerifyException
+
+MANY = 4
+"""Places that a sentence is said of one by one."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,28 @@ class DnncError(Exception):
         return type(self), (self.findings,)
 
 
+def _together(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings, those that say the same of many places, as of the steps of a loop, as one that names them all."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for f in findings:
+        places.setdefault((f.message, f.code), []).append(f.where)
+    for (message, code), where in places.items():
+        yield from (
+            [Finding(", ".join(where), message, code)]
+            if len(where) > MANY
+            else (Finding(w, message, code) for w in where)
+        )
+
+
 class UnsupportedError(DnncError, NotImplementedError):
     """The input is valid but something in it is not supported (here, or on the chosen target)."""
 
     kind = "unsupported"
 
     def __str__(self) -> str:
-        lines = [str(f) for f in self.findings]
-        return lines[0] if len(lines) == 1 else f"{len(lines)} unsupported things:\n" + "\n".join(lines)
+        lines = [str(f) for f in _together(self.findings)]
+        head = f"{len(self.findings)} unsupported things:\n"
+        return lines[0] if len(self.findings) == 1 else head + "\n".join(lines)
 
 
 class InternalError(DnncError):

@@ -15,6 +15,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 
+from dnnc.ir.diagnostics import Remark
 from dnnc.ir.dnn.movement import ConcatOp, Movement, View
 from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
@@ -46,7 +47,7 @@ class OrderPass(ModulePass):
         scheduled = any(isinstance(o, BufferOp) for o in block.ops)
         found = self._layers(op, block) if scheduled else self._operations(block)
         if not found.optimal:
-            warnings.warn(gap(found), stacklevel=2)
+            warnings.warn(gap(found), Remark, stacklevel=2)
 
     def _operations(self, block: Block) -> Ordering:
         operations = movable(block)
