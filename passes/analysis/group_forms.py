@@ -293,7 +293,7 @@ def _max_pool(unit: Unit, op: MaxPoolOp) -> None:
     size = (layer.N, layer.groups * layer.M, *layer.sums)
     if layer.pooled or layer.matrix or size != (*op.shape()[:2], *two_sizes(list(op.shape()[2:]))):
         raise Refusal(f"'{op.name}' after a pool or of another shape")
-    unit.layer = replace(layer, pool=planar(op.window.data))
+    unit.layer = replace(layer, pool=planar(op.window.data), pooling="max")  # after an average of one element, too
     check_window(unit.layer.pool)
 
 

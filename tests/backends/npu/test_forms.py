@@ -164,6 +164,7 @@ FORMS = {
     "average pool, padded": lambda n: average(n((1, 5, 12, 12)), (3, 3), (2, 2), (1, 1, 1, 1)),
     "average pool, padding counted": lambda n: average(n((1, 5, 12, 12)), (3, 3), (2, 2), (1, 1, 1, 1), count_pad=True),
     "average pool in ceil mode": lambda n: average(n((1, 5, 11, 12)), (3, 3), (2, 2), (0, 0, 0, 0), (1, 1), True),
+    "average of one element, then a pool": lambda n: average(n((1, 5, 8, 8)), (1, 1)).apply(pooled),
     "average pool of a batch": lambda n: average(n((3, 5, 8, 8)), (3, 3), (1, 1), (1, 1, 0, 0)).apply(ReluOp),
     "average pool, then a sum": lambda n: pool_and_sum(n),
     "global average": lambda n: average(n((1, 20, 7, 6)).conv(12, 3), (5, 4)).flatten().fc(10),
