@@ -29,7 +29,7 @@ class Planes:
     """Geometry of one group of a convolution with C channels; spatial tuples have at least two entries.
 
     `Q` is the row length of each dimension after the first, `reach` the rows a window spans beyond its first, `steps`
-    and `phase` where each tap of each dimension lies. `direct`: the input itself is such a plane. `inserted`: the input
+    and `phase` where each tap of each dimension lies. `direct`: the input itself is such a plane, not padded. `inserted`: the input
     is spread out with U - 1 zeros between its elements (transposed convolution).
     """
 
@@ -53,7 +53,7 @@ class Planes:
         steps = tuple(tuple(a // u for a in row) for row, u in zip(at, window.stride))
         phase = tuple(tuple(a % u for a in row) for row, u in zip(at, window.stride))
         planes = _planes(window, channels, hw, ef, window.pad[: window.rank], steps, phase, False)
-        if any(planes.before) or set(planes.U) != {1}:
+        if any(window.pad) or set(planes.U) != {1}:
             return planes
         direct = Planes(**{**vars(planes), "Q": tuple(hw[1:]), "direct": True})
         return direct if direct.run(ef[0]) >= MIN_RUN else planes

@@ -64,6 +64,7 @@ CONVS = {
     # name: (input, filters, kernel, groups, window)
     "plain": ((1, 3, 9, 11), 5, (3, 3), 1, {}),
     "pad": ((2, 8, 12, 12), 16, (3, 3), 1, {"pad": (1, 1, 1, 1)}),
+    "pad_behind": ((1, 5, 9, 17), 4, (2, 2), 1, {"pad": (0, 0, 1, 1)}),
     "one_by_one": ((1, 13, 7, 9), 19, (1, 1), 1, {}),
     "one_by_one_stride": ((1, 6, 9, 9), 4, (1, 1), 1, {"stride": (2, 2)}),
     "stride": ((1, 4, 13, 17), 7, (3, 3), 1, {"stride": (2, 2), "pad": (0, 0, 1, 1)}),
@@ -271,6 +272,8 @@ def test_movement_and_comparison(net, rng):
     net.output("slice", net.add(SliceOp(a, start=(0, 1, 0, 1), size=(2, 2, 8, 3), step=(1, 1, 1, 2))))
     both = net.add(ConcatOp([net.add(ReluOp(a)), b], axis=1))
     net.output("concat", both)
+    rows = value(net, rng, q(I8, 0.03, 4), 1, 2, 12, 8)  # lines of eight that a vector holds
+    net.output("pad behind", net.add(MaxPoolOp(rows, window=Window.of((3, 3), pad=(0, 0, 1, 0)))))
     net.output("max pool", net.add(MaxPoolOp(both, window=Window.of((3, 3), (2, 2), pad=(1, 1, 1, 1)))))
     net.output("arg max", net.add(ArgMaxOp(both, axis=1)))
     net.check()
