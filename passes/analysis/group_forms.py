@@ -44,10 +44,10 @@ from dnnc.passes.analysis.shapes import (
     flat,
     lines,
     matmul,
+    meeting,
     planar,
     planes,
     two_sizes,
-    varies,
 )
 
 _Bounded = TypeVar("_Bounded", Scale, Second)
@@ -228,9 +228,7 @@ def _second(unit: Unit, op: DnnOp, i: int, mode: str, **constants: Any) -> None:
     """Another operand enters, beside operand i."""
     a, b, to = quantized(op.operands[i]), quantized(op.operands[1 - i]), quantized(op.results[0])
     layer = unit.enter(op, Stage.SECOND, lambda: beside(op, i, unit.name), i)
-    if layer.second is None:
-        layer = replace(layer, second=varies(layer, op, op.shape(1 - i)))
-    unit.layer = layer
+    unit.layer = layer if layer.second is not None else meeting(layer, op, i, unit.name)
     low, high = integer_range(to.storage)
     other = argument(behind_views(op.operands[1 - i]))
     unit.second = Second(

@@ -63,14 +63,12 @@ class Scale:
     offset: Offset | None = None
 
     def records(self, count: int, bias: Int | int, array: Callable[[int], Int]) -> Int:
-        """The constants of each channel, as bytes."""
+        """The constants of each channel, as bytes; matrices of a batch share those of their columns."""
         found = np.zeros(count, OFFSET_RECORD if self.offset else RECORD)
         factor = array(self.multiplier).reshape(-1) if isinstance(self.multiplier, int) else self.multiplier
-        found["bias"], found["multiplier"] = bias, factor
-        if self.offset is not None:
-            found["offset"] = self.offset.values(array)
-        else:
-            found["shift"] = self.shift
+        last = ("offset", self.offset.values(array)) if self.offset is not None else ("shift", self.shift)
+        for name, values in (("bias", bias), ("multiplier", factor), last):
+            found[name].reshape(-1, np.size(values))[:] = values
         return found.view(np.uint8).reshape(-1, found.itemsize)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from dnnc.ir.dnn.attributes import Window, WindowAttr
@@ -77,15 +78,31 @@ def beside(op: DnnOp, i: int, name: str) -> Layer:
     raise Refusal(f"'{op.name}' of an operand {list(op.shape(1 - i))} that repeats along dimensions apart")
 
 
-def varies(layer: Layer, op: DnnOp, other: tuple[int, ...]) -> str:
+def meeting(layer: Layer, op: DnnOp, i: int, name: str) -> Layer:
+    """A layer whose result meets operand 1 - i; one of which only the elements matter takes the form that this asks for."""
+    elementwise = layer.kind == "none" and not (layer.pooled or layer.vector) and layer.records <= 1
+    if not elementwise or op.shape(1 - i) == shape_of(op.results[0].type):
+        return replace(layer, second=_varies(layer, op, op.shape(1 - i)))
+    form = beside(op, i, name)
+    sizes = {key: getattr(form, key) for key in ("N", "groups", "M", "C", "H", "W", "matrix", "second")}
+    return replace(layer, **sizes)
+
+
+def _varies(layer: Layer, op: DnnOp, other: tuple[int, ...]) -> str:
     """The letters along which another operand varies beside the result of a layer."""
     whole = shape_of(op.results[0].type)
     other = (1,) * (len(whole) - len(other)) + other
     if other == whole:
         return "ngcyx"
-    if layer.matrix and other[-1] == whole[-1] and set(other[:-1]) <= {1} and layer.groups == 1:
+    if layer.matrix and layer.M == other[-1] == whole[-1] and set(other[:-1]) <= {1} and layer.groups == 1:
         return "c"
-    if not layer.matrix and layer.groups == 1 and len(whole) in (3, 4) and other[-1] == whole[-1]:
+    made = (layer.N, layer.M, *layer.beside)
+    if (
+        not layer.matrix
+        and layer.groups == 1
+        and other[-1] == whole[-1]
+        and made in (whole, (*whole[:2], 1, *whole[2:]))
+    ):
         names = ("n", "c", "x") if len(whole) == 3 else ("n", "c", "y", "x")
         return "".join(letter for letter, n, m in zip(names, whole, other) if n == m)
     raise Refusal(f"'{op.name}' of an operand {list(other)} that repeats along rows")

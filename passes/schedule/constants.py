@@ -55,7 +55,8 @@ class Constants:
 
     def _thresholds(self, op: GroupOp, group: Group, levels: Levels) -> np.ndarray:
         """Thresholds less the bias: sums + bias >= t where sums >= t - bias."""
-        t = self.array(op, levels.argument).astype(np.int64) - self.bias(op, group)[:, None]
+        t = self.array(op, levels.argument).astype(np.int64)
+        t = (t - self.bias(op, group).reshape(-1, len(t), 1)).reshape(-1, t.shape[1])
         bounds = np.iinfo(np.int32)
         return np.clip(t, bounds.min, bounds.max).astype("<i4").view(np.uint8)
 

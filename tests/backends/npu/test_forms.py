@@ -111,9 +111,11 @@ def attention(net):
 
 
 def batched(net):
-    """A matrix for each of a batch, all with the same bias."""
+    """A matrix for each of a batch, all with the same bias and a scale for each column."""
     bias = net.const(np.arange(-2000, 3000, 625, np.int32), tensor(I32, (8,)))
-    acc = net.add(MatmulOp(net.v, net.values((2, 11, 8), zero=0), bias))
+    scales = QuantType.per_channel(I8, net.rng.uniform(0.02, 0.07, 8).astype(np.float32), 2)
+    w = net.const(net.rng.integers(-127, 128, (2, 11, 8)).astype(np.int8), tensor(scales, (2, 11, 8)))
+    acc = net.add(MatmulOp(net.v, w, bias))
     return net.apply(lambda _: RequantizeOp(acc, to=net.quant(9)))
 
 
@@ -149,6 +151,15 @@ FORMS = {
     ),
     "sum with one number": lambda n: (m := n((1, 3, 7, 5))).apply(lambda v: QSubOp(m.values((1,)), v, to=n.T)),
     "sum with a row": lambda n: (m := n((1, 6, 20))).apply(lambda v: QAddOp(v, m.values((20,)), to=n.T)),
+    "table, then a sum with a plane": lambda n: (m := n((1, 6, 5, 7)).lookup()).apply(
+        lambda v: QAddOp(v, m.values((5, 7)), to=n.T)
+    ),
+    "another scale, then a product with one for each channel": lambda n: (m := n((2, 6, 5, 7))).apply(
+        lambda v: QMulOp(m.add(RequantizeOp(v, to=m.quant(2))), m.values((6, 1, 1)), to=n.T)
+    ),
+    "mean, then a sum with a row": lambda n: (m := mean(n((2, 6, 5, 7)), 2, keepdims=UnitAttr())).apply(
+        lambda v: QAddOp(v, m.values((7,)), to=n.T)
+    ),
     "sum with planes that repeat": lambda n: (m := n((1, 6, 5, 7))).apply(
         lambda v: QAddOp(v, m.values((1, 6, 1, 7)), to=n.T)
     ),
