@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import LocationAttr
@@ -17,7 +18,7 @@ from dnnc.ir.diagnostics import Finding, UnsupportedError, where
 from dnnc.ir.dnn.base import DnnOp
 from dnnc.ir.dnn.movement import Movement
 from dnnc.ir.fixed import table_entries
-from dnnc.ir.types import QuantType, bits, integer_range
+from dnnc.ir.types import QuantType, bits, integer_range, shape_of
 from dnnc.passes.analysis.group_forms import FORMS
 from dnnc.passes.analysis.group_operands import behind_views, check_weights, quantized, span
 from dnnc.passes.analysis.group_stages import Int, Levels, Scale, Second, Stage, Unit, Vector
@@ -92,6 +93,8 @@ def _read(ops: list[DnnOp], body: Block, name: str) -> Group:
     results = body.last_op.operands if body.last_op else ()
     if len(results) != 1 or not ops:
         raise Refusal(f"a group of {len(ops)} operations with {len(results)} results")
+    if not all(prod(shape_of(v.type)) for op in ops for v in (*op.operands, *op.results)):
+        raise Refusal("values without elements")
     unit = Unit(name)
     for op in ops:
         form = next((form for kind, form in FORMS.items() if isinstance(op, kind)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -15,7 +16,7 @@ from dnnc.ir.dnn.structure import ConstOp, GroupOp
 from dnnc.ir.interpret import main_function
 from dnnc.ir.sched import BufferOp
 from dnnc.ir.stages import ISLAND
-from dnnc.ir.types import Quantized
+from dnnc.ir.types import Quantized, shape_of, tensor_text
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _codes(value: SSAValue) -> bool:
 
 
 def split(module: ModuleOp) -> Parts:
-    """Divide @main; UnsupportedError lists operations on the host between two on the accelerator."""
+    """Divide @main; UnsupportedError lists operations on the host between two on the accelerator, and values without elements."""
     main, problems = main_function(module), Collector()
     parts = Parts(main, [], [], [])
     late: set[SSAValue] = set()
@@ -104,6 +105,9 @@ def split(module: ModuleOp) -> Parts:
         if _on_device(op):
             parts.device.append(op)
             fed.update(op.results)
+            if empty := [v.type for v in (*op.operands, *op.results) if not prod(shape_of(v.type))]:
+                text = f"values of at least one element were expected, not {tensor_text(empty[0])}"
+                problems.refuse(where(op.location, op.name), f"{text}. Compile to C with --emit c.", "E0803")
             if any(v in late for v in op.operands):
                 text = "an operation that needs nothing the host makes from the accelerator's results was expected"
                 problems.refuse(

@@ -16,6 +16,7 @@ from dnnc.ir.dnn.attributes import Window
 from dnnc.ir.dnn.composite import SoftmaxOp
 from dnnc.ir.dnn.contraction import MatmulOp
 from dnnc.ir.dnn.function import AbsOp
+from dnnc.ir.dnn.movement import SliceOp
 from dnnc.ir.dnn.structure import ConstOp
 from dnnc.ir.interpret import evaluate, main_function
 from dnnc.ir.types import shape_of
@@ -206,3 +207,13 @@ def test_a_float_island_with_weights_is_refused(nets):
     module, ctx = net.done(island)
     with pytest.raises(UnsupportedError, match="a float island without weights was expected, not one with 'head'"):
         assemble(nets.schedule(module, ctx, load_target()), ctx)
+
+
+@pytest.mark.parametrize("form", ["slice", "rows"])
+def test_values_without_elements_are_told(nets, form):
+    none = lambda v: SliceOp(v, start=(0, 0, 0, 0), size=(1, 0, 6, 6))  # noqa: E731
+    net = nets.Net((1, 2, 8, 8)).conv(4, 3).apply(none) if form == "slice" else nets.Net((0, 8)).fc(5)
+    with pytest.raises(
+        UnsupportedError, match=r"values of at least one element were expected, not (1x0x6x6|0x8) q<i8>"
+    ):
+        nets.schedule(*net.done(), load_target())
