@@ -17,7 +17,7 @@ METHODS = ("min-max", "percentile", "mse", "entropy", "aciq")
 RANGES = "min-max"
 COMMON = {
     ("-v", "--verbose"): "say more: phases and their times, the traceback of a fault",
-    ("-q", "--quiet"): "say less: errors, and what was asked for",
+    ("-q", "--quiet"): "say less: errors, warnings and what was asked for",
     ("--no-config",): "read no dnnc.toml",
 }
 

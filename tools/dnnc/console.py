@@ -18,7 +18,7 @@ LAST = 24  # least width of a last column that is folded
 
 @dataclass
 class Level:
-    """How much is said: `verbose` adds phases and their times, `quiet` leaves only errors and what was asked for."""
+    """How much is said: `verbose` adds phases and their times, `quiet` leaves only errors, warnings and what was asked for."""
 
     verbose: bool = False
     quiet: bool = False
