@@ -42,29 +42,33 @@ class KeepOnChipPass(ModulePass):
         if not runs_stacks(arch) or not self.room:
             return
         cut_layers(op)
-        self._take_apart(op, arch)
-        for value in Keeping(groups_of(op), arch, self.room).chosen(self.slower):
+        for value in self._best(op, arch).kept:
             group = value.owner
             assert isinstance(group, GroupOp)
             if allowed("OnChip", group):
                 group.attributes[ON_CHIP] = UnitAttr()
 
-    def _take_apart(self, op: ModuleOp, arch: Accelerator) -> None:
-        """Put the layers of stacks in their place, the last stack first, where that is better for the whole network."""
-        best = self._total(op, arch)
+    def _best(self, op: ModuleOp, arch: Accelerator) -> Keeping:
+        """What stays, the layers of stacks put in their place, the last stack first, where the whole network is better so."""
+        best = self._keeping(op, arch)
         for at, group in reversed(list(enumerate(groups_of(op)))):
-            if not is_stack(group) or best is None:
+            if not is_stack(group):
                 continue
             trial = op.clone()
             inlined(groups_of(trial)[at])
-            found = self._total(trial, arch)
-            faster = found is not None and 100 * found.cycles < (100 - EQUALLY_FAST_PERCENT) * best.cycles
-            better = found is not None and found.moved <= best.moved and faster
-            if better and allowed("LayerByLayer", group):
+            if _better(self._keeping(trial, arch).total, best.total) and allowed("LayerByLayer", group):
                 inlined(group)
-                best = found
+                best = self._keeping(op, arch)
+        return best
 
-    def _total(self, op: ModuleOp, arch: Accelerator) -> Cost | None:
+    def _keeping(self, op: ModuleOp, arch: Accelerator) -> Keeping:
         keeping = Keeping(groups_of(op), arch, self.room)
-        keeping.chosen(self.slower)
-        return keeping.total()
+        keeping.choose(self.slower)
+        return keeping
+
+
+def _better(one: Cost | None, other: Cost | None) -> bool:
+    """Whether a network moves no more bytes so, and is estimated faster by more than estimates differ."""
+    if one is None or other is None:
+        return False
+    return one.moved <= other.moved and 100 * one.cycles < (100 - EQUALLY_FAST_PERCENT) * other.cycles

@@ -194,16 +194,16 @@ class Keeping:
         self.taken = [0] * len(groups)
         self.kept: dict[SSAValue, Span] = {}
 
-    def chosen(self, slower: int) -> list[SSAValue]:
-        """The values that stay, the most useful for their room first."""
+    def choose(self, slower: int) -> None:
+        """Find the values that stay, the most useful for their room first."""
         lives = {v: span for step in self.steps if (v := step.op.results[0]) and (span := self._span(step, v))}
         by_use = sorted(lives, key=lambda v: (self._room_steps(v, lives[v]), lives[v][0]))
         for value in by_use:
             self._try(value, lives[value], slower)
         while not self._packs() and self.kept:
             self._drop(max(self.kept, key=lambda v: self._room_steps(v, self.kept[v])))
-        return list(self.kept)
 
+    @cached_property
     def total(self) -> Cost | None:
         """What all steps cost beside what stays, and the most room one needs; None when one does not fit."""
         kept = frozenset(self.kept)

@@ -53,7 +53,9 @@ def placed(plan: Plan, arch: Accelerator) -> bool:
     """Whether every memory has room for its buffers, each in a place of its own while it is needed."""
     asked = list(buffers(plan))
     for memory in arch.memory:
-        mine = [Buffer(i, aligned(n), *span, ALIGN) for i, (role, n, span) in enumerate(asked) if role in memory.holds]
-        if sum(b.size for b in mine) > memory.bytes and pack(mine, memory.bytes, NODES).offsets is None:
+        mine = [(aligned(n), *span) for role, n, span in asked if role in memory.holds]
+        if sum(size for size, _, _ in mine) <= memory.bytes:
+            continue
+        if pack([Buffer(i, *of, ALIGN) for i, of in enumerate(mine)], memory.bytes, NODES).offsets is None:
             return False
     return True
