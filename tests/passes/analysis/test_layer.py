@@ -115,7 +115,11 @@ def test_thresholds_are_the_records_of_sums():
 
 @pytest.mark.parametrize(
     ("levels", "axis", "reason"),
-    [(5, 2, "not the sums of its channels"), (256, 1, "of 256 levels in place of 1 to 255"), (0, 1, "values without elements")],
+    [
+        (5, 2, "not the sums of its channels"),
+        (256, 1, "of 256 levels in place of 1 to 255"),
+        (0, 1, "values without elements"),
+    ],
 )
 def test_thresholds_that_no_record_holds_are_refused(levels, axis, reason):
     body = Body(tensor(Q, (1, 4, 9, 9)), tensor(W, (2, 4, 3, 3)), tensor(I32, (2,)), tensor(I32, (1, levels)))
