@@ -16,6 +16,7 @@ TARGETS = Path(__file__).parents[1] / "backends" / "npu" / "targets"
 SHARES = ("iow a p", "iowap", "i o w a p", "io w ap", "ioa wp", "iw oa p", "iop w a")
 """Roles by their first letters; those of a word share a memory."""
 MOST = 20_000
+RANKS = (2, 3, 4)
 FUNCTIONS = (
     *(
         "relu(V)",
@@ -75,6 +76,8 @@ class RandomNet(Draw):
         names = list(OPERATIONS)
         weights = np.array([OPERATIONS[n] for n in names]) * 2 ** self.rng.normal(0, 1.2, len(names))
         for _ in range(count):
+            if not any(len(shape) in RANKS for _, shape in self.values):
+                break  # all are too large, or of other ranks
             getattr(self, str(self.rng.choice(names, p=weights / weights.sum())))()
             self.values = [v for v in self.values if prod(v[1]) <= MOST]
         made = [name for name, _ in self.values if name in self.computed]
@@ -106,7 +109,7 @@ class RandomNet(Draw):
         self.values.append((name, list(shape)))
         return name
 
-    def pick(self, ranks=(2, 3, 4), fits=lambda shape: True):
+    def pick(self, ranks=RANKS, fits=lambda shape: True):
         """A value, mostly the last one."""
         found = [v for v in self.values if len(v[1]) in ranks and fits(v[1])]
         if not found:

@@ -16,4 +16,4 @@ def test_every_kind_and_direction_is_a_loop():
 @pytest.mark.full
 def test_executors_agree_on_a_bidirectional_layer():
     row = compare(drawn("gru", api.load(network("GRU", "bidirectional"))), ("edge",), (1,))
-    assert row.differing == {"c": 0, "edge": 0} and row.elements == 1104
+    assert row.differing == {"c": 0, "edge": 0} and row.elements == 368
