@@ -17,10 +17,12 @@ from xdsl.rewriter import Rewriter
 import dnnc
 from dnnc.ir.dnn.activation import ReluOp, SigmoidOp
 from dnnc.ir.dnn.structure import ConstOp
+from dnnc.ir.types import I8, shape_of, tensor
 from dnnc.passes import PIPELINES, pipeline
 from dnnc.passes.cse import CsePass
 from dnnc.passes.dce import DcePass
 from dnnc.passes.fuse_groups import FuseGroupsPass
+from dnnc.passes.pipeline import checks
 
 LENET = Path(__file__).parent.parent / "models" / "lenet5.onnx"
 
@@ -225,6 +227,29 @@ def weightless(module, ctx):
 def test_a_pass_that_goes_wrong_is_named(network: dnnc.Network, item: object, message: str):
     with pytest.raises(dnnc.DnncError, match=message):
         dnnc.Pipeline([item]).run(network, verify="strict")
+
+
+def retypes(module, ctx):
+    for op in module.walk():
+        if isinstance(op, ReluOp):
+            Rewriter.replace_value_with_new_type(op.result, tensor(I8, shape_of(op.result.type)))
+
+
+def keeps(module, ctx):
+    """Changes nothing."""
+
+
+def test_what_a_pass_leaves_alone_is_verified_once(network: dnnc.Network, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(checks, "verify", seen.append)
+    dnnc.Pipeline([keeps, keeps, lambda module, ctx: note(module, ctx, text="new"), keeps]).run(network)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("item", [breaks, retypes])
+def test_what_a_pass_breaks_behind_others_is_found(network: dnnc.Network, item: object):
+    with pytest.raises(dnnc.DnncError, match=f"after pass '{item.__name__}'"):  # pyright: ignore
+        dnnc.Pipeline([keeps, keeps, item, keeps]).run(network)
 
 
 def test_how_much_is_verified(network: dnnc.Network):
